@@ -1,0 +1,79 @@
+# One word for each thing that is done here; `make` alone lists them.
+# Needs GNU make and Python 3.11, 3.12 or 3.13; everything else goes into $(VENV).
+
+VENV ?= .venv
+PYTHON ?=
+PYTHONS ?= python3.11 python3.12 python3.13
+ARGS ?=
+BIN := $(VENV)/bin
+SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+COVERAGE := $(BIN)/coverage
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check check-static coverage e2e bench servers docs fmt constraints clean
+
+help: ## list these words
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/demo.stamp ## watch models decide on real market data (ARGS="--decisions 200" ends it after 200)
+	@exec $(BIN)/ares-otel demo $(ARGS)
+
+test: $(VENV)/dev.stamp ## run the tests (ARGS="tests/orders -k fill" runs some of them); `make e2e` has the rest
+	@$(COVERAGE) erase
+	$(COVERAGE) run -m pytest --ignore=tests/e2e $(ARGS)
+
+check: check-static test coverage ## all that must hold before a commit: static checks, tests, coverage
+
+check-static: $(VENV)/dev.stamp ## ruff, mypy, generated files up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy deploy/servers.py deploy/constraints.py
+	$(BIN)/ares-otel generate --check
+
+coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the last `make test`; fails below the limit
+	@$(COVERAGE) combine --quiet --keep
+	@$(COVERAGE) report
+
+e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs Go)
+	$(COVERAGE) run -m pytest tests/e2e $(ARGS)
+
+bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
+	$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+servers: | $(BIN)/python ## build the real OpenTelemetry Collector into the user's cache (needs Go)
+	@$(BIN)/python deploy/servers.py
+
+docs: $(VENV)/dev.stamp ## write the generated pages and tables again
+	$(BIN)/ares-otel generate
+
+fmt: $(VENV)/dev.stamp ## format, and repair what can be repaired without thought
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+constraints: | $(BIN)/python ## resolve all dependencies anew, on every supported Python
+	@$(BIN)/python deploy/constraints.py $(PYTHONS)
+
+clean: ## remove the virtual environment and all that tools left behind (not the cache of built servers)
+	rm -rf .venv build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment, a stamp for each set of extras in it. A stamp is written last: what was interrupted is done again.
+$(VENV)/demo.stamp $(VENV)/dev.stamp: $(VENV)/%.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing ares-otel[$*] into $(VENV); the first time takes a minute or two …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
+
+# A name on the PATH proves nothing (shims, Python without venv), so each candidate has to run.
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+	    if "$$python" -c '$(SUITABLE)' 2>/dev/null; then \
+	        echo "Making $(VENV) by $$("$$python" -V)"; \
+	        exec "$$python" -m venv --clear '$(VENV)'; \
+	    fi; \
+	done; \
+	echo "No Python from 3.11 to 3.13 with venv was found (tried: $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python))." >&2; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3.13 …" >&2; \
+	exit 1

@@ -1,0 +1,44 @@
+"""Configuration: one YAML file, the environment, arguments; a declared tree of keys, each with its origin."""
+
+from __future__ import annotations
+
+from ares_otel.config.load import Loaded, load
+from ares_otel.config.problems import ConfigError, Origin, Problem
+from ares_otel.config.reference import reference
+from ares_otel.config.render import render
+from ares_otel.config.schema import (
+    Config,
+    Correlation,
+    Exporter,
+    Ledger,
+    Logging,
+    Metrics,
+    Orders,
+    Recorder,
+    Sampling,
+    Server,
+    Service,
+    Spool,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Correlation",
+    "Exporter",
+    "Ledger",
+    "Loaded",
+    "Logging",
+    "Metrics",
+    "Orders",
+    "Origin",
+    "Problem",
+    "Recorder",
+    "Sampling",
+    "Server",
+    "Service",
+    "Spool",
+    "load",
+    "reference",
+    "render",
+]

@@ -1,0 +1,177 @@
+"""Read the environment: the variables of OpenTelemetry as its specification says, and ours, one for each key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from ares_otel.config.keys import CONFIG_VARIABLE, FIELDS, PREFIX, VARIABLES, nearest
+from ares_otel.config.layers import Layer, Setting
+from ares_otel.config.problems import Origin, Problems, Severity, printable
+from ares_otel.config.values import Mismatch, pairs, words
+
+__all__ = ["OTEL", "RESERVED", "Variable", "given", "read_otel", "read_ours"]
+
+Tell: TypeAlias = Callable[[str, Severity], None]
+Read: TypeAlias = Callable[[str, Tell], Mapping[str, object]]
+
+RESERVED = {
+    CONFIG_VARIABLE: "path of the configuration file, where `load` is given none",
+    "ARES_DATABASE_URL": "`server.database_url`, for the server alone",
+}
+FOREVER = 3_600.0
+SUSPICIOUS = 100
+ELSEWHERE = {"jaeger_remote", "parentbased_jaeger_remote", "xray"}
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """A variable of OpenTelemetry.
+
+    Attributes:
+        name: of the variable.
+        keys: the keys it may set.
+        meaning: what is worth knowing of its form.
+        read: returns the raw value by key; raises `Mismatch`.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    meaning: str
+    read: Read
+
+
+def _plain(name: str, key: str, meaning: str = "") -> tuple[Variable, ...]:
+    return (Variable(name, (key,), meaning, lambda text, _tell: {key: text}),)
+
+
+def _otlp(option: str, key: str, meaning: str = "", read: Read | None = None) -> tuple[Variable, ...]:
+    """Return the general variable and the one for traces, which comes later and so wins."""
+    reader = read or (lambda text, _tell: {key: text})
+    names = (f"OTEL_EXPORTER_OTLP_{option}", f"OTEL_EXPORTER_OTLP_TRACES_{option}")
+    return tuple(Variable(name, (key,), meaning, reader) for name in names)
+
+
+def _disabled(text: str, tell: Tell) -> Mapping[str, object]:
+    if text.lower() in {"true", "false"}:
+        return {"disabled": text}
+    tell(f"expected true or false, got {printable(text)!r}: nothing is disabled by this", "warning")
+    return {}
+
+
+def _resource(text: str, _tell: Tell) -> Mapping[str, object]:
+    return {"resource_attributes": pairs(text)}
+
+
+def _timeout(text: str, tell: Tell) -> Mapping[str, object]:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):  # noqa: PLR2004  # more is no timeout
+        raise Mismatch("expected an integer number of milliseconds")
+    milliseconds = int(text)
+    if 0 < milliseconds < SUSPICIOUS:
+        tell(
+            f"{milliseconds} means milliseconds, as OpenTelemetry specifies (its Python SDK reads seconds);"
+            f" for seconds say {milliseconds}000, or ARES_OTEL_EXPORTER_TIMEOUT={milliseconds}",
+            "warning",
+        )
+    return {"exporter.timeout": milliseconds / 1_000 if milliseconds else FOREVER}
+
+
+def _exporter(text: str, tell: Tell) -> Mapping[str, object]:
+    names = [name.lower() for name in words(text)]
+    for name in names:
+        if name not in {"otlp", "none"}:
+            tell(f"exporter {printable(name)!r} is not offered; expected otlp or none", "error")
+    return {"exporter.enabled": "otlp" in names} if {"otlp", "none"} & set(names) else {}
+
+
+def _sampler(text: str, _tell: Tell) -> Mapping[str, object]:
+    if text.lower() in ELSEWHERE:
+        raise Mismatch(f"sampler {text.lower()} is not offered; {FIELDS['sampling.sampler'].expected}")
+    return {"sampling.sampler": text}
+
+
+def _ratio(text: str, _tell: Tell) -> Mapping[str, object]:
+    return {"sampling.ratio": text}
+
+
+OTEL: tuple[Variable, ...] = (
+    Variable("OTEL_SDK_DISABLED", ("disabled",), "`true` in any case, nothing else", _disabled),
+    Variable(
+        "OTEL_RESOURCE_ATTRIBUTES",
+        ("resource_attributes", "service.*", "mode"),
+        "`name=value,…`, percent-encoded; with one bad member the whole is ignored",
+        _resource,
+    ),
+    *_plain("OTEL_SERVICE_NAME", "service.name", "wins over `service.name` in OTEL_RESOURCE_ATTRIBUTES"),
+    *_plain("OTEL_EXPORTER_OTLP_ENDPOINT", "exporter.endpoint", "base URL; `/v1/traces` is appended to its path"),
+    *_plain("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "exporter.traces_endpoint", "used as it is"),
+    *_otlp("PROTOCOL", "exporter.protocol", "`http/protobuf` or `grpc`"),
+    *_otlp("HEADERS", "exporter.headers", "`name=value,…`, percent-encoded"),
+    *_otlp(
+        "TIMEOUT",
+        "exporter.timeout",
+        "**milliseconds**, as specified (the Python SDK reads seconds); 0: one hour",
+        _timeout,
+    ),
+    *_otlp("CERTIFICATE", "exporter.certificate"),
+    *_otlp("CLIENT_CERTIFICATE", "exporter.client_certificate"),
+    *_otlp("CLIENT_KEY", "exporter.client_key"),
+    *_otlp("COMPRESSION", "exporter.compression"),
+    Variable("OTEL_TRACES_EXPORTER", ("exporter.enabled",), "`otlp` or `none`", _exporter),
+    Variable("OTEL_TRACES_SAMPLER", ("sampling.sampler",), "one of the six names", _sampler),
+    Variable("OTEL_TRACES_SAMPLER_ARG", ("sampling.ratio",), "ignored unless OTEL_TRACES_SAMPLER is set", _ratio),
+    *_plain("OTEL_PROPAGATORS", "propagators", "comma-separated; unknown ones are left out"),
+    *_plain("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "recorder.attribute_length_limit", "characters"),
+    *_plain("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "recorder.attribute_length_limit", "wins over the one above"),
+    *_plain("OTEL_ATTRIBUTE_COUNT_LIMIT", "recorder.attribute_count_limit"),
+    *_plain("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "recorder.attribute_count_limit", "wins over the one above"),
+    *_plain("OTEL_EXPORTER_PROMETHEUS_HOST", "metrics.host"),
+    *_plain("OTEL_EXPORTER_PROMETHEUS_PORT", "metrics.port"),
+)
+"""In the order of precedence, lowest first; an empty variable is as one that is not set."""
+
+
+def given(environ: Mapping[str, str], name: str) -> str:
+    """Return a variable without surrounding white space; "" where it is not set."""
+    return environ.get(name, "").strip()
+
+
+def read_otel(environ: Mapping[str, str], problems: Problems) -> dict[str, Setting]:
+    """Return the settings by OpenTelemetry's variables."""
+    layer = Layer(problems)
+    for variable in OTEL:
+        if text := given(environ, variable.name):
+            _read(variable, text, layer, problems)
+    return layer.close()
+
+
+def _read(variable: Variable, text: str, layer: Layer, problems: Problems) -> None:
+    origin = Origin("environment", variable.name)
+
+    def tell(message: str, severity: Severity) -> None:
+        problems.add(origin, "", message, severity)
+
+    if variable.keys == ("sampling.ratio",) and "sampling.sampler" not in layer.settings:
+        tell("ignored, because OTEL_TRACES_SAMPLER sets no sampler", "warning")
+        return
+    try:
+        for key, raw in variable.read(text, tell).items():
+            layer.put(key, raw, origin)
+    except Mismatch as mismatch:
+        tell(str(mismatch), "error")
+
+
+def read_ours(environ: Mapping[str, str], problems: Problems) -> dict[str, Setting]:
+    """Return the settings by our own variables; one with our prefix that is no key is a problem."""
+    layer = Layer(problems)
+    if text := given(environ, "ARES_DATABASE_URL"):
+        layer.put("server.database_url", text, Origin("environment", "ARES_DATABASE_URL"))
+    for name in sorted(name for name in environ if name.startswith(PREFIX)):
+        origin = Origin("environment", name)
+        if name in VARIABLES:
+            if text := given(environ, name):
+                layer.put(VARIABLES[name], text, origin)
+        elif name not in RESERVED and not problems.full:
+            problems.add(origin, "", f"unknown variable{nearest(name, [*VARIABLES, CONFIG_VARIABLE])}")
+    return layer.close()

@@ -1,0 +1,107 @@
+"""The correlation id, trace id and span id on log records: a filter, a structlog processor, a JSON formatter."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from ares_otel.correlation import context as ctx
+
+__all__ = ["CorrelationFilter", "JsonFormatter", "add_correlation", "ids", "install", "uninstall"]
+
+ABSENT = "-"
+FIELDS = ("correlation_id", "trace_id", "span_id")
+STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
+
+Factory = Callable[..., logging.LogRecord]
+
+
+def ids() -> dict[str, str]:
+    """Return correlation id, trace id and span id of the current context, those that exist."""
+    context = ctx.get()
+    found: dict[str, str] = {}
+    correlation = ctx.correlation_id(context)
+    if correlation:
+        found["correlation_id"] = correlation
+    span = context.get(ctx.SPAN_KEY)
+    if isinstance(span, Span):
+        where = span.get_span_context()
+        if where.is_valid:
+            found["trace_id"] = f"{where.trace_id:032x}"
+            found["span_id"] = f"{where.span_id:016x}"
+    return found
+
+
+class CorrelationFilter(logging.Filter):
+    """Puts `correlation_id`, `trace_id` and `span_id` on every record that passes; "-" where there is none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Annotate the record and let it pass."""
+        annotate(record)
+        return True
+
+
+def annotate(record: logging.LogRecord) -> None:
+    """Set the three fields on a record unless it has them."""
+    known = vars(record)
+    if all(field in known for field in FIELDS):
+        return
+    found = ids()
+    for field in FIELDS:
+        known.setdefault(field, found.get(field, ABSENT))
+
+
+def add_correlation(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the ids that exist to a structlog event (a structlog processor)."""
+    del logger, method
+    for key, value in ids().items():
+        event.setdefault(key, value)
+    return event
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, ids, exception, and the record's extra fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON."""
+        annotate(record)
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        extra = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        line |= {key: value for key, value in extra.items() if key not in FIELDS or value != ABSENT}
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+_before: list[Factory] = []
+
+
+def install() -> None:
+    """Annotate every log record of the process from now on, so that any format may use `%(correlation_id)s`."""
+    if _before:
+        return
+    make = logging.getLogRecordFactory()
+    _before.append(make)
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        annotate(record)
+        return record
+
+    logging.setLogRecordFactory(factory)
+
+
+def uninstall() -> None:
+    """Take back `install()`."""
+    if _before:
+        logging.setLogRecordFactory(_before.pop())

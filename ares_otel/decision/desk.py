@@ -1,0 +1,301 @@
+"""The worker's desk: everything that the hot path queued is examined, joined with its order, counted and encoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note
+from ares_otel.decision.live import LiveSpan
+from ares_otel.decision.own import OwnReading
+from ares_otel.decision.saying import Said, listen
+from ares_otel.decision.telling import (
+    common_attributes,
+    examined_order,
+    order_span,
+    origin_of,
+    own_span,
+    said_span,
+    tell,
+)
+from ares_otel.guard import GUARD
+from ares_otel.pipeline.model import LinkData, Scope, SpanData
+from ares_otel.pipeline.recorder import Recorder
+from ares_otel.records import Attributes, Mark, Order, OrderUpdate, examine
+from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.semconv.enums import OrderStatus
+from ares_otel.semconv.model import Metric
+
+__all__ = ["Book", "Desk", "Meter", "Rule"]
+
+SECOND = 1e9
+OWN = Scope("ares_otel")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CONSUMER = 5
+ERROR = 2
+REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
+
+
+class Meter(Protocol):
+    """What counts."""
+
+    def decision(self, facts: DecisionFacts, /) -> None:
+        """Count an ended decision."""
+
+    def order(self, facts: OrderFacts, /) -> None:
+        """Count an order that was sent."""
+
+    def update(self, facts: UpdateFacts, /) -> None:
+        """Count an execution report."""
+
+    def record(self, facts: RecordFacts, /) -> None:
+        """Count anything else."""
+
+    def apply(
+        self, metric: Metric, op: str, value: float, label_values: tuple[str | None, ...], exemplar: str | None
+    ) -> None:
+        """Write to one of the bot's own metrics."""
+
+
+class Book(Protocol):
+    """What joins execution reports with their orders."""
+
+    def submit(self, order: Order, origin: Origin, at: int, wall: int, decision_price: float | None = None) -> None:
+        """Remember an order that was sent."""
+
+    def update(self, update: OrderUpdate, at: int, wall: int, origin: Origin) -> UpdateFacts:
+        """Join an execution report with its order."""
+
+    def mark(self, symbol: str, price: float) -> None:
+        """Remember the newest mark of a symbol."""
+
+
+class Rule(Protocol):
+    """Which decisions are traced."""
+
+    def keeps(self, live: LiveDecision) -> bool:
+        """Tell whether the trace of an ended decision is exported."""
+
+
+class Desk:
+    """Works through a snapshot of the queue; called by the worker's thread only.
+
+    Args:
+        recorder: gives the clock.
+        meter: counts.
+        book: joins orders and reports.
+        rule: decides which traces are kept.
+        emit: takes finished spans by scope.
+        foreign: turns a span of another instrumentation into ours, or None for what is no span.
+
+    Attributes:
+        unsampled: decisions that were counted but not traced.
+        closing: the process ends: open decisions are closed in the next round.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        meter: Meter,
+        book: Book,
+        rule: Rule,
+        emit: Callable[[Scope, Iterable[SpanData]], None],
+        foreign: Callable[[object], tuple[Scope, SpanData] | None],
+    ) -> None:
+        self.recorder = recorder
+        self.meter = meter
+        self.book = book
+        self.rule = rule
+        self.emit = emit
+        self.foreign = foreign
+        self.unsampled = 0
+        self.closing = False
+        self._by_type: dict[type, Callable[[Any], None]] = {
+            LiveDecision: self._decision,
+            LiveOrder: self._order,
+            LiveSpan: self._span,
+            Note: self._note,
+            OwnReading: self._own,
+        }
+
+    def work(self, items: Iterable[object]) -> None:
+        """Work through items; what fails is counted and does not stop the rest."""
+        for item in items:
+            try:
+                handle = self._by_type.get(type(item))
+                if handle is not None:
+                    handle(item)
+                else:
+                    self._foreign(item)
+            except Exception as error:  # noqa: BLE001  one bad item must not cost the others
+                GUARD.failed(f"worker {type(item).__name__}", error)
+
+    def abandon(self, older_than: float) -> int:
+        """Close decisions that are open for longer than that many seconds; return how many."""
+        limit = self.recorder.now() - int(older_than * SECOND)
+        return self._close([live for live in list(self.recorder.open.values()) if 0 < live.start < limit])
+
+    def close_all(self) -> int:
+        """Close every open decision, at shutdown; return how many."""
+        return self._close(list(self.recorder.open.values()))
+
+    def _close(self, decisions: Sequence[LiveDecision]) -> int:
+        for live in decisions:
+            live.settled = True
+            live.end_at = live.end_at or self.recorder.now()
+            self.recorder.open.pop(live.span_id, None)
+            with GUARD.shield("abandon"):
+                self._decision(live, abandoned=True)
+        return len(decisions)
+
+    # --- decisions and spans -----------------------------------------------------------------------------------
+
+    def _decision(self, live: LiveDecision, *, abandoned: bool = False) -> None:
+        live.settled = True
+        kept = abandoned or self.rule.keeps(live)
+        told = tell(live, self.recorder.clock.wall, kept=kept, abandoned=abandoned)
+        self.meter.decision(told.facts)
+        for record, at in told.records:
+            self._count(record, told.facts.origin, at)
+        if kept:
+            self.emit(OWN, told.spans)
+            for item in told.foreign:
+                self._foreign(item, common_attributes(live))
+        else:
+            self.unsampled += 1
+
+    def _span(self, live: LiveSpan) -> None:
+        if live.decision is None and not live.is_sampled:
+            return
+        common: dict[str, Any] = {}
+        if live.decision is not None:
+            common = common_attributes(live.decision)
+        elif live.rest.correlation is not None:
+            common = {a.CORRELATION_ID.key: live.rest.correlation}
+        self.emit(OWN, (own_span(live, self.recorder.clock.wall, common),))
+
+    def _foreign(self, item: object, common: Mapping[str, Any] | None = None) -> None:
+        found = self.foreign(item)
+        if found is None:
+            return
+        scope, span = found
+        if common:
+            span = span._replace(attributes={**span.attributes, **common})
+        self.emit(scope, (span,))
+
+    def _own(self, reading: OwnReading) -> None:
+        given = dict(reading.labels)
+        found = (given.pop(name, None) for name in reading.metric.label_names)
+        values = tuple(None if value is None else str(value) for value in found)
+        if given:
+            message = f"labels {sorted(given)} are not declared; the value is left out"
+            GUARD.complain("own metric", reading.metric.name, f"{reading.metric.name}: {message}")
+            return
+        exemplar = f"{reading.trace_id:032x}" if reading.trace_id else None
+        self.meter.apply(reading.metric, reading.operation, float(reading.value), values, exemplar)
+
+    # --- orders ------------------------------------------------------------------------------------------------
+
+    def _order(self, live: LiveOrder) -> None:
+        order, _ = examined_order(live)
+        decision = live.decision
+        wall = self.recorder.clock.wall(live.start)
+        origin = origin_of(decision, live, exemplar=True)
+        if decision is None:
+            origin = Origin(trace_id=live.trace_id, span_id=live.span_id, strategy=order.strategy, symbol=order.symbol)
+        price = decision.facts.price if decision is not None else None
+        if order.client_id:
+            self.book.submit(order, origin, live.start, wall, float(price) if price is not None else None)
+        waited = (live.start - decision.start) / SECOND if decision is not None and decision.start else None
+        self.meter.order(OrderFacts(order, origin, waited))
+        if live.late:
+            common = common_attributes(decision) if decision is not None else {}
+            self.emit(OWN, (order_span(live, self.recorder.clock.wall, common),))
+
+    def _update(self, note: Note) -> None:
+        given = note.record
+        assert isinstance(given, OrderUpdate)
+        update, attributes = examine(given)
+        wall = self.recorder.clock.wall(note.at)
+        if not update.client_id or update.status is None:
+            return
+        facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
+        self.meter.update(facts)
+        self.emit(OWN, (self._update_span(facts, attributes, wall),))
+
+    def _update_span(self, facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:
+        origin, order = facts.origin, facts.order
+        said: dict[str, Any] = {**_ids(origin), **attributes}
+        derived = {
+            a.SIDE: order.side if order else None,
+            a.ORDER_TYPE: order.type if order else None,
+            a.PRIOR_STATUS: facts.prior,
+            a.TRANSITION_VALID: facts.valid,
+            a.DUPLICATE: facts.duplicate or None,
+            a.FILL_QUANTITY: facts.fill_quantity or None,
+            a.CUM_QUANTITY: facts.cum_quantity,
+            a.AVG_PRICE: facts.avg_price,
+            a.LEAVES_QUANTITY: facts.leaves_quantity,
+            a.ACK_DURATION: facts.ack_seconds,
+            a.SLIPPAGE: facts.slippage_bps,
+            a.SHORTFALL: facts.shortfall_bps,
+            a.CURRENCY: order.currency if order else None,
+        }
+        said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
+        refused = facts.update.status in REFUSED
+        links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
+        ids = self.recorder.ids
+        return SpanData(
+            *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, CONSUMER),
+            *(wall, wall, said),
+            links=links,
+            status=ERROR if refused else 0,
+            message=str(facts.update.text or facts.update.reject_reason or "") if refused else "",
+            flags=0x101,
+        )
+
+    # --- records outside of an open decision -------------------------------------------------------------------
+
+    def _note(self, note: Note) -> None:
+        if isinstance(note.record, OrderUpdate):
+            self._update(note)
+            return
+        said = listen(note.record)
+        if said is None:
+            return
+        wall = self.recorder.clock.wall(note.at)
+        origin = origin_of(note.decision, None, exemplar=True)
+        self._count(said.record, origin, wall)
+        self.emit(OWN, (self._note_span(said, note, wall),))
+
+    def _note_span(self, said: Said, note: Note, wall: int) -> SpanData:
+        if note.decision is not None:
+            common = common_attributes(note.decision)
+            return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common)
+        around = note.span.get_span_context() if note.span is not None else None
+        if around is not None and around.is_valid:
+            return said_span(said, wall, around.trace_id, around.span_id, {})
+        key = str(getattr(said.record, "key", None))
+        # an outcome whose key is a correlation id is found with its decision
+        common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
+        return said_span(said, wall, self.recorder.ids.take(wall)[0], 0, common)
+
+    def _count(self, record: Any, origin: Origin, at: int) -> None:
+        if isinstance(record, Mark) and record.price is not None and record.symbol:
+            self.book.mark(record.symbol, float(record.price))
+        self.meter.record(RecordFacts(record, origin, at))
+
+
+def _ids(origin: Origin) -> dict[str, Any]:
+    said = {
+        a.CORRELATION_ID: origin.correlation_id,
+        a.DECISION_ID: origin.decision_id,
+        a.CAUSATION_ID: origin.causation_id,
+        a.STRATEGY: origin.strategy,
+        a.SYMBOL: origin.symbol,
+        a.VENUE: origin.venue,
+    }
+    return {attribute.key: value for attribute, value in said.items() if value is not None}

@@ -1,0 +1,110 @@
+"""What the members of an ensemble voted; the meta-learner combines the votes and is no member."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+from ares_otel.metrics.cells import Count
+from ares_otel.metrics.kept import Kept
+from ares_otel.metrics.registry import Instruments
+from ares_otel.records.facts import DecisionFacts, RecordFacts
+from ares_otel.records.model import Vote
+from ares_otel.semconv import metrics as m
+from ares_otel.semconv.enums import Action
+
+__all__ = ["Ensemble", "agreement", "concentration", "entropy"]
+
+
+class _Member:
+    """Cells of a strategy and one of its members; a dissent counter starts at zero with the first vote."""
+
+    __slots__ = ("dissent", "votes", "weight")
+
+    def __init__(self, owner: Ensemble, strategy: str | None, model: str) -> None:
+        self.votes: Kept[str, Count] = Kept(lambda action: owner.votes.cell((strategy, model, action)))
+        self.weight = owner.weight.cell((strategy, model))
+        self.dissent = owner.dissent.cell((strategy, model))
+
+    def cast(self, vote: Vote) -> None:
+        self.votes[vote.action].inc()
+        if vote.weight is not None:
+            self.weight.set(float(vote.weight))
+
+
+class _Strategy:
+    """Cells of a strategy."""
+
+    __slots__ = ("agreement", "concentration", "entropy", "members")
+
+    def __init__(self, owner: Ensemble, strategy: str | None) -> None:
+        self.members: Kept[str, _Member] = Kept(lambda model: _Member(owner, strategy, model))
+        self.agreement = owner.agreement.cell((strategy,))
+        self.entropy = owner.entropy.cell((strategy,))
+        self.concentration = owner.concentration.cell((strategy,))
+
+
+class Ensemble:
+    """Group "ensemble" of the reference."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.votes = instruments.counter(m.VOTES)
+        self.dissent = instruments.counter(m.DISSENT)
+        self.weight = instruments.gauge(m.WEIGHT)
+        self.agreement = instruments.gauge(m.AGREEMENT)
+        self.entropy = instruments.gauge(m.ENTROPY)
+        self.concentration = instruments.gauge(m.CONCENTRATION)
+        self._strategies: Kept[str | None, _Strategy] = Kept(lambda strategy: _Strategy(self, strategy))
+
+    def decided(self, facts: DecisionFacts, strategy: str | None, action: str) -> None:
+        """Count the votes of a decision, and those against what was decided."""
+        members = [vote for vote in facts.votes if not vote.meta_learner]
+        if not members:
+            return
+        kept = self._strategies[strategy]
+        decided = None if action == Action.NONE else action
+        for vote in members:
+            member = kept.members[vote.model]
+            member.cast(vote)
+            if vote.action != decided and decided is not None and vote.action is not None:
+                member.dissent.inc()
+        agreed = agreement(members, decided) if facts.agreement is None else facts.agreement
+        if agreed is not None:
+            kept.agreement.set(agreed)
+        kept.entropy.set(entropy(members) if facts.entropy is None else facts.entropy)
+        index = concentration(members)
+        if index is not None:
+            kept.concentration.set(index)
+
+    def vote(self, vote: Vote, facts: RecordFacts) -> None:
+        """Count a vote that was recorded by itself."""
+        if not vote.meta_learner:
+            self._strategies[vote.strategy or facts.origin.strategy].members[vote.model].cast(vote)
+
+
+def agreement(members: Sequence[Vote], action: str | None) -> float | None:
+    """Return the share (0..1) of members that voted for the decided action, None if nothing was decided."""
+    return None if action is None else sum(vote.action == action for vote in members) / len(members)
+
+
+def entropy(members: Sequence[Vote]) -> float:
+    """Return the entropy of the members' actions in bits: 0 when they agree, log2(n) when n actions are even."""
+    shares = [count / len(members) for count in Tally(vote.action for vote in members).values()]
+    return -sum(share * math.log2(share) for share in shares) + 0.0
+
+
+def concentration(members: Sequence[Vote]) -> float | None:
+    """Return the Herfindahl index of the weights: 1/n when they are equal, 1 when one has it all.
+
+    None unless every member has a weight and one of them is not zero.
+    """
+    total = squares = 0.0
+    for vote in members:
+        if vote.weight is None:
+            return None
+        weight = float(vote.weight)
+        total += weight
+        squares += weight * weight
+    whole = total * total
+    return squares / whole if whole else None

@@ -1,0 +1,1 @@
+"""The way of a span from the hot path to the receiver."""

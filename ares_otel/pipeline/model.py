@@ -1,0 +1,100 @@
+"""What the parts of the pipeline exchange: spans to be encoded, batches to be sent, the receiver's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+__all__ = ["Batch", "EventData", "LinkData", "Scope", "SpanData", "Transport", "Value", "Verdict"]
+
+Value: TypeAlias = "str | bool | int | float | bytes | Sequence[Value] | Mapping[str, Value] | None"
+"""What an OTLP attribute can hold (`AnyValue`)."""
+
+
+class EventData(NamedTuple):
+    """A span event; `time` in Unix ns."""
+
+    name: str
+    time: int
+    attributes: Mapping[str, Value]
+
+
+class LinkData(NamedTuple):
+    """A link to another span; ids as unsigned integers of 128 and 64 bits."""
+
+    trace_id: int
+    span_id: int
+    attributes: Mapping[str, Value]
+
+
+class SpanData(NamedTuple):
+    """A finished span, ready for the encoder.
+
+    Ids are unsigned integers of 128 and 64 bits (`parent_id` 0: none), `start` and `end` Unix ns, `kind` and
+    `status` the numbers of OTLP (kind 1 internal, 2 server, 3 client, 4 producer, 5 consumer; status 0 unset, 1 ok,
+    2 error).
+    """
+
+    trace_id: int
+    span_id: int
+    parent_id: int
+    name: str
+    kind: int
+    start: int
+    end: int
+    attributes: Mapping[str, Value]
+    events: Sequence[EventData] = ()
+    links: Sequence[LinkData] = ()
+    status: int = 0
+    message: str = ""
+    trace_state: str = ""
+    flags: int = 0
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
+
+
+class Scope(NamedTuple):
+    """The instrumentation scope (library) that made a span."""
+
+    name: str
+    version: str = ""
+    schema_url: str = ""
+
+
+class Batch(NamedTuple):
+    """An encoded, uncompressed `ExportTraceServiceRequest` and how many spans it holds."""
+
+    body: bytes
+    spans: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a receiver said of a batch.
+
+    Attributes:
+        state: "delivered" (acknowledged), "retry" (try again later), "refused" (never send this again).
+        reason: low-cardinality word for the failure counters ("" when delivered): "connection", "timeout", "tls",
+            "dns", "http_503", "grpc_unavailable", …
+        detail: what a human wants to read in the log, without secrets.
+        retry_after: seconds the receiver asks to wait, if it did.
+        rejected: spans refused by a partial success.
+    """
+
+    state: str
+    reason: str = ""
+    detail: str = ""
+    retry_after: float | None = None
+    rejected: int = 0
+
+
+class Transport(Protocol):
+    """Delivers one batch; called by one thread only; never raises for what the network or the receiver does."""
+
+    def send(self, batch: Batch, timeout: float) -> Verdict:
+        """Deliver within about `timeout` seconds and report."""
+
+    def close(self) -> None:
+        """Release connections; a later `send` opens them again."""

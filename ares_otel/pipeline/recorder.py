@@ -1,0 +1,124 @@
+"""The bot's side of the pipeline: a bounded queue that the hot path appends to, and nothing else.
+
+There is one `RECORDER` in a process. `setup()` arms it; before that and after `shutdown()` it takes nothing, while
+contexts, ids and correlation work as ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ares_otel.clock import Clock
+from ares_otel.correlation.ids import IdSource
+
+__all__ = ["RECORDER", "Recorder"]
+
+QUEUE_LIMIT = 100_000
+OPEN_LIMIT = 10_000
+ITEM_LIMIT = 1_000
+
+
+class Recorder:
+    """Bounded queue of what happened, with the clock and the ids that the hot path needs.
+
+    Attributes:
+        enabled: whether anything is kept.
+        strict: records are examined at the call, and a bad value raises.
+        queue: what waits for the worker; items are never changed after they were appended.
+        limit: greatest length of the queue; what comes beyond is refused and counted.
+        open: decisions that have not ended, by span id; at most `open_limit`.
+        max_items: stages, records and spans that one decision may hold.
+        now: monotonic clock in ns.
+        ambient: context that the process was started with.
+        sampled: tells from trace id and the parent's sampled flag (None without a parent) whether a trace is kept.
+    """
+
+    __slots__ = (
+        "_lock",
+        "ambient",
+        "clock",
+        "enabled",
+        "ids",
+        "limit",
+        "limited",
+        "max_items",
+        "now",
+        "on_loop",
+        "open",
+        "open_limit",
+        "queue",
+        "refused",
+        "sampled",
+        "strict",
+        "taken",
+    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state before any set-up."""
+        self.enabled = False
+        self.strict = False
+        self.limit = QUEUE_LIMIT
+        self.open_limit = OPEN_LIMIT
+        self.max_items = ITEM_LIMIT
+        self.queue: deque[Any] = deque()
+        self.open: dict[int, Any] = {}
+        self.refused = 0
+        self.limited = 0
+        self.taken = 0
+        self.ids = IdSource()
+        self.ambient: Mapping[str, Any] | None = None
+        self.sampled: Callable[[int, bool | None], bool] = _always
+        self.on_loop: Callable[[], None] | None = None
+        self.use_clock(Clock())
+
+    def use_clock(self, clock: Clock) -> None:
+        """Take time from this clock from now on."""
+        self.clock = clock
+        self.now = clock.monotonic
+
+    def put(self, item: object) -> None:
+        """Append an item, or count it as refused when the queue is full."""
+        if len(self.queue) < self.limit:
+            if self.enabled:
+                self.queue.append(item)
+        else:
+            self.refuse()
+
+    def refuse(self) -> None:
+        """Count an item that found the queue full."""
+        with self._lock:
+            self.refused += 1
+
+    def over_limit(self) -> None:
+        """Count an item beyond the limit of its decision."""
+        with self._lock:
+            self.limited += 1
+
+    def snapshot(self) -> list[Any]:
+        """Take what is in the queue now, and not what is appended meanwhile."""
+        pop = self.queue.popleft
+        found = [pop() for _ in range(len(self.queue))]
+        self.taken += len(found)
+        return found
+
+    def forget(self) -> None:
+        """Drop all content after a fork: it is the parent's, which delivers it."""
+        self._lock = threading.Lock()
+        self.queue = deque()
+        self.open = {}
+        self.ids.reseed()
+
+
+def _always(trace_id: int, parent: bool | None) -> bool:  # noqa: FBT001  three-valued flag of the parent
+    del trace_id, parent
+    return True
+
+
+RECORDER = Recorder()

@@ -1,0 +1,345 @@
+"""Every attribute of ours, declared once; OpenTelemetry's own names are used as they are where one exists."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ares_otel.semconv import enums as e
+from ares_otel.semconv.model import Attribute, Kind
+
+__all__ = [
+    "ABANDONED",
+    "ACCOUNT",
+    "ACK_DURATION",
+    "ACTION",
+    "ACTUAL",
+    "AGREEMENT",
+    "ALGORITHM_ID",
+    "ARRIVAL_MID",
+    "ATTRIBUTES",
+    "AVG_PRICE",
+    "BASIS",
+    "CASH",
+    "CAUSATION_ID",
+    "CAUSE",
+    "CHANNEL",
+    "CHECK",
+    "CHECK_OUTCOME",
+    "CHECK_VALUE",
+    "CLIENT_ID",
+    "COMPONENT",
+    "CONFIDENCE",
+    "CONFIDENCE_TREND",
+    "CONSISTENCY",
+    "CORRELATION_ID",
+    "CORRELATION_OUTCOME",
+    "CUM_QUANTITY",
+    "CURRENCY",
+    "DECISION_ID",
+    "DETECTOR",
+    "DEVICE",
+    "DIRECTION",
+    "DRIFT_KIND",
+    "DRIFT_RESULT",
+    "DROP_REASON",
+    "DUPLICATE",
+    "ENTROPY",
+    "EQUITY",
+    "ERROR_SWALLOWED",
+    "ERROR_TYPE",
+    "EVENT_TIME",
+    "EXCEPTION_MESSAGE",
+    "EXCEPTION_STACKTRACE",
+    "EXCEPTION_TYPE",
+    "FEATURE_COUNT",
+    "FEATURE_IMPORTANCE",
+    "FEATURE_MISSING",
+    "FEATURE_NAME",
+    "FEATURE_VALUES",
+    "FEE",
+    "FEE_CURRENCY",
+    "FIELD",
+    "FILL_ID",
+    "FILL_PRICE",
+    "FILL_QUANTITY",
+    "FROM",
+    "GENERATION",
+    "HTTP_STATUS",
+    "IMPORTANCE_METHOD",
+    "INDICATORS",
+    "INFERENCE",
+    "LEAVES_QUANTITY",
+    "LEVEL",
+    "LIMIT",
+    "LIMIT_VALUE",
+    "LIQUIDITY",
+    "LIQUIDITY_LABEL",
+    "MARKET_CLOSE",
+    "MARKET_DATA_AGE",
+    "MARKET_GAPS",
+    "MARKET_HIGH",
+    "MARKET_LOW",
+    "MARKET_MESSAGES",
+    "MARKET_OPEN",
+    "MARKET_PRICE",
+    "MARKET_VOLUME",
+    "MARK_PRICE",
+    "META_LEARNER",
+    "METHOD",
+    "MODE",
+    "MODEL_KEY",
+    "MODEL_NAME",
+    "MODEL_ROWS",
+    "MODEL_TRAINED",
+    "MODEL_TYPE",
+    "MODEL_VERSION",
+    "OPERATION",
+    "ORDER_TYPE",
+    "PATH_PASSED",
+    "PATH_VALUE",
+    "PATH_WEIGHT",
+    "PEER_SERVICE",
+    "PERIODS",
+    "POSITION_AVG_PRICE",
+    "POSITION_ID",
+    "POSITION_NOTIONAL",
+    "POSITION_QUANTITY",
+    "PREDICTION",
+    "PREDICTION_DRIFT",
+    "PRICE",
+    "PRIOR_STATUS",
+    "PROBABILITIES",
+    "PROBABILITY",
+    "QUANTITY",
+    "RATE_LIMIT_USED",
+    "RATE_LIMIT_WAIT",
+    "REALIZED_PNL",
+    "REALIZED_RETURN",
+    "REASON",
+    "RECORD",
+    "REGIME",
+    "REGIME_CONFIDENCE",
+    "REGIME_DURATION",
+    "REGIME_METHOD",
+    "REGIME_RAW",
+    "REGIME_TRANSITION",
+    "REJECT_REASON",
+    "REJECT_TEXT",
+    "REPORT",
+    "REPORT_STATUS",
+    "RESULT",
+    "RESULT_EMPTY",
+    "RETURNS",
+    "SCORE",
+    "SHORTFALL",
+    "SIDE",
+    "SLIPPAGE",
+    "STABILITY",
+    "STATUS",
+    "STEP",
+    "STOP_PRICE",
+    "STRATEGY",
+    "SWALLOWED",
+    "SYMBOL",
+    "THRESHOLD",
+    "TIMEFRAME",
+    "TIME_IN_FORCE",
+    "TO",
+    "TRADE_OUTCOME",
+    "TRANSITION_VALID",
+    "UNREALIZED_PNL",
+    "URL",
+    "VENUE",
+    "VENUE_ID",
+    "WEIGHT",
+    "WHERE",
+    "WINDOW",
+]
+
+REAL, INT, BOOL, TIME, MAP = Kind.DOUBLE, Kind.INT, Kind.BOOLEAN, Kind.TIME, Kind.DOUBLES
+
+
+def _few(key: str, brief: str, enum: type[StrEnum] | None = None, fix: int | None = None) -> Attribute:
+    return Attribute(key, brief, bounded=True, enum=enum, fix=fix)
+
+
+def _ratio(key: str, brief: str) -> Attribute:
+    return Attribute(key, brief, REAL, unit="1", low=0.0, high=1.0)
+
+
+def _amount(key: str, brief: str, fix: int | None = None, unit: str = "") -> Attribute:
+    return Attribute(key, brief, REAL, unit=unit, low=0.0, fix=fix)
+
+
+def _seconds(key: str, brief: str) -> Attribute:
+    return Attribute(key, brief, REAL, unit="s", low=0.0)
+
+
+# identity
+CORRELATION_ID = Attribute("ares.correlation.id", "workflow: one decision and all that follows from it (UUIDv7)")
+CAUSATION_ID = Attribute("ares.causation.id", "id of the message or decision that directly caused this one")
+DECISION_ID = Attribute("ares.decision.id", "id of the decision: trace-independent, unique over time")
+POSITION_ID = Attribute("ares.position.id", "id of the position that an order opens or closes")
+ACCOUNT = Attribute("ares.account", "account, hashed on spans", fix=1)
+ALGORITHM_ID = Attribute("ares.algorithm.id", "id of the code and parameters that decided (RTS 6, RTS 22)")
+MODE = _few("ares.mode", "kind of trading", e.Mode)
+EVENT_TIME = Attribute("ares.event.time", "market or simulated time in Unix ns; span times are wall time", TIME)
+
+# what is traded
+STRATEGY = _few("ares.strategy", "strategy; also the tenant", fix=847)
+SYMBOL = _few("ares.symbol", "instrument; capped on metrics, the rest is `other`", fix=55)
+VENUE = _few("ares.venue", "exchange or broker", fix=100)
+CURRENCY = _few("ares.currency", "currency of a sum of money", fix=15)
+TIMEFRAME = _few("ares.timeframe", "length of the bars that were looked at")
+CHANNEL = _few("ares.channel", "market-data channel: trades, book, bars, …")
+
+# market
+MARKET_PRICE = _amount("ares.market.price", "price that the decision saw")
+MARKET_DATA_AGE = _seconds("ares.market.data_age", "age of the newest market data at the decision")
+MARKET_GAPS = Attribute("ares.market.gaps", "missing messages or bars found", INT, low=0)
+MARKET_MESSAGES = Attribute("ares.market.messages", "messages received since the last report", INT, low=0)
+MARKET_OPEN = _amount("ares.market.open", "first price of the bar")
+MARKET_HIGH = _amount("ares.market.high", "highest price of the bar")
+MARKET_LOW = _amount("ares.market.low", "lowest price of the bar")
+MARKET_CLOSE = _amount("ares.market.close", "last price of the bar")
+MARKET_VOLUME = _amount("ares.market.volume", "volume of the bar")
+MARK_PRICE = _amount("ares.mark.price", "price at which positions are valued")
+
+# decision
+ACTION = _few("ares.action", "what was decided or voted", e.Action)
+CONFIDENCE = _ratio("ares.confidence", "confidence in the action")
+THRESHOLD = Attribute("ares.threshold", "bound that the confidence or value had to pass", REAL)
+REASON = Attribute("ares.decision.reason", "why, in words of the bot")
+AGREEMENT = _ratio("ares.ensemble.agreement", "share of members that voted for the decided action")
+ENTROPY = Attribute("ares.ensemble.entropy", "entropy of the members' actions", REAL, unit="bit", low=0.0)
+COMPONENT = _few("ares.component", "part of the bot", e.Component)
+SWALLOWED = _few("ares.swallowed", "whether the error was caught inside the bot", e.Truth)
+ERROR_SWALLOWED = Attribute("ares.error.swallowed", "an error was caught inside the bot", BOOL)
+RESULT_EMPTY = Attribute("ares.result.empty", "a call returned None, False or {} where a value is expected", BOOL)
+ABANDONED = Attribute("ares.decision.abandoned", "the decision was never ended and was closed by the time limit", BOOL)
+STEP = Attribute("ares.path.step", "step on the way to the decision")
+PATH_VALUE = Attribute("ares.path.value", "value of the step", REAL)
+PATH_WEIGHT = Attribute("ares.path.weight", "weight of the step", REAL)
+PATH_PASSED = Attribute("ares.path.passed", "whether the step let the decision pass", BOOL)
+
+# models
+MODEL_NAME = _few("ares.model.name", "model; a member of an ensemble")
+MODEL_VERSION = _few("ares.model.version", "version of a model; on spans and the info metric only")
+MODEL_TYPE = Attribute("ares.model.type", "family of a model: lgbm, lstm, rule, …")
+MODEL_TRAINED = Attribute("ares.model.trained_time", "when the model was trained, Unix ns", TIME)
+MODEL_ROWS = Attribute("ares.model.training_rows", "rows that the model was trained on", INT, low=0)
+MODEL_KEY = Attribute("ares.model.key", "key that joins a prediction with its outcome")
+META_LEARNER = Attribute("ares.model.meta_learner", "the vote is the meta-learner's", BOOL)
+WEIGHT = Attribute("ares.model.weight", "weight of a member in the vote", REAL, low=0.0)
+PROBABILITIES = Attribute("ares.probabilities", "probability by class, summing to 1", MAP, unit="1", low=0.0, high=1.0)
+PREDICTION = Attribute("ares.prediction.value", "what a model predicted")
+PROBABILITY = _ratio("ares.prediction.probability", "probability of the predicted class")
+INFERENCE = _seconds("ares.prediction.duration", "time that the model needed")
+ACTUAL = Attribute("ares.outcome.actual", "what came true")
+REALIZED_RETURN = Attribute("ares.outcome.return", "realized return over the horizon", REAL, unit="1")
+RESULT = _few("ares.result", "whether the model was right", e.OutcomeResult)
+CONSISTENCY = _ratio("ares.model.prediction_consistency", "share of equal predictions for equal input")
+STABILITY = Attribute("ares.model.feature_importance_stability", "stability of the importances", REAL)
+PREDICTION_DRIFT = Attribute("ares.model.prediction_drift", "drift of the predictions as the bot measured it", REAL)
+CONFIDENCE_TREND = Attribute("ares.model.confidence_trend", "recent confidences", Kind.NUMBERS)
+FEATURE_NAME = _few("ares.feature.name", "feature; top-K on metrics, the rest is `other`")
+FEATURE_COUNT = Attribute("ares.feature.count", "features in the vector", INT, low=0)
+FEATURE_MISSING = Attribute("ares.feature.missing", "features that were NaN or absent", INT, low=0)
+FEATURE_VALUES = Attribute("ares.feature.values", "value by feature name", MAP)
+FEATURE_IMPORTANCE = Attribute("ares.feature.importance", "importance by feature name", MAP)
+IMPORTANCE_METHOD = Attribute("ares.feature.importance_method", "how the importance was measured")
+SCORE = _few("ares.score", "kind of score: accuracy, f1, …")
+WINDOW = _few("ares.window", "window of a statistic")
+DRIFT_RESULT = _few("ares.result", "what a drift check found", e.DriftResult)
+DRIFT_KIND = _few("ares.drift.kind", "what drifted", e.DriftKind)
+DETECTOR = _few("ares.detector", "drift detector")
+
+# regime
+REGIME = _few("ares.regime", "market regime", e.RegimeName)
+REGIME_RAW = Attribute("ares.regime.raw", "the bot's own word for the regime")
+REGIME_CONFIDENCE = _ratio("ares.regime.confidence", "confidence in the regime")
+REGIME_DURATION = _seconds("ares.regime.duration", "how long the regime has lasted")
+REGIME_TRANSITION = _ratio("ares.regime.transition_probability", "probability that the regime ends now")
+REGIME_METHOD = Attribute("ares.regime.method", "how the regime was found")
+INDICATORS = Attribute("ares.regime.indicators", "indicator values by name", MAP)
+FROM = _few("ares.from", "regime that ended", e.RegimeName)
+TO = _few("ares.to", "regime that began", e.RegimeName)
+
+# orders
+CLIENT_ID = Attribute("ares.order.client_id", "the bot's id of the order", fix=11)
+VENUE_ID = Attribute("ares.order.venue_id", "the venue's id of the order", fix=37)
+SIDE = _few("ares.order.side", "side", e.Side, 54)
+ORDER_TYPE = _few("ares.order.type", "type", e.OrderType, 40)
+TIME_IN_FORCE = Attribute("ares.order.time_in_force", "how long the order lives", enum=e.TimeInForce, fix=59)
+STATUS = _few("ares.order.status", "state of the order", e.OrderStatus, 39)
+REJECT_REASON = _few("ares.order.reject_reason", "why the venue or a check refused the order", e.RejectReason, 103)
+REJECT_TEXT = Attribute("ares.order.reject_text", "the venue's own words", fix=58)
+QUANTITY = _amount("ares.order.quantity", "ordered quantity", 38)
+PRICE = _amount("ares.order.price", "limit price", 44)
+STOP_PRICE = _amount("ares.order.stop_price", "stop price", 99)
+CUM_QUANTITY = _amount("ares.order.cum_quantity", "quantity filled so far", 14)
+LEAVES_QUANTITY = _amount("ares.order.leaves_quantity", "quantity still open", 151)
+AVG_PRICE = _amount("ares.order.avg_price", "average price of the fills so far", 6)
+ARRIVAL_MID = _amount("ares.order.arrival_mid", "mid price when the order became actionable")
+TRANSITION_VALID = Attribute("ares.order.transition_valid", "whether FIX allows this change of state", BOOL)
+PRIOR_STATUS = Attribute("ares.order.prior_status", "state before the update", enum=e.OrderStatus)
+DUPLICATE = Attribute("ares.order.duplicate", "the update was seen before", BOOL)
+ACK_DURATION = _seconds("ares.order.ack_duration", "from submission to the venue's first answer")
+FILL_ID = Attribute("ares.fill.id", "the venue's id of the fill", fix=17)
+FILL_QUANTITY = _amount("ares.fill.quantity", "quantity of this fill", 32)
+FILL_PRICE = _amount("ares.fill.price", "price of this fill", 31)
+LIQUIDITY = _few("ares.fill.liquidity", "maker, taker or auction", e.Liquidity, 851)
+LIQUIDITY_LABEL = _few("ares.liquidity", "maker, taker or auction, as a label", e.Liquidity)
+FEE = Attribute("ares.fill.fee", "fee of this fill; negative is a rebate", REAL, fix=12)
+FEE_CURRENCY = Attribute("ares.fill.fee_currency", "currency of the fee", fix=479)
+SLIPPAGE = Attribute("ares.fill.slippage", "against the arrival mid, positive is a cost", REAL, unit="bp")
+SHORTFALL = Attribute(
+    "ares.order.implementation_shortfall", "Perold 1988, of a done order, positive is a cost", REAL, unit="bp"
+)
+DIRECTION = _few("ares.direction", "whether it cost or earned money", e.Direction)
+
+# portfolio and risk
+POSITION_QUANTITY = Attribute("ares.position.quantity", "signed position", REAL)
+POSITION_NOTIONAL = Attribute("ares.position.notional", "signed value of the position", REAL)
+POSITION_AVG_PRICE = _amount("ares.position.avg_price", "average entry price")
+REALIZED_PNL = Attribute("ares.position.realized_pnl", "realized profit or loss, fees paid", REAL)
+UNREALIZED_PNL = Attribute("ares.position.unrealized_pnl", "unrealized profit or loss at the mark", REAL)
+EQUITY = Attribute("ares.equity.value", "cash and unrealized profit or loss", REAL)
+CASH = Attribute("ares.equity.cash", "cash", REAL)
+TRADE_OUTCOME = _few("ares.trade.outcome", "how a closed trade ended", e.TradeOutcome)
+METHOD = _few("ares.method", "method of a statistic")
+LEVEL = _few("ares.level", "confidence level of a statistic")
+PERIODS = _few("ares.periods", "periods a year")
+BASIS = _few("ares.basis", "what returns are computed on")
+RETURNS = _few("ares.returns", "kind of returns")
+CHECK = _few("ares.check", "pre-trade check")
+CHECK_OUTCOME = _few("ares.outcome", "what a check said", e.CheckOutcome)
+LIMIT = _few("ares.limit", "name of a limit")
+LIMIT_VALUE = Attribute("ares.limit.value", "the limit", REAL)
+CHECK_VALUE = Attribute("ares.check.value", "the checked value", REAL)
+CAUSE = _few("ares.reason", "reason from a short list")
+
+# exchange
+OPERATION = _few("ares.operation", "call of the venue's API")
+HTTP_STATUS = Attribute("http.response.status_code", "HTTP status", INT, low=100, high=599)
+URL = Attribute("url.full", "address without user info and query")
+PEER_SERVICE = Attribute("peer.service", "the venue, for service graphs")
+RATE_LIMIT_WAIT = _seconds("ares.exchange.rate_limit_wait", "time spent waiting for the rate limit")
+RATE_LIMIT_USED = _ratio("ares.exchange.rate_limit_used", "used share of the venue's request weight")
+ERROR_TYPE = _few("error.type", "class of the error")
+EXCEPTION_TYPE = Attribute("exception.type", "class of the exception")
+EXCEPTION_MESSAGE = Attribute("exception.message", "message of the exception")
+EXCEPTION_STACKTRACE = Attribute("exception.stacktrace", "stack trace of the exception")
+
+# the telemetry itself
+WHERE = _few("ares.where", "place in the telemetry")
+DROP_REASON = _few("ares.reason", "why it was lost", e.DropReason)
+RECORD = _few("ares.record", "type of a record")
+FIELD = _few("ares.field", "field of a record")
+GENERATION = _few("ares.generation", "generation of the garbage collector")
+DEVICE = _few("ares.device", "disk or network direction")
+REPORT = _few("ares.report", "report")
+REPORT_STATUS = _few("ares.status", "how a run or delivery ended")
+CORRELATION_OUTCOME = _few("ares.outcome", "how a correlation ended", e.CorrelationOutcome)
+
+ATTRIBUTES: tuple[Attribute, ...] = tuple(value for value in vars().values() if isinstance(value, Attribute))

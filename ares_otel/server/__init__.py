@@ -1,0 +1,1 @@
+"""The ares server: takes OTLP, keeps what happened by correlation id in SQL, tells it again."""

@@ -1,0 +1,230 @@
+"""Orders and their updates: rows that come out the same in whatever order the spans arrive.
+
+An order's row is a function of all spans of its trace with its client order id, those that are stored already and
+those that come now.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.server.ids import bounded
+from ares_otel.server.lifecycle import REFUSED, Rank, rank
+from ares_otel.server.rows import (
+    DECISION,
+    DECISION_ID,
+    STRATEGY,
+    SYMBOL,
+    VENUE,
+    Desk,
+    Rows,
+    base_id,
+    identity,
+    is_decision,
+)
+from ares_otel.server.values import flag, number, text
+from ares_otel.server.views import SpanView
+
+__all__ = ["ORDER", "ORDER_SPANS", "UPDATE", "Booking", "OrderSpans"]
+
+ORDER, UPDATE = s.ORDER_SUBMIT.name, s.ORDER_UPDATE.name
+ORDER_SPANS = frozenset({DECISION, ORDER, UPDATE})
+CLIENT, STATUS, SIDE, TYPE = a.CLIENT_ID.key, a.STATUS.key, a.SIDE.key, a.ORDER_TYPE.key
+QUANTITY, PRICE, CUM, AVERAGE = a.QUANTITY.key, a.PRICE.key, a.CUM_QUANTITY.key, a.AVG_PRICE.key
+FILL_QUANTITY, FILL_PRICE, FILL_ID = a.FILL_QUANTITY.key, a.FILL_PRICE.key, a.FILL_ID.key
+FEE, FEE_CURRENCY, CURRENCY = a.FEE.key, a.FEE_CURRENCY.key, a.CURRENCY.key
+LIQUIDITY, REJECT_REASON = a.LIQUIDITY.key, a.REJECT_REASON.key
+VALID, DUPLICATE = a.TRANSITION_VALID.key, a.DUPLICATE.key
+
+MOVED = 1_023
+"""Rows that met on one id stand at most that far from their own."""
+
+FIND = "SELECT id, decision FROM orders WHERE client_id = ? AND trace = ?"
+OWNER = "SELECT id FROM decision WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
+FACTS = ("decision", "strategy", "symbol", "venue", "side", "type", "quantity", "price")
+STATE = ("status", "cum_quantity", "avg_price", "updated")
+KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE))
+CHANGE = f"UPDATE orders SET submitted = max(submitted, ?), {KEPT} WHERE id = ?"  # noqa: S608  own names
+ADVANCE = """UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ?
+    WHERE id BETWEEN ? AND ? AND client_id = ? AND trace = ? RETURNING id"""
+MOVE = "UPDATE orders SET id = ? WHERE id = ?"
+MOVE_UPDATE = "UPDATE order_update SET order_id = ? WHERE id BETWEEN ? AND ? AND order_id = ?"
+REJECT = "UPDATE decision SET rejected = ? WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
+
+
+class OrderSpans(NamedTuple):
+    """The spans of a trace that orders are made of."""
+
+    decisions: list[SpanView]
+    orders: list[SpanView]
+    updates: list[SpanView]
+
+    def take(self, span: SpanView, name: str) -> None:
+        """Add a span, if it is one of these."""
+        if name == DECISION:
+            if is_decision(span):
+                self.decisions.append(span)
+        elif text(span.attributes, CLIENT) is not None:
+            (self.orders if name == ORDER else self.updates).append(span)
+
+    def of(self, client: str) -> tuple[list[SpanView], list[SpanView]]:
+        """Return submissions and updates of one client order id, each by time."""
+        return _of(self.orders, client), _of(self.updates, client)
+
+
+def _of(spans: Iterable[SpanView], client: str) -> list[SpanView]:
+    return sorted((span for span in spans if text(span.attributes, CLIENT) == client), key=_moment)
+
+
+def _moment(span: SpanView) -> tuple[int, bytes]:
+    return span.start_time_unix_nano, span.span_id
+
+
+class Booking:
+    """Books the order spans of one trace.
+
+    Args:
+        db: connection within a transaction.
+        desk: gives names and row ids.
+        rows: takes new rows.
+        fresh: spans that come now.
+        old: spans that are stored already.
+    """
+
+    def __init__(self, db: sqlite3.Connection, desk: Desk, rows: Rows, fresh: OrderSpans, old: OrderSpans) -> None:
+        self.db = db
+        self.desk = desk
+        self.rows = rows
+        self.fresh = fresh
+        self.old = old
+        self.all = OrderSpans(*(new + known for new, known in zip(fresh, old, strict=True)))
+
+    def rejected(self, decision: SpanView) -> int:
+        """Count the orders of a decision that the venue rejected or the bot denied."""
+        refused = (span for span in self.all.updates if text(span.attributes, STATUS) in REFUSED)
+        return len({text(span.attributes, CLIENT) for span in refused if _owns(decision, span)})
+
+    def book(self, decided: dict[bytes, int]) -> None:
+        """Add and change rows of orders; `decided`: row ids of the decisions that come now, by span id."""
+        known = (*self.old.orders, *self.old.updates) if decided else ()
+        spans = (*self.fresh.orders, *self.fresh.updates, *known)
+        settled = not decided and not self.fresh.orders
+        for client in {text(span.attributes, CLIENT): None for span in spans}:
+            if client is not None and not (settled and self._advanced(client)):
+                self._order(client, decided)
+        if any(text(span.attributes, STATUS) in REFUSED for span in self.fresh.updates):
+            for decision in self.old.decisions:
+                low = base_id(decision)
+                found = (self.rejected(decision), low, low + MOVED, decision.trace_id, decision.span_id)
+                self.db.execute(REJECT, found)
+
+    # --- one order ---------------------------------------------------------------------------------------------
+
+    def _advanced(self, client: str) -> bool:
+        """Book updates of an order whose submission is stored, the usual case; False where that is not so."""
+        submits, updates = self.all.of(client)
+        if not submits:
+            return False
+        low = base_id(submits[0])
+        found = (*self._state(updates), low, low + MOVED, bounded(client), submits[0].trace_id)
+        row = self.db.execute(ADVANCE, found).fetchone()
+        if row is not None:
+            self._updates(client, row[0])
+        return row is not None
+
+    def _order(self, client: str, decided: dict[bytes, int]) -> None:
+        submits, updates = self.all.of(client)
+        first = (submits or updates)[0]
+        trace, key = first.trace_id, bounded(client)
+        known = self.db.execute(FIND, (key, trace)).fetchone() if self.old.orders or self.old.updates else None
+        decision = known[1] if known else None
+        if decision is None:
+            decision = self._decision(first, decided)
+        facts, state = self._facts(decision, submits, updates), self._state(updates)
+        if known is None:
+            row = self.desk.free("orders", base_id(first))
+            self.rows.add("orders", (row, key, trace, facts[0], int(bool(submits)), *facts[1:], *state))
+        else:
+            row = self._moved(int(known[0]), first, client)
+            self.db.execute(CHANGE, (int(bool(submits)), *facts, *state, row))
+        self._updates(client, row)
+
+    def _updates(self, client: str, row: int) -> None:
+        for update in _of(self.fresh.updates, client):
+            self._update(update, row)
+
+    def _moved(self, row: int, first: SpanView, client: str) -> int:
+        """Return the row id of a known order; it moves when a span comes that is earlier in its life."""
+        base = base_id(first)
+        if base <= row <= base + MOVED:
+            return row
+        moved = self.desk.free("orders", base)
+        self.db.execute(MOVE, (moved, row))
+        for update in _of(self.old.updates, client):
+            low = base_id(update)
+            self.db.execute(MOVE_UPDATE, (moved, low, low + MOVED, row))
+        return moved
+
+    def _decision(self, span: SpanView, decided: dict[bytes, int]) -> int | None:
+        for decision in self.all.decisions:
+            if _owns(decision, span):
+                low = base_id(decision)
+                row = decided.get(decision.span_id)
+                found = (low, low + MOVED, decision.trace_id, decision.span_id)
+                known = None if row is not None else self.db.execute(OWNER, found).fetchone()
+                return known[0] if known else row
+        return None
+
+    def _facts(self, decision: int | None, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
+        name = self.desk.name
+        said = [span.attributes for span in (*submits, *updates)]
+        named = (("strategy", STRATEGY), ("symbol", SYMBOL), ("venue", VENUE), ("side", SIDE), ("type", TYPE))
+        texts = (name(kind, next(filter(None, (text(each, key) for each in said)), None)) for kind, key in named)
+        sent = submits[0].attributes if submits else {}
+        return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
+
+    def _state(self, updates: list[SpanView]) -> tuple[Any, ...]:
+        if not updates:
+            return (None, None, None, None)
+        newest = max(updates, key=_rank)
+        facts = newest.attributes
+        status = self.desk.name("status", text(facts, STATUS))
+        return (status, number(facts, CUM), number(facts, AVERAGE), newest.start_time_unix_nano)
+
+    def _update(self, span: SpanView, order: int) -> None:
+        facts, name = span.attributes, self.desk.name
+        fill_id, fee = text(facts, FILL_ID), number(facts, FEE)
+        currency = (text(facts, FEE_CURRENCY) or text(facts, CURRENCY)) if fee is not None else None
+        self.rows.add(
+            "order_update",
+            (
+                *(self.desk.free("order_update", base_id(span)), order, name("status", text(facts, STATUS))),
+                *(number(facts, CUM), number(facts, AVERAGE), number(facts, FILL_QUANTITY), number(facts, FILL_PRICE)),
+                *(fee, name("currency", currency), name("liquidity", text(facts, LIQUIDITY))),
+                bounded(fill_id) if fill_id is not None else None,
+                name("reason", text(facts, REJECT_REASON)),
+                int(flag(facts, DUPLICATE, default=False)),
+                int(flag(facts, VALID, default=True)),
+            ),
+        )
+
+
+def _owns(decision: SpanView, span: SpanView) -> bool:
+    said = text(span.attributes, DECISION_ID)
+    return said == identity(decision) if said is not None else span.parent_span_id == decision.span_id
+
+
+def _rank(update: SpanView) -> Rank:
+    facts = update.attributes
+    return rank(
+        text(facts, STATUS),
+        update.start_time_unix_nano,
+        duplicate=flag(facts, DUPLICATE, default=False),
+        valid=flag(facts, VALID, default=True),
+        cum_quantity=number(facts, CUM),
+        avg_price=number(facts, AVERAGE),
+    )

@@ -1,0 +1,111 @@
+"""Frames: the spans of one trace and one resource as they came, compressed by zstd with dictionaries trained here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+import zstandard
+
+from ares_otel.guard import GUARD
+from ares_otel.server.decode import Entry, Source
+from ares_otel.server.views import HeadResource, RawResource
+from ares_otel.server.wire import length_delimited, varint
+
+__all__ = ["Codec", "Unpacker", "frames", "raw_spans"]
+
+LEVEL = 3
+TRAIN_AFTER = 2_000
+DICTIONARY_BYTES = 16_384
+SAMPLE_BYTES = 16_384
+SPANS = 2
+SPAN_TAG = b"\x12"
+
+
+class Unpacker:
+    """Unpacks frames; `load` finds a dictionary by its id."""
+
+    def __init__(self, load: Callable[[int], bytes | None]) -> None:
+        self._load = load
+        self._known = {0: zstandard.ZstdDecompressor()}
+
+    def unpack(self, data: bytes) -> bytes:
+        """Return the content of a frame.
+
+        Raises:
+            zstandard.ZstdError: it is damaged, or its dictionary is gone.
+        """
+        number = zstandard.get_frame_parameters(data).dict_id
+        unpacker = self._known.get(number)
+        if unpacker is None:
+            shared = zstandard.ZstdCompressionDict(self._load(number) or b"")
+            unpacker = self._known[number] = zstandard.ZstdDecompressor(dict_data=shared)
+        return unpacker.decompress(data)
+
+
+class Codec(Unpacker):
+    """Packs frames, too; the dictionary is trained once from the first segments and kept in the database for ever.
+
+    Every frame names its dictionary, so that later ones can be added.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        super().__init__(self._stored)
+        self._db = db
+        newest = db.execute("SELECT data FROM dictionary ORDER BY id DESC LIMIT 1").fetchone()
+        self._left = TRAIN_AFTER if newest is None else 0
+        self._use(newest[0] if newest is not None else b"")
+
+    def _stored(self, number: int) -> bytes | None:
+        found = self._db.execute("SELECT data FROM dictionary WHERE id = ?", (number,)).fetchone()
+        return found[0] if found is not None else None
+
+    def _use(self, data: bytes) -> None:
+        shared = zstandard.ZstdCompressionDict(data)
+        if data:
+            shared.precompute_compress(level=LEVEL)
+        self.pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=shared, write_checksum=False).compress
+
+    def learn(self, segments: int) -> None:
+        """Train the dictionary once enough segments are stored; so many have just been committed."""
+        if self._left <= 0:
+            return
+        self._left -= segments
+        if self._left <= 0:
+            with GUARD.shield("store dictionary"):
+                self._train()
+
+    def _train(self) -> None:
+        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (TRAIN_AFTER,))
+        samples: list[bytes | bytearray | memoryview] = [self.unpack(data)[:SAMPLE_BYTES] for (data,) in rows]
+        trained = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1).as_bytes()
+        self._db.execute("INSERT INTO dictionary(id, data) VALUES (1, ?)", (trained,))
+        self._use(trained)
+
+
+def frames(entries: Iterable[Entry]) -> dict[bytes, bytes]:
+    """Return spans by resource, each as the `scope_spans` of an OTLP `ResourceSpans`."""
+    sources: dict[Source, list[bytes]] = {}
+    for _, raw, source in entries:
+        parts = sources.get(source)
+        if parts is None:
+            parts = sources[source] = [source.scope]
+        parts += (_span_header(len(raw)), raw)
+    found: dict[bytes, bytes] = {}
+    for (resource, _), parts in sources.items():
+        found[resource] = found.get(resource, b"") + length_delimited(SPANS, b"".join(parts))
+    return found
+
+
+@lru_cache(8_192)
+def _span_header(size: int) -> bytes:
+    return SPAN_TAG + varint(size)
+
+
+def raw_spans(content: bytes) -> Iterator[tuple[bytes, bytes, str, bytes]]:
+    """Yield trace id, span id, name and bytes of the spans in a frame's content."""
+    heads = HeadResource.FromString(content)
+    for raw_scope, head_scope in zip(RawResource.FromString(content).scope_spans, heads.scope_spans, strict=True):
+        for raw, head in zip(raw_scope.spans, head_scope.spans, strict=True):
+            yield head.trace_id, head.span_id, head.name, raw

@@ -1,0 +1,69 @@
+"""Ids and keys of the store: 64-bit keys of longer ids, row ids that begin with the time."""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = ["TEXT_LIMIT", "bounded", "canonical", "decision_id", "moment_keys", "text_key", "time_id", "trace_key"]
+
+TEXT_LIMIT = 256
+"""Longest name or client order id in a column, in characters; a longer one is kept as its beginning and its hash."""
+
+UUID_DIGITS = 32
+DECISION_DIGITS = 28
+MOMENT_DIGITS = 12
+SLOT = 1_023
+
+
+def trace_key(trace: bytes) -> int:
+    """Return the first 64 bits of an id as a signed number, so that ids that begin with the time stay neighbours."""
+    return int.from_bytes(trace[:8], "big", signed=True)
+
+
+def canonical(text: str) -> str:
+    """Return an id as it is compared: 128 hexadecimal bits without dashes in lower case, anything else unchanged."""
+    digits = text.replace("-", "")
+    return digits.lower() if len(digits) == UUID_DIGITS and _is_hex(digits) else text
+
+
+def text_key(text: str) -> int:
+    """Return 64 bits of a textual id; those of 128 hexadecimal bits keep their order."""
+    digits = text.replace("-", "")
+    if len(digits) == UUID_DIGITS:
+        try:
+            return trace_key(bytes.fromhex(digits))
+        except ValueError:
+            pass
+    return trace_key(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+
+
+def decision_id(trace: bytes, span: bytes) -> str:
+    """Return the decision id that the library makes: the trace's 48 bits of time and the span's 64 bits."""
+    return trace[:6].hex() + span.hex()
+
+
+def moment_keys(decision: str) -> tuple[int, int] | None:
+    """Return the least and greatest key of traces that a decision id of the library can belong to, or None."""
+    if len(decision) != DECISION_DIGITS or not _is_hex(decision):
+        return None
+    moment = bytes.fromhex(decision[:MOMENT_DIGITS])
+    return trace_key(moment + b"\0\0"), trace_key(moment + b"\xff\xff")
+
+
+def time_id(start_ns: int, low: int) -> int:
+    """Return a row id: the time in steps of 1,024 ns, then ten bits that tell rows of one step apart.
+
+    Newest first, time ranges, cursors and retention all use the primary key, and an index on `x` is one on `(x, time)`.
+    """
+    return start_ns & ~SLOT | low & SLOT
+
+
+def bounded(text: str) -> str:
+    """Return a text that fits a column of every database: at most `TEXT_LIMIT` characters, no NUL."""
+    if len(text) > TEXT_LIMIT:
+        text = text[: TEXT_LIMIT - 33] + "…" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text.replace("\0", "�") if "\0" in text else text
+
+
+def _is_hex(digits: str) -> bool:
+    return all(digit in "0123456789abcdefABCDEF" for digit in digits)

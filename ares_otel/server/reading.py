@@ -1,0 +1,101 @@
+"""Reads a database beside the server that writes it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from sqlalchemy import ColumnElement, create_engine, select
+from sqlalchemy.pool import StaticPool
+
+from ares_otel.server import schema as t
+from ares_otel.server.frames import Unpacker
+from ares_otel.server.ids import bounded, moment_keys, text_key, trace_key
+from ares_otel.server.migrate import DatabaseError, check, version
+from ares_otel.server.stored import StoredSpan, read_spans
+
+__all__ = ["SpanReader"]
+
+SEGMENTS = 2_000
+"""Most segments read for one id, the newest first."""
+
+
+class SpanReader:
+    """Finds spans by any id; has a connection of its own that cannot write. Used by one thread at a time.
+
+    Raises:
+        DatabaseError: there is no such database, or this code cannot read it.
+    """
+
+    def __init__(self, database: Path) -> None:
+        if not database.exists():
+            raise DatabaseError(f"there is no database {database}; `ares-otel serve` makes one")
+        try:
+            with closing(_connect(database)) as connection:
+                check(database, version(connection), write=False)
+        except sqlite3.Error as error:
+            raise DatabaseError(f"{database} cannot be read: {error}") from error
+        self._engine = create_engine("sqlite://", creator=lambda: _connect(database), poolclass=StaticPool)
+        self._db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._unpack = Unpacker(self._dictionary).unpack
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    # --- spans -------------------------------------------------------------------------------------------------
+
+    def by_text(self, text: str) -> list[StoredSpan]:
+        """Return spans of segments that any textual id may be found in; compare the ids."""
+        found = [t.lookup.c.key == text_key(text)]
+        moment = moment_keys(text)
+        if moment is not None:
+            found.append(t.lookup.c.key.between(*moment))
+        return [span for condition in found for span in self._spans(condition)]
+
+    def by_trace(self, trace: str) -> list[StoredSpan]:
+        """Return the spans of a trace, each once, by time."""
+        key = trace_key(bytes.fromhex(trace))
+        spans = {span.span: span for span in self._spans(t.lookup.c.key == key) if span.trace == trace}
+        return sorted(spans.values(), key=lambda span: (span.start, span.end, span.span))
+
+    def traces_of_order(self, client_id: str) -> list[str]:
+        """Return the traces that speak of a client order id, newest first."""
+        query = select(t.orders.c.trace).where(t.orders.c.client_id == bounded(client_id))
+        rows = self._db.execute(query.order_by(t.orders.c.id.desc()).limit(SEGMENTS))
+        return list(dict.fromkeys(trace.hex() for (trace,) in rows))
+
+    def _spans(self, condition: ColumnElement[bool]) -> Iterator[StoredSpan]:
+        chosen = select(t.lookup.c.segment).where(condition).order_by(t.lookup.c.segment.desc()).limit(SEGMENTS)
+        query = (
+            select(t.resource.c.data, t.segment.c.data)
+            .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
+            .where(t.segment.c.id.in_(chosen.scalar_subquery()))
+            .order_by(t.segment.c.id)
+        )
+        for resource, data in self._db.execute(query).all():
+            yield from read_spans(resource, self._unpack(data))
+
+    def _dictionary(self, number: int) -> bytes | None:
+        found = self._db.execute(select(t.dictionary.c.data).where(t.dictionary.c.id == number)).scalar()
+        return None if found is None else bytes(found)
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    # `rw` makes no database, and needs no right to write one
+    connection = sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, isolation_level=None)
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection

@@ -1,0 +1,204 @@
+"""Runs the server: embedded in another process, or as `ares-otel serve`."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from ares_otel.server.app import App
+from ares_otel.server.lock import DatabaseLock
+from ares_otel.server.migrate import DatabaseError, migrate
+from ares_otel.server.writer import Writer
+
+__all__ = ["MAX_BODY_BYTES", "EmbeddedServer", "StartError", "serve"]
+
+MAX_BODY_BYTES = 8 << 20
+STOP_SECONDS = 2.0
+HTTP_SHARE = 0.6
+START_SECONDS = 10.0
+BACKLOG = 128
+KEEP_ALIVE_SECONDS = 75
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StartError(Exception):
+    """The server cannot start, said so that a user knows what to do."""
+
+
+class EmbeddedServer:
+    """The server in a thread of this process; starts once.
+
+    Args:
+        database: SQLite file, made or migrated when the server starts.
+        host: address to listen on.
+        port: port to listen on, 0 for a free one.
+        max_body_bytes: longest body of a request, also after it is unpacked.
+        allow_remote: listen beyond loopback, where anybody can then write.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        allow_remote: bool = False,
+    ) -> None:
+        self.database = database
+        self._place = (host, port)
+        self._allow_remote = allow_remote
+        self._lock = DatabaseLock(database)
+        self._writer = Writer(database, max_body_bytes)
+        self._app = App(self._writer, max_body_bytes)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Base address, as senders take it for their endpoint."""
+        host, port = self._place
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def stored(self) -> int:
+        """Spans stored since the start."""
+        return self._writer.stored
+
+    def start(self) -> Self:
+        """Lock and migrate the database, then listen.
+
+        Raises:
+            StartError: the address is taken or not allowed, the database cannot be used or is served by another.
+        """
+        if not self._allow_remote and not _is_loopback(self._place[0]):
+            raise StartError(
+                f"{self._place[0]} is not a loopback address, and this version has no access control: anybody who "
+                "reaches the port could write. Put a proxy in front of it, or allow it by "
+                "--allow-remote-without-access-control"
+            )
+        with ExitStack() as undo:
+            try:
+                self._lock.acquire()
+                undo.callback(self._lock.release)
+                migrate(self.database)
+                listener = undo.enter_context(_listener(*self._place))
+                self._writer.start()
+            except (DatabaseError, sqlite3.Error) as error:
+                raise StartError(str(error)) from error
+            undo.pop_all()
+        self._place = listener.getsockname()[:2]
+        self._listen(listener)
+        return self
+
+    def _listen(self, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            self._app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=server.run, args=([listener],), name="ares-http", daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not server.started and self._thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if not server.started:
+            self.stop()
+            raise StartError("the HTTP server did not start; its log says why")
+
+    def stop(self, timeout: float = STOP_SECONDS) -> bool:
+        """Take no more requests, store those that were taken, close the database.
+
+        Returns:
+            Whether all of it ended within the timeout in seconds.
+        """
+        deadline = time.monotonic() + timeout
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(timeout * HTTP_SHARE)
+            self._server.force_exit = True
+        ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
+        if ended:
+            self._lock.release()
+        return ended and not self.running
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+
+def serve(
+    database: Path,
+    host: str = "127.0.0.1",
+    port: int = 4318,
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    allow_remote: bool = False,
+) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in SIGNALS}
+    try:
+        server = EmbeddedServer(database, host, port, max_body_bytes=max_body_bytes, allow_remote=allow_remote)
+        return _serve(server, asked)
+    except StartError as error:
+        sys.stderr.write(f"ares-otel serve: {error}\n")
+        return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _serve(server: EmbeddedServer, asked: threading.Event) -> int:
+    server.start()
+    sys.stdout.write(f"ares-otel serves {server.url} and stores into {server.database}\n")
+    sys.stdout.flush()
+    while server.running and not asked.wait(0.5):
+        pass
+    clean = asked.is_set()
+    return 0 if server.stop() and clean else 1
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        # what a name means first differs from machine to machine; senders try both
+        name = "127.0.0.1" if host == "localhost" else host
+        family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "; is another `ares-otel serve` or a collector running?" if "in use" in reason else ""
+        raise StartError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

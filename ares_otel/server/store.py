@@ -1,0 +1,184 @@
+"""Writes spans into SQLite on the raw driver: one connection, one transaction for a group of requests."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ares_otel.server.booking import ORDER_SPANS, Booking, OrderSpans
+from ares_otel.server.decode import Entry, Traces
+from ares_otel.server.frames import Codec, frames, raw_spans
+from ares_otel.server.ids import text_key, trace_key
+from ares_otel.server.numbers import Numbers
+from ares_otel.server.rows import CORRELATION, DECISION, OUTCOME, Rows, base_id, decision_row, outcome_row
+from ares_otel.server.schema import METADATA
+from ares_otel.server.values import text
+from ares_otel.server.views import FullSpan
+
+__all__ = ["Store"]
+
+PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "wal_autocheckpoint = 10000",
+    "cache_size = -65536",
+    "busy_timeout = 5000",
+    "temp_store = MEMORY",
+)
+KNOWN_SEGMENTS = 512
+CHUNK = 200
+SOME = ", ".join("?" * CHUNK)
+MANY = CHUNK * KNOWN_SEGMENTS
+FIND_MANY = f"SELECT segment FROM lookup WHERE key IN ({SOME}) LIMIT {MANY}"  # noqa: S608  own numbers
+FIND_ONE = "SELECT segment FROM lookup WHERE key = ? ORDER BY segment DESC LIMIT ?"
+READ = f"SELECT data FROM segment WHERE id IN ({SOME})"  # noqa: S608  own number
+INSERT = {
+    table.name: f"INSERT INTO {table.name}({', '.join(table.c.keys())}) VALUES ({', '.join('?' * len(table.c))})"  # noqa: S608
+    for table in METADATA.sorted_tables
+}
+COUNT = INSERT["hourly"] + " ON CONFLICT DO UPDATE SET n = n + excluded.n"
+
+
+class Store:
+    """The writing side of a database; used by one thread at a time.
+
+    A span is stored once however often it comes: before it is inserted, the newest `KNOWN_SEGMENTS` segments of its
+    trace are looked through. Rows see only spans that are new, so that counts stay exact.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self.db = db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        for pragma in PRAGMAS:
+            db.execute(f"PRAGMA {pragma}")
+        self._codec = Codec(db)
+        self._numbers = Numbers(db)
+        self._segment = self._numbers.greatest("segment")
+
+    def close(self) -> None:
+        """Write the log back into the database and close it."""
+        self.db.execute("PRAGMA busy_timeout = 200")
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.db.close()
+
+    def write(self, requests: Iterable[Traces]) -> int:
+        """Store a group of requests, all or nothing; return how many spans were new.
+
+        Raises:
+            sqlite3.Error: the database could not take them; nothing of them is stored.
+        """
+        traces = _merged(requests)
+        rows = Rows()
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            old = self._known(traces)
+            stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
+            self._insert(rows)
+            self.db.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        self._numbers.settle()
+        self._codec.learn(len(rows.by_table.get("segment", ())))
+        return stored
+
+    def _undo(self) -> None:
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+        self._numbers.forget()
+
+    def _insert(self, rows: Rows) -> None:
+        # neighbours in the index are written together
+        rows.by_table.get("lookup", []).sort()
+        for table, values in rows.by_table.items():
+            self.db.executemany(INSERT[table], values)
+        self.db.executemany(COUNT, [(*key, count) for key, count in rows.hours.items()])
+
+    # --- spans that are stored already --------------------------------------------------------------------------
+
+    def _known(self, traces: Traces) -> dict[bytes, list[tuple[str, bytes]]]:
+        """Take spans out that are stored; return name and bytes of stored spans that orders need, by trace."""
+        typed: dict[bytes, list[tuple[str, bytes]]] = {}
+        for data in self._segments_of(list({trace_key(trace) for trace in traces})):
+            for trace, span_id, name, raw in raw_spans(self._codec.unpack(data)):
+                entries = traces.get(trace)
+                if entries is not None:
+                    entries.pop(span_id, None)
+                    if name in ORDER_SPANS:
+                        typed.setdefault(trace, []).append((name, raw))
+        return typed
+
+    def _segments_of(self, keys: list[int]) -> Iterator[bytes]:
+        found: list[int] = []
+        for part in _chunks(keys):
+            segments = self.db.execute(FIND_MANY, part).fetchall()
+            if len(segments) == MANY:
+                # a trace without end: only what came last can come again
+                each = (self.db.execute(FIND_ONE, (key, KNOWN_SEGMENTS)) for key in part)
+                segments = list(itertools.chain.from_iterable(each))
+            found += (segment for (segment,) in segments)
+        for part in _chunks(sorted({*found})):
+            for (data,) in self.db.execute(READ, part).fetchall():
+                yield data
+
+    # --- one trace ---------------------------------------------------------------------------------------------
+
+    def _trace(self, rows: Rows, trace: bytes, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> int:
+        """Add the rows of a trace's new spans; return how many these are."""
+        if not entries:
+            return 0
+        rows.keys = {trace_key(trace)}
+        self._typed(rows, entries, old)
+        for resource, content in frames(entries.values()).items():
+            self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
+            rows.add("segment", (at, self._numbers.resource(resource), self._codec.pack(content)))
+            rows.add("lookup", *((found, at) for found in rows.keys))
+        return len(entries)
+
+    def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
+        correlations: set[str | None] = set()
+        fresh = OrderSpans([], [], [])
+        resource = b""
+        for span, _, source in entries.values():
+            correlations.add(text(span.attributes, CORRELATION))
+            name = span.name
+            if name in ORDER_SPANS:
+                fresh.take(span, name)
+                if name == DECISION:
+                    resource = source.resource
+            elif name == OUTCOME:
+                outcome_row(rows, self._numbers, base_id(span), span)
+        rows.keys.update(text_key(correlation) for correlation in correlations if correlation is not None)
+        self._book(rows, fresh, old, resource)
+
+    def _book(self, rows: Rows, fresh: OrderSpans, old: list[tuple[str, bytes]], resource: bytes) -> None:
+        before = OrderSpans([], [], [])
+        if any(fresh):
+            for name, raw in old:
+                before.take(FullSpan.FromString(raw), name)
+        booking = Booking(self.db, self._numbers, rows, fresh, before)
+        number = self._numbers.resource(resource) if fresh.decisions else 0
+        booking.book(
+            {
+                span.span_id: decision_row(rows, self._numbers, span, number, booking.rejected(span))
+                for span in fresh.decisions
+            }
+        )
+
+
+def _chunks(keys: list[int]) -> Iterator[list[int]]:
+    for at in range(0, len(keys), CHUNK):
+        part = keys[at : at + CHUNK]
+        yield part + part[-1:] * (CHUNK - len(part))
+
+
+def _merged(requests: Iterable[Traces]) -> Traces:
+    """Return the spans of several requests as one; of a span that comes twice the first."""
+    merged: Traces = {}
+    for request in requests:
+        for trace, entries in request.items():
+            known = merged.get(trace)
+            merged[trace] = dict(entries) if known is None else entries | known
+    return merged

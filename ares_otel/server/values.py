@@ -1,0 +1,58 @@
+"""Typed reading of attributes: a value of another type, or one that a column cannot hold, is an absent one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ares_otel.server.views import AttributeMap, ValueView
+
+__all__ = ["flag", "number", "plain", "plain_map", "scaled", "text"]
+
+PRECISION = 10_000
+LARGEST = 1e12
+
+
+def text(attributes: AttributeMap, key: str) -> str | None:
+    """Return a text that is not empty, or None."""
+    value = attributes.get(key)
+    return (value.string_value or None) if value is not None else None
+
+
+def number(attributes: AttributeMap, key: str) -> float | None:
+    """Return a finite number, or None."""
+    value = attributes.get(key)
+    if value is None:
+        return None
+    found = value.double_value
+    if found:
+        return found if -math.inf < found < math.inf else None
+    kind = value.WhichOneof("value")
+    return 0.0 if kind == "double_value" else float(value.int_value) if kind == "int_value" else None
+
+
+def scaled(attributes: AttributeMap, key: str) -> int | None:
+    """Return a finite number in units of 1e-4, or None."""
+    found = number(attributes, key)
+    return round(found * PRECISION) if found is not None and abs(found) < LARGEST else None
+
+
+def flag(attributes: AttributeMap, key: str, *, default: bool) -> bool:
+    """Return a yes or no."""
+    value = attributes.get(key)
+    return value.bool_value if value is not None and value.HasField("bool_value") else default
+
+
+def plain(value: ValueView) -> Any:
+    """Return any attribute value as Python has it; None for one that is not set."""
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return [plain(each) for each in value.array_value.values]
+    return plain_map(value.kvlist_value.values) if kind == "kvlist_value" else getattr(value, kind)
+
+
+def plain_map(attributes: AttributeMap) -> dict[str, Any]:
+    """Return attributes as Python has them, by key in alphabetical order."""
+    return {key: plain(attributes[key]) for key in sorted(attributes)}

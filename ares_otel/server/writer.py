@@ -1,0 +1,161 @@
+"""One thread writes: what gathered while one transaction was committed is the next one, without a timer."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from ares_otel.guard import GUARD
+from ares_otel.server.decode import Decoded, decode
+from ares_otel.server.otlp_json import to_protobuf
+from ares_otel.server.store import Store
+from ares_otel.server.wire import JSON, RequestError, inflate
+
+__all__ = ["Answer", "Job", "Writer"]
+
+QUEUE_LIMIT = 64
+GROUP_LIMIT = 16
+GROUP_BYTES = 8 << 20
+
+
+class Answer(NamedTuple):
+    """What becomes of a request: HTTP status, a reason unless all is well, spans that were refused."""
+
+    status: int
+    reason: str = ""
+    rejected: int = 0
+
+
+class Job(NamedTuple):
+    """A request's body as it came; `answer` is called once, in the writer's thread."""
+
+    body: bytes
+    encoding: str
+    packed: bool
+    answer: Callable[[Answer], None]
+
+
+Group: TypeAlias = list[tuple[Job, Decoded]]
+
+
+class Writer:
+    """Decodes requests and stores them in groups; answers each after the commit that holds it.
+
+    Attributes:
+        problem: why the last commit failed, None while all is well.
+        stored: spans stored since the start.
+    """
+
+    def __init__(self, database: Path, max_body_bytes: int) -> None:
+        self.problem: str | None = None
+        self.stored = 0
+        self._database = database
+        self._limit = max_body_bytes
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._open = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="ares-store", daemon=True)
+
+    @property
+    def open(self) -> bool:
+        """Whether requests are taken."""
+        return self._open and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Open the database and begin.
+
+        Raises:
+            sqlite3.Error: it cannot be opened.
+        """
+        self._store = Store(self._database)
+        self._thread.start()
+        self._open = True
+
+    def submit(self, job: Job) -> bool:
+        """Take a request, or refuse it because too many wait or the end has come."""
+        if not self.open or self._queue.qsize() >= QUEUE_LIMIT:
+            return False
+        self._queue.put(job)
+        return True
+
+    def stop(self, timeout: float) -> bool:
+        """Store what was taken, close the database; False if that took longer than the timeout in seconds."""
+        if self._thread.ident is None:
+            return True
+        if self._open:
+            self._open = False
+            self._queue.put(None)
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._ended:
+            first = self._queue.get()
+            group = self._gather(first)
+            if group:
+                self._commit(group)
+        with GUARD.shield("store close"):
+            self._store.close()
+
+    # --- decoding ----------------------------------------------------------------------------------------------
+
+    def _gather(self, job: Job | None) -> Group:
+        """Decode what waits, as far as one transaction should hold; a bad request costs only its sender."""
+        group: Group = []
+        size = 0
+        while job is not None:
+            decoded, length = self._decoded(job)
+            size += length
+            if decoded is not None:
+                group.append((job, decoded))
+            if len(group) >= GROUP_LIMIT or size >= GROUP_BYTES or self._queue.empty():
+                return group
+            job = self._queue.get()
+        self._ended = True
+        return group
+
+    def _decoded(self, job: Job) -> tuple[Decoded | None, int]:
+        try:
+            body = inflate(job.body, self._limit) if job.packed else job.body
+            return decode(to_protobuf(body) if job.encoding == JSON else body), len(body)
+        except RequestError as error:
+            job.answer(Answer(error.status, error.reason))
+        except Exception as error:  # noqa: BLE001  whatever one request does must not cost the others
+            GUARD.failed("store decode", error)
+            job.answer(Answer(500, f"the request could not be decoded: {error}"))
+        return None, len(job.body)
+
+    # --- storing -----------------------------------------------------------------------------------------------
+
+    def _commit(self, group: Group) -> None:
+        try:
+            self.stored += self._store.write(decoded.traces for _, decoded in group)
+        except Exception as error:  # noqa: BLE001  the senders hear of it and keep their data
+            self._failed(group, error)
+        else:
+            self.problem = None
+            for job, decoded in group:
+                job.answer(Answer(200, decoded.reason, decoded.rejected))
+
+    def _failed(self, group: Group, error: Exception) -> None:
+        """Find the request that cannot be stored, unless it is the database that can store nothing now."""
+        if _passing(error):
+            GUARD.failed("store write", error)
+            self.problem = str(error)
+            for job, _ in group:
+                job.answer(Answer(503, f"the database cannot take it now: {error}"))
+        elif len(group) > 1:
+            for one in group:
+                self._commit([one])
+        else:
+            GUARD.failed("store write", error)
+            group[0][0].answer(Answer(500, f"the request could not be stored: {error}"))
+
+
+def _passing(error: Exception) -> bool:
+    """Tell a full disk, a lock or a damaged file from a request that no try can store."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

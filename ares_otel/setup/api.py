@@ -1,0 +1,181 @@
+"""`setup()`, `flush()`, `shutdown()`: never raise into the bot, and keep to the time they are given."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from ares_otel.clock import Clock
+from ares_otel.config import Loaded, load
+from ares_otel.correlation import carriers, logs, threads
+from ares_otel.decision.sampling import head_sampler
+from ares_otel.guard import GUARD
+from ares_otel.pipeline.recorder import RECORDER
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from ares_otel.setup.telemetry import Telemetry
+
+__all__ = ["Handle", "active", "flush", "setup", "shutdown"]
+
+LOG = logging.getLogger("ares_otel")
+SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+TIMEOUT = 2.0
+
+_lock = threading.RLock()
+_active: list[Telemetry] = []
+_hooked: list[bool] = []
+
+
+class Handle:
+    """What `setup()` returns: leaves telemetry running, or ends it as a `with` block.
+
+    Attributes:
+        loaded: the configuration, with origins and problems.
+        owner: this set-up started the telemetry; a second one in the same process does not end it.
+    """
+
+    def __init__(self, loaded: Loaded | None, *, owner: bool) -> None:
+        self.loaded = loaded
+        self.owner = owner
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Address of the metrics page, None while there is none."""
+        telemetry = active()
+        return telemetry.measuring.url if telemetry is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self.owner:
+            shutdown()
+
+
+def active() -> Telemetry | None:
+    """Return the running telemetry, or None."""
+    return _active[0] if _active else None
+
+
+def setup(config: str | os.PathLike[str] | None = None, *, overrides: Mapping[str, object] | None = None) -> Handle:
+    """Start telemetry; returns a handle that ends it as a `with` block.
+
+    Never raises: what is wrong is logged, and that part falls back or stays off. Called again while telemetry runs,
+    it changes nothing.
+
+    Args:
+        config: YAML file; without it `$ARES_OTEL_CONFIG`, the environment, defaults.
+        overrides: values by dotted key, above environment and file.
+
+    Raises:
+        ConfigError: strict mode only, when the configuration has errors.
+    """
+    with _lock:
+        if _active:
+            return Handle(None, owner=False)
+        loaded = None
+        with GUARD.shield("setup"):
+            loaded = load(config, overrides=overrides)
+        if loaded is None:
+            return Handle(None, owner=False)
+        for problem in loaded.problems:
+            LOG.log(SEVERITIES[problem.severity], "%s", problem)
+        if loaded.config.strict:
+            loaded.require()
+        if not loaded.config.disabled:
+            with GUARD.shield("setup"):
+                _start(loaded)
+        return Handle(loaded, owner=bool(_active))
+
+
+def _start(loaded: Loaded) -> None:
+    from ares_otel.setup.provider import join_provider, use_propagators  # noqa: PLC0415  imports the SDK
+    from ares_otel.setup.telemetry import Telemetry  # noqa: PLC0415  imports prometheus_client
+
+    config = loaded.config
+    GUARD.strict = RECORDER.strict = config.strict
+    RECORDER.limit = config.recorder.queue_limit
+    RECORDER.max_items = config.recorder.max_items
+    RECORDER.open_limit = config.correlation.limit
+    RECORDER.sampled = head_sampler(config.sampling.sampler, config.sampling.ratio)
+    RECORDER.use_clock(Clock())
+    use_propagators(config.propagators)
+    carriers.HEADERS[:] = list(dict.fromkeys([config.correlation.header, "X-Correlation-ID", "X-Request-ID"]))
+    RECORDER.ambient = carriers.ambient()
+    telemetry = Telemetry(config)
+    _active.append(telemetry)
+    telemetry.start()
+    with GUARD.shield("provider"):
+        join_provider(telemetry.resource, flush)
+    if config.correlation.propagate_threads:
+        threads.install()
+    if config.logging.inject:
+        logs.install()
+    _hook()
+
+
+def flush(timeout: float = TIMEOUT) -> bool:
+    """Deliver what was recorded; True only if all of it was acknowledged within `timeout` seconds."""
+    telemetry = active()
+    delivered = telemetry is None
+    if telemetry is not None:
+        with GUARD.shield("flush"):
+            delivered = telemetry.flush(timeout)
+    return delivered
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """End telemetry within `timeout` seconds (default: as configured, 2); True only if all was acknowledged.
+
+    What could not be delivered stays in the spool and goes out at the next start.
+    """
+    with _lock:
+        telemetry = active()
+        if telemetry is None:
+            return True
+        _active.clear()
+    delivered = False
+    with GUARD.shield("shutdown"):
+        delivered = telemetry.stop(telemetry.config.recorder.shutdown_timeout if timeout is None else timeout)
+    threads.uninstall()
+    logs.uninstall()
+    GUARD.strict = RECORDER.strict = False
+    RECORDER.enabled = False
+    return delivered
+
+
+def _hook() -> None:
+    """Arrange for an orderly end, once in a process."""
+    if not _hooked:
+        _hooked.append(True)
+        atexit.register(shutdown)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_after_fork)
+    on_main = threading.current_thread() is threading.main_thread()
+    if on_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> Any:
+    """Save what is recorded, then die of the signal as the bot would have done without us."""
+    del frame
+    shutdown()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a lock that another thread held at the fork stays locked for ever
+    _lock = threading.RLock()
+    RECORDER.forget()
+    telemetry = active()
+    if telemetry is not None:
+        with GUARD.shield("fork"):
+            telemetry.after_fork()

@@ -1,0 +1,175 @@
+"""Capture what a bot says, with a clock and ids that are the same in every run.
+
+def test_my_bot(ares_capture):
+    my_bot.decide(bar)
+
+    assert ares_capture.spans() == [{"name": "decision", ...}]
+    assert ares_capture.value("ares_decisions_total", strategy="momentum", symbol="ETHUSDT", action="buy") == 1
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, Self, TypeAlias
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from ares_otel.clock import Clock
+from ares_otel.correlation import context as ctx
+from ares_otel.correlation import threads
+from ares_otel.correlation.ids import IdSource
+from ares_otel.decision.desk import Desk
+from ares_otel.decision.sampling import KeepRule
+from ares_otel.guard import GUARD
+from ares_otel.metrics import Metrics
+from ares_otel.orders import Ledger
+from ares_otel.pipeline.model import Scope, SpanData
+from ares_otel.pipeline.recorder import RECORDER
+from ares_otel.pipeline.sdk import to_span_data
+from ares_otel.setup import shutdown
+from ares_otel.testing.live_check import live_check
+
+__all__ = ["Capture", "OpenDecisionError", "UndeclaredError"]
+
+Shown: TypeAlias = dict[str, Any]
+
+START = 1_767_225_600_000_000_000
+TICK = 1_000_000
+SEED = 7
+SLOW = 1e9
+
+
+class OpenDecisionError(AssertionError):
+    """A test left a decision open: it was begun and never ended."""
+
+
+class UndeclaredError(AssertionError):
+    """Something was emitted under a name, with a label or with a value that nobody declared."""
+
+
+class Capture:
+    """Takes what is recorded within its `with` block; no network, no thread, no file.
+
+    Every reading of the clock is a millisecond after the one before, beginning on 2026-01-01T00:00:00Z; ids come from
+    a seed. Bad values raise unless `strict` is off. At the end of the block globals are as before, and a decision
+    that was left open is an error.
+
+    Args:
+        strict: bad values raise at the call.
+        check: at the end, everything emitted has to be declared (`live_check`).
+
+    Attributes:
+        metrics: the metrics that were made of the records.
+        finished: spans in the order in which they were told, as the encoder would get them.
+    """
+
+    def __init__(self, *, strict: bool = True, check: bool = True) -> None:
+        ticks = itertools.count(0, TICK)
+        self.strict = strict
+        self.check = check
+        self.clock = Clock(monotonic=lambda: next(ticks), wall=lambda: START)
+        self.clock.offset = START - TICK  # the clock has read one tick to find its anchor
+        self.metrics = Metrics(clock=self.clock)
+        self.ledger = Ledger(None, process="capture")
+        self.finished: list[tuple[Scope, SpanData]] = []
+        self._token: Any = None
+        self.desk = Desk(RECORDER, self.metrics, self.ledger, KeepRule(SLOW), self._emit, to_span_data)
+
+    def __enter__(self) -> Self:
+        shutdown(0.0)
+        RECORDER.reset()
+        RECORDER.use_clock(self.clock)
+        RECORDER.ids = IdSource(SEED)
+        RECORDER.enabled = True
+        GUARD.reset()
+        GUARD.strict = RECORDER.strict = self.strict
+        threads.install()
+        self._token = ctx.set_(Context())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        left = [live.facts for live in RECORDER.open.values()]
+        self.drain()
+        ctx.reset(self._token)
+        threads.uninstall()
+        RECORDER.reset()
+        GUARD.strict = False
+        GUARD.reset()
+        if kind is not None:
+            return
+        if left:
+            raise OpenDecisionError(f"{len(left)} decision(s) were begun and never ended: {left}")
+        if self.check:
+            self._require_declared()
+
+    def _emit(self, scope: Scope, spans: Iterable[SpanData]) -> None:
+        self.finished += [(scope, span) for span in spans]
+
+    def _require_declared(self) -> None:
+        own = [span for scope, span in self.finished if scope.name == "ares_otel"]
+        complaints = live_check(own, self.metrics.registry.collect())
+        if complaints:
+            raise UndeclaredError("\n".join(complaints))
+
+    def drain(self) -> None:
+        """Work through what was recorded so far, as the worker would."""
+        self.desk.work(RECORDER.snapshot())
+
+    def spans(self, name: str | None = None) -> list[Shown]:
+        """Return the finished spans whole, as plain data to compare with; of one name only if it is given."""
+        self.drain()
+        return [_shown(span) for _, span in self.finished if name in (None, span.name)]
+
+    def tree(self) -> list[str]:
+        """Return the names of the finished spans, indented under their parents."""
+        self.drain()
+        spans = [span for _, span in self.finished]
+        known = {span.span_id for span in spans}
+        lines: list[str] = []
+        for root in spans:
+            if root.parent_id not in known:
+                _grow(root, spans, 0, lines)
+        return lines
+
+    def text(self) -> str:
+        """Return the metrics as `/metrics` would show them (OpenMetrics with exemplars)."""
+        self.drain()
+        return self.metrics.render().decode()
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return a sample's value by its name and labels, None while it is absent."""
+        self.drain()
+        for family in self.metrics.registry.collect():
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return float(sample.value)
+        return None
+
+
+def _grow(span: SpanData, spans: list[SpanData], depth: int, lines: list[str]) -> None:
+    lines.append("  " * depth + span.name)
+    for child in spans:
+        if child.parent_id == span.span_id:
+            _grow(child, spans, depth + 1, lines)
+
+
+def _shown(span: SpanData) -> Shown:
+    shown: Shown = {
+        "name": span.name,
+        "trace_id": trace.format_trace_id(span.trace_id),
+        "span_id": trace.format_span_id(span.span_id),
+        "parent_id": trace.format_span_id(span.parent_id) if span.parent_id else None,
+        "kind": span.kind,
+        "start_ms": (span.start - START) / TICK,
+        "end_ms": (span.end - START) / TICK,
+        "attributes": dict(span.attributes),
+    }
+    if span.events:
+        shown["events"] = [(event.name, (event.time - START) / TICK, dict(event.attributes)) for event in span.events]
+    if span.links:
+        shown["links"] = [trace.format_span_id(link.span_id) for link in span.links]
+    if span.status:
+        shown["status"] = (span.status, span.message)
+    return shown

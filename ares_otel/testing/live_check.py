@@ -1,0 +1,105 @@
+"""Check that everything emitted is declared: names, types, labels, values of closed vocabularies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+from prometheus_client import Metric as ClientMetric
+
+from ares_otel.pipeline.model import SpanData
+from ares_otel.semconv.attributes import ATTRIBUTES
+from ares_otel.semconv.metrics import METRICS
+from ares_otel.semconv.model import Attribute, Kind, Metric
+from ares_otel.semconv.spans import EVENTS
+
+__all__ = ["live_check"]
+
+TYPES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.STRING: (str,),
+    Kind.DOUBLE: (float, int),
+    Kind.INT: (int,),
+    Kind.BOOLEAN: (bool,),
+    Kind.TIME: (int,),
+    Kind.NUMBERS: (list, tuple),
+    Kind.DOUBLES: (dict,),
+}
+OTHER = "other"
+SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_info", "")
+
+
+def live_check(
+    spans: Iterable[SpanData] = (), families: Iterable[ClientMetric] = (), own: Iterable[Metric] = ()
+) -> list[str]:
+    """Return a line for each thing that nobody declared; an empty list is a clean bill.
+
+    Args:
+        spans: finished spans of ours (attributes outside `ares.` are their author's business).
+        families: metrics as collected from a registry.
+        own: metrics that the bot declared itself.
+    """
+    found: dict[str, None] = {}
+    for span in spans:
+        found |= dict.fromkeys(_span(span))
+    declared = {metric.name: metric for metric in (*METRICS, *own)}
+    for family in families:
+        found |= dict.fromkeys(_family(family, declared))
+    return list(found)
+
+
+def _span(span: SpanData) -> Iterator[str]:
+    yield from _attributes(f"span {span.name!r}", span.attributes)
+    for event in span.events:
+        if event.name not in {each.name for each in EVENTS} and _is_ours(event.attributes):
+            yield f"event {event.name!r} of span {span.name!r} is not declared"
+        yield from _attributes(f"event {event.name!r}", event.attributes)
+
+
+def _is_ours(attributes: Mapping[str, Any]) -> bool:
+    return any(key.startswith("ares.") for key in attributes)
+
+
+def _attributes(place: str, attributes: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in attributes.items():
+        declared = [each for each in ATTRIBUTES if each.key == key]
+        if not declared:
+            if key.startswith("ares."):
+                yield f"{place}: attribute {key!r} is not declared"
+        elif not any(_fits(each, value) for each in declared):
+            yield f"{place}: {key} = {value!r} is no {declared[0].kind}{_words(declared[0].enum)}"
+
+
+def _fits(attribute: Attribute, value: object) -> bool:
+    if isinstance(value, bool) and attribute.kind is not Kind.BOOLEAN:
+        return False
+    if not isinstance(value, TYPES[attribute.kind]):
+        return False
+    return attribute.enum is None or value in set(attribute.enum)
+
+
+def _words(enum: type[StrEnum] | None) -> str:
+    return f" of {enum.__name__}" if enum is not None else ""
+
+
+def _family(family: ClientMetric, declared: Mapping[str, Metric]) -> Iterator[str]:
+    metric = next((declared[family.name + end] for end in SUFFIXES if family.name + end in declared), None)
+    if metric is None:
+        if family.name.startswith("ares_"):
+            yield f"metric {family.name!r} is not declared"
+        return
+    if family.type != metric.type:
+        yield f"metric {metric.name}: type {family.type} where {metric.type} is declared"
+    for sample in family.samples:
+        yield from _sample(metric, sample.labels)
+
+
+def _sample(metric: Metric, labels: Mapping[str, str]) -> Iterator[str]:
+    given = {name: value for name, value in labels.items() if name != "le"}
+    if set(given) != set(metric.label_names):
+        yield f"metric {metric.name}: labels {sorted(given)} where {sorted(metric.label_names)} are declared"
+        return
+    for attribute in metric.labels:
+        value = given[attribute.label]
+        if attribute.enum is not None and value not in {*attribute.enum, OTHER, ""}:
+            yield f"metric {metric.name}: {attribute.label}={value!r} is no {attribute.enum.__name__}"

@@ -1,0 +1,119 @@
+"""What a decision costs the bot's thread: ours beside the OpenTelemetry SDK, interleaved in one process.
+
+`make bench` prints ratios, because the machine's absolute times mean nothing to anybody else. Every variant's work is
+checked at a sink that decodes the spans: a fast variant that loses data would be no variant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from workload import SPANS, Careful, Input, Nothing, Ours, Usual, Variant, inputs
+
+__all__ = ["main"]
+
+BLOCK = 40
+WARM_UP = 200
+SCOPES = {"ours": "ares_otel"}
+
+
+def main() -> int:
+    """Measure and print; exit code 1 when a variant did not do its work."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=150, help="blocks of 40 decisions for each variant")
+    parser.add_argument("--json", type=Path, help="write the result here, too")
+    args = parser.parse_args()
+    sink = subprocess.Popen([sys.executable, Path(__file__).with_name("sink.py")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert sink.stdout is not None
+        return _compare(f"http://127.0.0.1:{int(sink.stdout.readline())}", args.rounds, args.json)
+    finally:
+        sink.kill()
+        sink.wait()
+
+
+def _compare(endpoint: str, rounds: int, output: Path | None) -> int:
+    variants: dict[str, Variant] = {
+        "nothing": Nothing(),
+        "ours": Ours(endpoint),
+        "careful SDK": Careful(endpoint),
+        "usual SDK": Usual(endpoint),
+    }
+    pool = inputs()
+    complaints = [_check(name, variant, pool, endpoint) for name, variant in variants.items()]
+    times = _measure(variants, pool, rounds)
+    for variant in variants.values():
+        variant.close()
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    net = {name: median - medians["nothing"] for name, median in medians.items() if name != "nothing"}
+    ratios = {name: value / net["ours"] for name, value in net.items()}
+    _print(medians, net, ratios)
+    if output is not None:
+        output.write_text(json.dumps({"median_us": medians, "net_us": net, "ratio_to_ours": ratios}, indent=1))
+    failed = [complaint for complaint in complaints if complaint]
+    for complaint in failed:
+        sys.stdout.write(f"NOT THE SAME WORK: {complaint}\n")
+    return 1 if failed else 0
+
+
+def _measure(variants: dict[str, Variant], pool: list[Input], rounds: int) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    clock, at = time.perf_counter_ns, 0
+    gc.collect()
+    for turn in range(rounds):
+        order = list(variants)
+        first = turn % len(order)
+        for name in order[first:] + order[:first]:
+            decide, add = variants[name].decide, times[name].append
+            for given in [pool[(at + step) % len(pool)] for step in range(BLOCK)]:
+                start = clock()
+                decide(given)
+                add((clock() - start) / 1_000)
+            at += BLOCK
+            variants[name].flush()
+    return times
+
+
+def _check(name: str, variant: Variant, pool: list[Input], endpoint: str) -> str:
+    """Let a variant make decisions and compare what arrives at the sink with what was done."""
+    variant.flush()
+    _counts(endpoint)
+    for given in pool[:WARM_UP]:
+        variant.decide(given)
+    variant.flush()
+    found, scope = _counts(endpoint), SCOPES.get(name, "bench")
+    spans = found.get(f"{scope} spans", 0)
+    votes = found.get(f"{scope} events", 0) if name == "ours" else 5 * WARM_UP
+    if spans != SPANS[name] * WARM_UP or (SPANS[name] and votes != 5 * WARM_UP):
+        return f"{name}: {spans} spans and {votes} votes at the sink for {WARM_UP} decisions"
+    return ""
+
+
+def _counts(endpoint: str) -> dict[str, int]:
+    with urllib.request.urlopen(endpoint) as answer:
+        found: dict[str, int] = json.load(answer)
+    return found
+
+
+def _print(medians: dict[str, float], net: dict[str, float], ratios: dict[str, float]) -> None:
+    out = sys.stdout.write
+    out("hot path of one decision, median, warm; net = without the decision itself\n\n")
+    out(f"{'variant':14}{'ratio to ours':>14}{'net µs':>10}{'µs':>10}\n")
+    for name, median in medians.items():
+        shown = (f"{ratios[name]:.1f}", f"{net[name]:.2f}") if name in net else ("", "")
+        out(f"{name:14}{shown[0]:>14}{shown[1]:>10}{median:>10.2f}\n")
+    out(f"\nours is {ratios['careful SDK']:.1f} times cheaper than the careful SDK code,")
+    out(f" {ratios['usual SDK']:.1f} times than the usual SDK code\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,315 @@
+"""Spans as the library sends them, made with the official protobuf classes and the declared names."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.semconv.model import Attribute
+
+__all__ = ["START", "Bot", "Facts", "body", "event", "key_values", "request", "span", "whole"]
+
+START = 1_700_000_000_000_000_000
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+RESOURCE = {"service.name": "ares-bot", "service.namespace": "ares", "service.version": "1.0", "ares.mode": "paper"}
+MODELS = ("logistic", "boosting", "forest", "momentum", "reversion")
+
+Facts: TypeAlias = Mapping[Attribute | str, Any]
+
+
+def value(given: Any) -> AnyValue:
+    """Return any Python value as OTLP's."""
+    match given:
+        case None:
+            return AnyValue()
+        case bool():
+            return AnyValue(bool_value=given)
+        case int():
+            return AnyValue(int_value=given)
+        case float():
+            return AnyValue(double_value=given)
+        case bytes():
+            return AnyValue(bytes_value=given)
+        case Mapping():
+            found = AnyValue()
+            found.kvlist_value.SetInParent()
+            found.kvlist_value.values.extend(key_values(given))
+            return found
+        case list() | tuple():
+            found = AnyValue()
+            found.array_value.SetInParent()
+            found.array_value.values.extend(value(each) for each in given)
+            return found
+    return AnyValue(string_value=str(given))
+
+
+def key_values(facts: Facts) -> list[KeyValue]:
+    """Return attributes by declared object or by key as OTLP's."""
+    return [
+        KeyValue(key=key.key if isinstance(key, Attribute) else key, value=value(each)) for key, each in facts.items()
+    ]
+
+
+def event(name: object, time: int, facts: Facts) -> Span.Event:
+    """Return a span event."""
+    return Span.Event(name=str(name), time_unix_nano=time, attributes=key_values(facts))
+
+
+def span(
+    name: object,
+    facts: Facts | None = None,
+    *,
+    trace: bytes = b"T" * 16,
+    own: bytes = b"S" * 8,
+    parent: bytes = b"",
+    start: int = START,
+    seconds: float = 0.001,
+    events: Sequence[Span.Event] = (),
+) -> Span:
+    """Return a span."""
+    return Span(
+        trace_id=trace,
+        span_id=own,
+        parent_span_id=parent,
+        name=str(name),
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=start,
+        end_time_unix_nano=start + round(seconds * SECOND),
+        attributes=key_values(facts or {}),
+        events=events,
+    )
+
+
+def request(
+    spans: Iterable[Span], *, resource: Facts = RESOURCE, scope: str = "ares_otel"
+) -> ExportTraceServiceRequest:
+    """Return spans of one resource and scope as a request."""
+    made = ExportTraceServiceRequest()
+    holder = made.resource_spans.add()
+    holder.resource.attributes.extend(key_values(resource))
+    scoped = holder.scope_spans.add()
+    scoped.scope.name = scope
+    scoped.spans.extend(spans)
+    return made
+
+
+def body(spans: Iterable[Span], *, resource: Facts = RESOURCE, scope: str = "ares_otel") -> bytes:
+    """Return spans as the bytes of a request."""
+    return request(spans, resource=resource, scope=scope).SerializeToString()
+
+
+@dataclass
+class Bot:
+    """Makes decisions one after another, the same ones for the same seed.
+
+    Attributes:
+        gap: ns between two decisions.
+    """
+
+    seed: int = 1
+    start: int = START
+    gap: int = 250 * MILLISECOND
+    made: int = 0
+    random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def decision(self, *, order: bool = True, statuses: Sequence[str] = ("new", "filled")) -> Whole:
+        """Return a whole decision with the updates of its order."""
+        start = self.start + self.made * self.gap
+        self.made += 1
+        millis = (start // MILLISECOND).to_bytes(6, "big")
+        tail = self.random.randbytes(10).hex()
+        correlation = f"{millis.hex()[:8]}-{millis.hex()[8:]}-7{tail[:3]}-8{tail[3:6]}-{tail[6:18]}"
+        ids = Ids(millis + self.random.randbytes(10), correlation, self.random)
+        return whole(ids, start, number=self.made, order=order, statuses=statuses)
+
+
+@dataclass
+class Ids:
+    """Ids of one decision."""
+
+    trace: bytes
+    correlation: str
+    random: random.Random
+
+    def __post_init__(self) -> None:
+        self.root = self.span()
+        self.decision = self.trace[:6].hex() + self.root.hex()
+        self.common = {a.CORRELATION_ID: self.correlation, a.DECISION_ID: self.decision}
+
+    def span(self) -> bytes:
+        """Return a new span id."""
+        return self.random.randbytes(7) + b"\1"
+
+
+@dataclass
+class Whole:
+    """One decision: its spans, then the updates of its order."""
+
+    ids: Ids
+    client_id: str
+    spans: list[Span]
+    updates: list[Span]
+
+    @property
+    def all(self) -> list[Span]:
+        """Everything."""
+        return [*self.spans, *self.updates]
+
+
+def whole(ids: Ids, start: int, *, number: int, order: bool, statuses: Sequence[str]) -> Whole:
+    """Return a decision as the library tells it."""
+    client = f"C-{number}"
+    symbol = ("SP500", "NASDAQ")[number % 2]
+    place = {a.STRATEGY: "swing", a.SYMBOL: symbol, a.VENUE: "paper"}
+    root = span(
+        s.DECISION,
+        {
+            **ids.common,
+            **place,
+            a.TIMEFRAME: "1d",
+            a.MARKET_PRICE: 1_431.2,
+            a.MARKET_DATA_AGE: 2.1,
+            a.EVENT_TIME: 1_173_052_800 * SECOND,
+            a.ACTION: "buy",
+            a.CONFIDENCE: 0.66,
+            a.THRESHOLD: 0.6,
+            a.REASON: "weighted vote 0.66 > 0.60",
+            a.AGREEMENT: 0.8,
+            a.ENTROPY: 0.72,
+            a.REGIME: "bull_trend",
+            a.REGIME_CONFIDENCE: 0.81,
+        },
+        trace=ids.trace,
+        own=ids.root,
+        start=start,
+        seconds=0.0124,
+        events=_events(ids, start, symbol),
+    )
+    children = _children(ids, start)
+    if not order:
+        return Whole(ids, client, [*children, root], [])
+    submit = span(
+        s.ORDER_SUBMIT,
+        {
+            **ids.common,
+            **place,
+            a.CLIENT_ID: client,
+            a.SIDE: "buy",
+            a.ORDER_TYPE: "limit",
+            a.QUANTITY: 12.0,
+            a.PRICE: 1_432.0,
+            a.CURRENCY: "USD",
+            a.ARRIVAL_MID: 1_431.2283,
+        },
+        trace=ids.trace,
+        own=ids.span(),
+        parent=ids.root,
+        start=start + 9 * MILLISECOND,
+        seconds=0.0004,
+    )
+    updates = [_update(ids, submit, client, place, status, 1 + at) for at, status in enumerate(statuses)]
+    return Whole(ids, client, [*children, submit, root], updates)
+
+
+def _children(ids: Ids, start: int) -> list[Span]:
+    made = []
+    for at, name in enumerate(("analyst", "strategist", "tactician")):
+        facts = {**ids.common, a.COMPONENT: name}
+        begin = start + at * 2 * MILLISECOND
+        made.append(span(name, facts, trace=ids.trace, own=ids.span(), parent=ids.root, start=begin, seconds=0.0015))
+    facts = {
+        **ids.common,
+        a.CHECK: "max_position",
+        a.LIMIT: "max_position",
+        a.LIMIT_VALUE: 100.0,
+        a.CHECK_VALUE: 12.0,
+        a.CHECK_OUTCOME: "passed",
+    }
+    begin = start + 8 * MILLISECOND
+    made.append(
+        span(s.RISK_CHECK, facts, trace=ids.trace, own=ids.span(), parent=ids.root, start=begin, seconds=0.0001)
+    )
+    return made
+
+
+def _events(ids: Ids, start: int, symbol: str) -> list[Span.Event]:
+    bar = (a.MARKET_OPEN, a.MARKET_HIGH, a.MARKET_LOW, a.MARKET_CLOSE, a.MARKET_VOLUME)
+    prices = dict(zip(bar, (1_428.0, 1_433.5, 1_425.25, 1_430.9, 2.5e9), strict=True))
+    probabilities = {"bull_trend": 0.81, "sideways": 0.15, "bear_trend": 0.04}
+    made = [
+        event(s.MARKET_DATA, start, {a.SYMBOL: symbol, a.CHANNEL: "bars", a.MARKET_DATA_AGE: 2.1, **prices}),
+        event(
+            s.REGIME,
+            start + MILLISECOND,
+            {a.REGIME: "bull_trend", a.REGIME_CONFIDENCE: 0.81, a.PROBABILITIES: probabilities},
+        ),
+        event(
+            s.FEATURES,
+            start + 2 * MILLISECOND,
+            {a.FEATURE_COUNT: 3, a.FEATURE_VALUES: {"rsi": 61.25, "return_5": 0.0125, "volatility": 0.008}},
+        ),
+    ]
+    for at, model in enumerate(MODELS):
+        action = "sell" if model == "reversion" else "buy"
+        facts = {
+            a.MODEL_NAME: model,
+            a.MODEL_VERSION: "3",
+            a.ACTION: action,
+            a.CONFIDENCE: round(0.55 + 0.04 * at, 2),
+            a.WEIGHT: round(0.3 - 0.05 * at, 2),
+        }
+        made.append(event(s.VOTE, start + 5 * MILLISECOND, facts))
+    path = {a.STEP: "weighted vote", a.PATH_VALUE: 0.66, a.THRESHOLD: 0.6, a.PATH_WEIGHT: 1.0, a.PATH_PASSED: True}
+    made.append(event(s.DECISION_PATH, start + 6 * MILLISECOND, path))
+    return made
+
+
+def _update(ids: Ids, submit: Span, client: str, place: Facts, status: str, at: int) -> Span:
+    filled = status in {"filled", "partially_filled"}
+    facts: dict[Attribute | str, Any] = {
+        **ids.common,
+        **place,
+        a.CLIENT_ID: client,
+        a.STATUS: status,
+        a.SIDE: "buy",
+        a.ORDER_TYPE: "limit",
+        a.TRANSITION_VALID: True,
+        a.CURRENCY: "USD",
+    }
+    if filled:
+        facts |= {
+            a.CUM_QUANTITY: 12.0 if status == "filled" else 5.0,
+            a.AVG_PRICE: 1_431.4,
+            a.FILL_ID: f"F-{client}-{at}",
+            a.FILL_QUANTITY: 12.0,
+            a.FILL_PRICE: 1_431.4,
+            a.LIQUIDITY: "taker",
+            a.FEE: 0.1,
+            a.FEE_CURRENCY: "USD",
+        }
+    if status == "filled":
+        facts |= {a.SLIPPAGE: 1.2, a.SHORTFALL: 1.5}
+    if status in {"rejected", "denied"}:
+        facts |= {a.REJECT_REASON: "insufficient_funds", a.REJECT_TEXT: "margin is insufficient"}
+    start = submit.start_time_unix_nano + at * 106 * MILLISECOND
+    return span(
+        s.ORDER_UPDATE,
+        facts,
+        trace=ids.trace,
+        own=ids.span(),
+        parent=submit.span_id,
+        start=start,
+        seconds=0.0,
+    )
