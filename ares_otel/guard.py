@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class Guard:
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
-        self._lock = threading.Lock()
+        # one that its own thread may take again: a signal handler can come while it is held
+        self._lock = threading.RLock()
         self._errors: Counter[str] = Counter()
         self._bad: Counter[tuple[str, str]] = Counter()
         self._logged: set[tuple[str, str]] = set()
@@ -63,12 +66,12 @@ class Guard:
         """Count an exception of the telemetry at a place; log it once per place and type, with its traceback."""
         message = "telemetry failed in %s (%s); the bot runs on with less telemetry"
         if self._first(where, type(error).__name__):
-            LOG.warning(message, where, error, exc_info=error)
+            self._log(message, where, _shown(error, str), error=error)
 
     def complain(self, where: str, kind: str, message: str) -> None:
         """Count something wrong that is no exception; log it once per place and kind."""
         if self._first(where, kind):
-            LOG.warning("%s: %s", where, message)
+            self._log("%s: %s", where, message)
 
     def bad_value(self, record: str, field: str, expected: str, got: object) -> None:
         """Count a bad value by record and field; log the first with what was expected, or raise when strict."""
@@ -78,7 +81,14 @@ class Guard:
         with self._lock:
             self._bad[record, field] += 1
         if self._first(f"{record}.{field}", "bad value"):
-            LOG.warning("%s; this value is left out, the rest of the record is kept", message)
+            self._log("%s; this value is left out, the rest of the record is kept", message)
+
+    def _log(self, message: str, *args: object, error: BaseException | None = None) -> None:
+        try:
+            LOG.warning(message, *args, exc_info=error)
+        except Exception:  # noqa: BLE001  a filter or handler of the bot's raises into whoever logs
+            with self._lock:
+                self._errors["logging"] += 1
 
     def _first(self, where: str, kind: str) -> bool:
         with self._lock:
@@ -98,6 +108,11 @@ class Guard:
         with self._lock:
             return dict(self._bad)
 
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: a lock that another thread held stays locked, and counts are the parent's."""
+        self._lock = threading.RLock()
+        self.reset()
+
     def reset(self) -> None:
         """Forget all counts and what was logged (test kit)."""
         with self._lock:
@@ -106,12 +121,14 @@ class Guard:
             self._logged.clear()
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, show: Callable[[object], str] = repr) -> str:
     try:
-        text = repr(value)
+        text = show(value)
     except Exception as error:  # noqa: BLE001  a user's __repr__ may raise anything
-        text = f"<{type(value).__name__}: {type(error).__name__} in repr>"
+        text = f"<{type(value).__name__}: {type(error).__name__} in {show.__name__}>"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 GUARD = Guard()
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # there is no fork where it is missing
+    os.register_at_fork(after_in_child=GUARD.after_fork)

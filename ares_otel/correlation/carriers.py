@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from urllib.parse import quote
 
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ares_otel.correlation import context as ctx
@@ -29,6 +31,7 @@ HEADERS = ["X-Correlation-ID", "X-Request-ID"]
 # Not `opentelemetry.propagate`: importing that raises when `OTEL_PROPAGATORS` holds an unknown name.
 _propagator: list[TextMapPropagator] = [CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])]
 
+PLACES = frozenset({ctx.DECISION_KEY, ctx.SPAN_KEY, ctx.BAGGAGE_KEY})
 ENVIRONMENT = {"TRACEPARENT": "traceparent", "TRACESTATE": "tracestate", "BAGGAGE": "baggage"}
 
 
@@ -43,18 +46,45 @@ def inject(carrier: MutableMapping[str, str]) -> None:
         _propagator[0].inject(carrier)
         found = ctx.correlation_id()
         if found:
-            carrier.update(dict.fromkeys(HEADERS, found))
+            # a header takes ASCII only, and HTTP clients raise for more; baggage brings the id as it is
+            carrier.update(dict.fromkeys(HEADERS, found if found.isascii() else quote(found)))
 
 
 def read(carrier: Mapping[str, str]) -> Context:
-    """Return the context that a mapping carries, on top of the current one; header names in any case."""
+    """Return the context that a mapping carries, on top of the current one; header names in any case.
+
+    A carrier of another workflow leads out of the current decision; one that carries nothing changes nothing.
+    """
     folded = {str(key).lower(): value for key, value in carrier.items() if isinstance(value, str)}
-    context = _propagator[0].extract(folded, Context(ctx.get()))
-    if not baggage.get_baggage(ctx.CORRELATION, context):
+    carried = _usable(_propagator[0].extract(folded, Context()))
+    if not baggage.get_baggage(ctx.CORRELATION, carried):
         given = next((found for name in HEADERS if (found := clean_id(folded.get(name.lower())))), None)
         if given:
-            context = baggage.set_baggage(ctx.CORRELATION, given, context)
-    return context
+            carried = baggage.set_baggage(ctx.CORRELATION, given, carried)
+    around = Context(ctx.get())
+    if ctx.DECISION_KEY in around and _is_other_workflow(carried, around):
+        around = Context({key: value for key, value in around.items() if key not in PLACES})
+    goods = {**baggage.get_all(around), **baggage.get_all(carried)}
+    return Context({**around, **carried, **({ctx.BAGGAGE_KEY: goods} if goods else {})})
+
+
+def _is_other_workflow(carried: Context, around: Context) -> bool:
+    given = baggage.get_baggage(ctx.CORRELATION, carried)
+    if given:
+        return given != ctx.correlation_id(around)
+    there, here = (get_current_span(context).get_span_context() for context in (carried, around))
+    return there.is_valid and there.trace_id != here.trace_id
+
+
+def _usable(context: Context) -> Context:
+    """Return the context without a correlation id that no header or log line could hold: baggage can say anything."""
+    given = baggage.get_baggage(ctx.CORRELATION, context)
+    if given is None:
+        return context
+    cleaned = clean_id(str(given))
+    if cleaned is None:
+        return baggage.remove_baggage(ctx.CORRELATION, context)
+    return context if cleaned == given else baggage.set_baggage(ctx.CORRELATION, cleaned, context)
 
 
 @contextmanager
@@ -87,5 +117,5 @@ def ambient(environ: Mapping[str, str] | None = None) -> Context | None:
     carrier = {key: environ[name] for name, key in ENVIRONMENT.items() if environ.get(name)}
     found: Context | None = None
     with GUARD.shield("environment"):
-        found = _propagator[0].extract(carrier, Context()) if carrier else None
+        found = _usable(_propagator[0].extract(carrier, Context())) if carrier else None
     return found or None

@@ -7,7 +7,8 @@ OpenTelemetry is used directly where it can be had: `attach()` costs several tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Protocol, cast
 
@@ -25,6 +26,7 @@ __all__ = [
     "Token",
     "correlation_id",
     "get",
+    "outside",
     "owner",
     "reset",
     "set_",
@@ -72,6 +74,16 @@ _current = _variable()
 get: Callable[[], Mapping[str, Any]] = _current.get
 set_: Callable[[Any], Any] = _current.set
 reset: Callable[[Any], None] = _current.reset
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Be in no context at all within a `with` block, so that a thread that is started there belongs to nobody."""
+    token = set_(Context())
+    try:
+        yield
+    finally:
+        reset(token)
 
 
 def owner(context: Mapping[str, Any] | None = None) -> Owner | None:

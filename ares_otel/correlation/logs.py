@@ -11,29 +11,31 @@ from typing import Any
 from opentelemetry.trace import Span
 
 from ares_otel.correlation import context as ctx
+from ares_otel.correlation.patch import Patch
+from ares_otel.guard import GUARD
 
-__all__ = ["CorrelationFilter", "JsonFormatter", "add_correlation", "ids", "install", "uninstall"]
+__all__ = ["CorrelationFilter", "JsonFormatter", "add_correlation", "annotate", "ids", "install", "uninstall"]
 
 ABSENT = "-"
 FIELDS = ("correlation_id", "trace_id", "span_id")
 STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
 
-Factory = Callable[..., logging.LogRecord]
+Make = Callable[..., logging.LogRecord]
 
 
 def ids() -> dict[str, str]:
     """Return correlation id, trace id and span id of the current context, those that exist."""
-    context = ctx.get()
     found: dict[str, str] = {}
-    correlation = ctx.correlation_id(context)
-    if correlation:
-        found["correlation_id"] = correlation
-    span = context.get(ctx.SPAN_KEY)
-    if isinstance(span, Span):
-        where = span.get_span_context()
-        if where.is_valid:
-            found["trace_id"] = f"{where.trace_id:032x}"
-            found["span_id"] = f"{where.span_id:016x}"
+    with GUARD.shield("logs"):  # the current span may be anybody's
+        context = ctx.get()
+        correlation = ctx.correlation_id(context)
+        if correlation:
+            found["correlation_id"] = correlation
+        span = context.get(ctx.SPAN_KEY)
+        if isinstance(span, Span):
+            where = span.get_span_context()
+            if where.is_valid:
+                found |= {"trace_id": f"{where.trace_id:032x}", "span_id": f"{where.span_id:016x}"}
     return found
 
 
@@ -65,7 +67,10 @@ def add_correlation(logger: object, method: str, event: MutableMapping[str, Any]
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, ids, exception, and the record's extra fields."""
+    """One JSON object a line: time (UTC), level, logger, message, ids, exception, stack, and the record's extra fields.
+
+    What JSON cannot hold (NaN, an object) is given as text.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -80,28 +85,47 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in extra.items() if key not in FIELDS or value != ABSENT}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        elif record.exc_text:
+            line["exception"] = record.exc_text
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        try:
+            return _json(line)
+        except (TypeError, ValueError, RecursionError):
+            return _json({str(key): _plain(value) for key, value in line.items()})
 
 
-_before: list[Factory] = []
+def _json(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def install() -> None:
-    """Annotate every log record of the process from now on, so that any format may use `%(correlation_id)s`."""
-    if _before:
-        return
-    make = logging.getLogRecordFactory()
-    _before.append(make)
+def _plain(value: object) -> object:
+    try:
+        _json(value)
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
+    return value
 
-    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+
+def _annotating(make: Make) -> Make:
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         annotate(record)
         return record
 
-    logging.setLogRecordFactory(factory)
+    return make_record
+
+
+# Not the record factory: a field that it sets and that a bot gives in `extra`, too, makes `logging` raise KeyError.
+PATCH = Patch(logging.Logger, "makeRecord", _annotating)
+
+
+def install() -> None:
+    """Annotate every log record of the process from now on, so that any format may use `%(correlation_id)s`."""
+    PATCH.install()
 
 
 def uninstall() -> None:
     """Take back `install()`."""
-    if _before:
-        logging.setLogRecordFactory(_before.pop())
+    PATCH.uninstall()

@@ -13,36 +13,36 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
 from typing import Any
 
-from opentelemetry.context import Context
-
 from ares_otel.correlation import context as ctx
+from ares_otel.correlation.patch import Patch
+from ares_otel.guard import GUARD
 
-__all__ = ["install", "uninstall"]
+__all__ = ["active", "install", "uninstall"]
 
-_before: dict[str, Callable[..., Any]] = {}
+
+def active() -> bool:
+    """Tell whether contexts are handed over."""
+    return all(patch.active for patch in PATCHES)
 
 
 def install() -> None:
     """Hand the context over to threads from now on."""
-    if _before:
-        return
-    _before["start"] = threading.Thread.start
-    _before["submit"] = ThreadPoolExecutor.submit
-    threading.Thread.start = _start(threading.Thread.start)  # type: ignore[method-assign]
-    ThreadPoolExecutor.submit = _submit(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
+    for patch in PATCHES:
+        patch.install()
 
 
 def uninstall() -> None:
     """Take back `install()`."""
-    if _before:
-        threading.Thread.start = _before.pop("start")  # type: ignore[method-assign]
-        ThreadPoolExecutor.submit = _before.pop("submit")  # type: ignore[method-assign]
+    for patch in PATCHES:
+        patch.uninstall()
 
 
 def _within(context: Mapping[str, Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    handed = [context]  # given away at the call, so that a finished thread does not keep a decision alive
+
     @wraps(call)
     def within(*args: Any, **kwargs: Any) -> Any:
-        token = ctx.set_(context)
+        token = ctx.set_(handed.pop() if handed else ctx.get())
         try:
             return call(*args, **kwargs)
         finally:
@@ -52,18 +52,17 @@ def _within(context: Mapping[str, Any], call: Callable[..., Any]) -> Callable[..
 
 
 def _start(start: Callable[..., None]) -> Callable[..., None]:
-    @wraps(start)
     def start_with_context(self: threading.Thread) -> None:
         context = ctx.get()
         if ctx.DECISION_KEY in context:
-            self.run = _within(context, self.run)  # type: ignore[method-assign]
+            with GUARD.shield("threads"):
+                self.run = _within(context, self.run)  # type: ignore[method-assign]
         start(self)
 
     return start_with_context
 
 
 def _submit(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
-    @wraps(submit)
     def submit_with_context(
         self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Future[Any]:
@@ -71,10 +70,10 @@ def _submit(submit: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
         if ctx.DECISION_KEY not in context:
             return submit(self, fn, *args, **kwargs)
         # a worker thread that this very call starts must not keep the decision for the jobs that come later
-        token = ctx.set_(Context())
-        try:
+        with ctx.outside():
             return submit(self, _within(context, fn), *args, **kwargs)
-        finally:
-            ctx.reset(token)
 
     return submit_with_context
+
+
+PATCHES = (Patch(threading.Thread, "start", _start), Patch(ThreadPoolExecutor, "submit", _submit))

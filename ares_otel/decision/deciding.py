@@ -15,6 +15,7 @@ from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY
 from ares_otel.correlation.ids import decision_id
 from ares_otel.decision.live import LiveSpan, failure
 from ares_otel.guard import GUARD
+from ares_otel.orders.client_ids import make_client_id
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import (
     Attributes,
@@ -34,7 +35,7 @@ from ares_otel.semconv.enums import Action, Component, OrderType, Side, TimeInFo
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["LiveDecision", "LiveOrder", "Note"]
+__all__ = ["LiveDecision", "LiveOrder", "Note", "OpenDecision"]
 
 CLIENT = 3
 NO_FACTS = Decision()
@@ -86,7 +87,7 @@ class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
         return self.record.client_id
 
 
-class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
+class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     """One trading decision: the current span and the owner of the correlation id within its `with` block.
 
     Attributes:
@@ -97,6 +98,7 @@ class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
             for `did()` (monotonic ns, component, attributes).
         resolution: what was decided, if `resolve()` was called.
         orders: whether it sent an order, so that its trace is kept.
+        numbered: client order ids made so far that carry the trace id.
         settled: it was taken over by the worker; nothing may be added any more.
     """
 
@@ -108,6 +110,7 @@ class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     items: list[Any] = msgspec.field(default_factory=list)
     resolution: Resolution | None = None
     orders: bool = False
+    numbered: int = 0
     settled: bool = False
 
     # --- the block ---------------------------------------------------------------------------------------------
@@ -132,12 +135,12 @@ class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         """Begin inside another decision, a foreign span, or a context that came from another process."""
         self.drawn_trace, self.drawn_span, made = R.ids.take(now + R.clock.offset)
         outer = context.get(DECISION_KEY)
-        stale = isinstance(outer, LiveDecision) and bool(outer.end_at)
+        stale = isinstance(outer, OpenDecision) and bool(outer.end_at)
         parent = None if stale else context.get(SPAN_KEY)
         if isinstance(parent, Span) and (isinstance(parent, LiveSpan) or parent.get_span_context().is_valid):
             self.parent = parent
             self.drawn_trace = parent.get_span_context().trace_id
-        if isinstance(outer, LiveDecision) and not stale:
+        if isinstance(outer, OpenDecision) and not stale:
             self.causation_id = self.causation_id or outer.decision_id
         carried = None if stale else get_baggage(CORRELATION, Context(context))
         correlation = self.given_correlation = self.given_correlation or (str(carried) if carried else made)
@@ -201,7 +204,13 @@ class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         above = parent.get_span_context() if parent is not None else None
         return R.sampled(self.trace_id, above.trace_flags.sampled if above is not None else None)
 
-    # --- what the bot says -------------------------------------------------------------------------------------
+
+class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
+    """One trading decision: what the bot can say of it.
+
+    `with ares.decision(...) as d:` begins and ends it; within the block it is the current span of OpenTelemetry and the
+    owner of the correlation id.
+    """
 
     def stage(
         self,
@@ -303,6 +312,22 @@ class LiveDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         )
         # fmt: on
         return self.send(order)
+
+    def client_id(self, prefix: str = "ar") -> str:
+        """Return a new client order id; with `correlation.client_order_id_trace` it carries the trace id.
+
+        Args:
+            prefix: one to six lower-case letters or digits.
+
+        Raises:
+            ValueError: another prefix.
+        """
+        if not R.ids_carry_trace:
+            return f"{prefix}-{R.ids.take(R.clock.now())[2].replace('-', '')}"
+        # decisions that share a trace number their orders apart
+        first = 0 if self.parent is None else 100 * (1 + self.span_id % 899)
+        self.numbered += 1
+        return make_client_id(self.trace_id, first + self.numbered, prefix)
 
     def send(self, order: Order) -> LiveOrder:
         """Say that an order is sent, as a record."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note
+from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note, OpenDecision
 from ares_otel.decision.live import LiveSpan
 from ares_otel.decision.own import OwnReading
 from ares_otel.decision.saying import Said, listen
@@ -18,15 +18,14 @@ from ares_otel.decision.telling import (
     own_span,
     said_span,
     tell,
+    update_span,
 )
 from ares_otel.guard import GUARD
-from ares_otel.pipeline.model import LinkData, Scope, SpanData
+from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.recorder import Recorder
-from ares_otel.records import Attributes, Mark, Order, OrderUpdate, examine
+from ares_otel.records import Mark, Order, OrderUpdate, examine
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import attributes as a
-from ares_otel.semconv import spans as s
-from ares_otel.semconv.enums import OrderStatus
 from ares_otel.semconv.model import Metric
 
 __all__ = ["Book", "Desk", "Meter", "Rule"]
@@ -34,9 +33,6 @@ __all__ = ["Book", "Desk", "Meter", "Rule"]
 SECOND = 1e9
 OWN = Scope("ares_otel")
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CONSUMER = 5
-ERROR = 2
-REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 
 
 class Meter(Protocol):
@@ -76,7 +72,7 @@ class Book(Protocol):
 class Rule(Protocol):
     """Which decisions are traced."""
 
-    def keeps(self, live: LiveDecision) -> bool:
+    def keeps(self, live: OpenDecision) -> bool:
         """Tell whether the trace of an ended decision is exported."""
 
 
@@ -142,7 +138,7 @@ class Desk:
         """Close every open decision, at shutdown; return how many."""
         return self._close(list(self.recorder.open.values()))
 
-    def _close(self, decisions: Sequence[LiveDecision]) -> int:
+    def _close(self, decisions: Sequence[OpenDecision]) -> int:
         for live in decisions:
             live.settled = True
             live.end_at = live.end_at or self.recorder.now()
@@ -153,7 +149,7 @@ class Desk:
 
     # --- decisions and spans -----------------------------------------------------------------------------------
 
-    def _decision(self, live: LiveDecision, *, abandoned: bool = False) -> None:
+    def _decision(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         live.settled = True
         kept = abandoned or self.rule.keeps(live)
         told = tell(live, self.recorder.clock.wall, kept=kept, abandoned=abandoned)
@@ -171,7 +167,7 @@ class Desk:
         if live.decision is None and not live.is_sampled:
             return
         common: dict[str, Any] = {}
-        if live.decision is not None:
+        if isinstance(live.decision, OpenDecision):
             common = common_attributes(live.decision)
         elif live.rest.correlation is not None:
             common = {a.CORRELATION_ID.key: live.rest.correlation}
@@ -201,7 +197,7 @@ class Desk:
 
     def _order(self, live: LiveOrder) -> None:
         order, _ = examined_order(live)
-        decision = live.decision
+        decision = live.decision if isinstance(live.decision, OpenDecision) else None
         wall = self.recorder.clock.wall(live.start)
         origin = origin_of(decision, live, exemplar=True)
         if decision is None:
@@ -224,38 +220,7 @@ class Desk:
             return
         facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
         self.meter.update(facts)
-        self.emit(OWN, (self._update_span(facts, attributes, wall),))
-
-    def _update_span(self, facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:
-        origin, order = facts.origin, facts.order
-        said: dict[str, Any] = {**_ids(origin), **attributes}
-        derived = {
-            a.SIDE: order.side if order else None,
-            a.ORDER_TYPE: order.type if order else None,
-            a.PRIOR_STATUS: facts.prior,
-            a.TRANSITION_VALID: facts.valid,
-            a.DUPLICATE: facts.duplicate or None,
-            a.FILL_QUANTITY: facts.fill_quantity or None,
-            a.CUM_QUANTITY: facts.cum_quantity,
-            a.AVG_PRICE: facts.avg_price,
-            a.LEAVES_QUANTITY: facts.leaves_quantity,
-            a.ACK_DURATION: facts.ack_seconds,
-            a.SLIPPAGE: facts.slippage_bps,
-            a.SHORTFALL: facts.shortfall_bps,
-            a.CURRENCY: order.currency if order else None,
-        }
-        said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
-        refused = facts.update.status in REFUSED
-        links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
-        ids = self.recorder.ids
-        return SpanData(
-            *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, CONSUMER),
-            *(wall, wall, said),
-            links=links,
-            status=ERROR if refused else 0,
-            message=str(facts.update.text or facts.update.reject_reason or "") if refused else "",
-            flags=0x101,
-        )
+        self.emit(OWN, (update_span(facts, attributes, wall),))
 
     # --- records outside of an open decision -------------------------------------------------------------------
 
@@ -287,15 +252,3 @@ class Desk:
         if isinstance(record, Mark) and record.price is not None and record.symbol:
             self.book.mark(record.symbol, float(record.price))
         self.meter.record(RecordFacts(record, origin, at))
-
-
-def _ids(origin: Origin) -> dict[str, Any]:
-    said = {
-        a.CORRELATION_ID: origin.correlation_id,
-        a.DECISION_ID: origin.decision_id,
-        a.CAUSATION_ID: origin.causation_id,
-        a.STRATEGY: origin.strategy,
-        a.SYMBOL: origin.symbol,
-        a.VENUE: origin.venue,
-    }
-    return {attribute.key: value for attribute, value in said.items() if value is not None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self, cast, dataclass_transform
 
 import msgspec
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlags
@@ -30,14 +30,32 @@ from ares_otel.pipeline.recorder import RECORDER as R
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ares_otel.decision.deciding import LiveDecision
-
-__all__ = ["Failure", "LiveSpan", "More", "exception_attributes", "failure"]
+__all__ = ["Failure", "LiveSpan", "More", "Whole", "exception_attributes", "failure"]
 
 FRAMES = 32
 
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
+
+
+class Whole(Protocol):
+    """What a span needs to know of the decision that it is part of."""
+
+    items: list[Any]
+    end_at: int
+    settled: bool
+
+    @property
+    def correlation_id(self) -> str:
+        """Id of the workflow."""
+
+    @property
+    def trace_id(self) -> int:
+        """128-bit id."""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the head of the trace was sampled."""
 
 
 class Failure(NamedTuple):
@@ -100,7 +118,7 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
     kind: ClassVar[int] = 1
 
     name: str
-    decision: LiveDecision | None = None
+    decision: Whole | None = None
     extra: Mapping[str, AttributeValue] | None = None
     component: str | None = None
     start: int = 0
@@ -152,7 +170,7 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
             if BAGGAGE_KEY in context:
                 self.making_more.correlation = correlation_id(context)
         else:
-            self.parent = decision
+            self.parent = cast("Span", decision)
             inner[DECISION_KEY] = decision
             inner[BAGGAGE_KEY] = {**(context.get(BAGGAGE_KEY) or {}), CORRELATION: decision.correlation_id}
         inner[SPAN_KEY] = self
@@ -206,7 +224,7 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
     @property
     def is_sampled(self) -> bool:
         """Whether the head of the trace was sampled; orders, failures and slow decisions are kept all the same."""
-        if self.decision is not None and self.decision is not self:
+        if self.decision is not None:
             return self.decision.is_sampled
         parent = self.parent
         if isinstance(parent, LiveSpan):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ares_otel.decision.deciding import LiveDecision
+from ares_otel.decision.deciding import OpenDecision
 from ares_otel.guard import GUARD
 
 __all__ = ["KeepRule", "Sampler", "head_sampler"]
@@ -48,7 +48,7 @@ class KeepRule(NamedTuple):
     orders: bool = True
     errors: bool = True
 
-    def keeps(self, live: LiveDecision) -> bool:
+    def keeps(self, live: OpenDecision) -> bool:
         """Tell whether the trace of an ended decision is exported."""
         return (
             (self.orders and live.orders)

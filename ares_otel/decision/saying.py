@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+
 from ares_otel.guard import GUARD
 from ares_otel.records import (
     Attributes,
@@ -31,8 +33,9 @@ from ares_otel.records import (
 )
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.semconv.enums import OutcomeResult
 
-__all__ = ["EVENTS", "Said", "listen"]
+__all__ = ["EVENTS", "Said", "hashed", "listen", "without_secrets"]
 
 EVENTS: dict[type[Record], str] = {
     Vote: s.VOTE.name,
@@ -76,6 +79,8 @@ def listen(given: object) -> Said | None:
         return _check(given)
     if isinstance(given, Stage):
         return _stage(given)
+    if isinstance(given, Outcome):
+        given = _judged(given)
     if not isinstance(given, Record) or type(given) not in EVENTS:
         GUARD.bad_value("record()", "record", "a record of ares_otel", given)
         return None
@@ -114,6 +119,13 @@ def _stage(given: Stage) -> Said:
     escaped = None if record.swallowed else record.error_type
     name = str(given.component) or "stage"
     return Said(record, name, attributes, 1, _nanoseconds(given.duration), is_span=True, error=escaped)
+
+
+def _judged(given: Outcome) -> Outcome:
+    if given.result is not None or given.prediction is None or given.actual is None:
+        return given
+    right = str(given.prediction) == str(given.actual)
+    return msgspec.structs.replace(given, result=OutcomeResult.CORRECT if right else OutcomeResult.WRONG)
 
 
 def _nanoseconds(seconds: object) -> int:

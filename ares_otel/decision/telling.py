@@ -11,22 +11,34 @@ import msgspec
 from opentelemetry.trace import Span, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from ares_otel.decision.deciding import LiveDecision, LiveOrder
+from ares_otel.decision.deciding import LiveOrder, OpenDecision
 from ares_otel.decision.live import Failure, LiveSpan, exception_attributes
 from ares_otel.decision.saying import Said, hashed, listen
 from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.records import Attributes, Decision, Order, Record, Regime, Stage, Vote, examine
-from ares_otel.records.facts import DecisionFacts, Origin
+from ares_otel.records.facts import DecisionFacts, Origin, UpdateFacts
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.semconv.enums import Action, Component
+from ares_otel.semconv.enums import Action, Component, OrderStatus
 
-__all__ = ["Told", "examined_order", "own_span", "said_span", "tell"]
+__all__ = [
+    "Told",
+    "common_attributes",
+    "examined_order",
+    "order_span",
+    "origin_of",
+    "own_span",
+    "said_span",
+    "tell",
+    "update_span",
+]
 
 Wall = Callable[[int], int]
 SECOND = 1e9
 ERROR = 2
+CONSUMER = 5
+REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 COMPONENTS = frozenset(Component)
 
 
@@ -42,7 +54,7 @@ class Told(NamedTuple):
 class _Teller:
     """Goes once through the items of a decision."""
 
-    def __init__(self, live: LiveDecision, wall: Wall) -> None:
+    def __init__(self, live: OpenDecision, wall: Wall) -> None:
         self.live = live
         self.wall = wall
         self.common = common_attributes(live)
@@ -108,7 +120,7 @@ class _Teller:
         self.children.append(order_span(live, self.wall, self.common))
 
 
-def tell(live: LiveDecision, wall: Wall, *, kept: bool, abandoned: bool = False) -> Told:
+def tell(live: OpenDecision, wall: Wall, *, kept: bool, abandoned: bool = False) -> Told:
     """Tell an ended decision. `kept`: its trace is exported; `abandoned`: the time limit closed it."""
     teller = _Teller(live, wall)
     teller.go()
@@ -135,7 +147,7 @@ def tell(live: LiveDecision, wall: Wall, *, kept: bool, abandoned: bool = False)
     return Told(facts, teller.records, (root, *teller.children), teller.foreign)
 
 
-def _resolved(live: LiveDecision) -> tuple[Decision, Attributes]:
+def _resolved(live: OpenDecision) -> tuple[Decision, Attributes]:
     facts, said = live.facts, live.resolution
     if said is not None:
         facts = msgspec.structs.replace(
@@ -157,7 +169,7 @@ def _entropy(members: Sequence[Vote]) -> float | None:
     return abs(-math.fsum(share * math.log2(share) for share in shares))
 
 
-def _root(live: LiveDecision, wall: Wall, teller: _Teller, facts: DecisionFacts, attributes: Attributes) -> SpanData:
+def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts, attributes: Attributes) -> SpanData:
     account = attributes.get(a.ACCOUNT.key)
     if account is not None:
         attributes[a.ACCOUNT.key] = hashed(str(account))
@@ -177,7 +189,7 @@ def _root(live: LiveDecision, wall: Wall, teller: _Teller, facts: DecisionFacts,
     return span._replace(events=(*teller.events, *span.events), status=status, message=message)
 
 
-def common_attributes(live: LiveDecision) -> dict[str, Any]:
+def common_attributes(live: OpenDecision) -> dict[str, Any]:
     """Return what every span of a decision carries."""
     said: dict[str, Any] = {a.CORRELATION_ID.key: live.correlation_id, a.DECISION_ID.key: live.decision_id}
     if live.causation_id:
@@ -185,7 +197,7 @@ def common_attributes(live: LiveDecision) -> dict[str, Any]:
     return said
 
 
-def origin_of(live: LiveDecision | None, inside: LiveSpan | None, *, exemplar: bool) -> Origin:
+def origin_of(live: OpenDecision | None, inside: LiveSpan | None, *, exemplar: bool) -> Origin:
     """Return where a record belongs: the decision, and the span that was current."""
     if live is None:
         return Origin()
@@ -245,7 +257,7 @@ def examined_order(live: LiveOrder) -> tuple[Order, Attributes]:
     """Return an order, with symbol, strategy, venue and market time of its decision where it does not say."""
     if live.told is None:
         order = live.record
-        if live.decision is not None:
+        if isinstance(live.decision, OpenDecision):
             facts = live.decision.facts
             names = ("symbol", "strategy", "venue", "event_time", "account")
             missing = {name: getattr(facts, name) for name in names if getattr(order, name) is None}
@@ -292,3 +304,48 @@ def _flags(live: LiveSpan) -> int:
     parent = live.parent
     remote = parent is not None and not isinstance(parent, LiveSpan) and parent.get_span_context().is_remote
     return 0x301 if remote else 0x101
+
+
+def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:
+    """Return the span of an execution report: a child of its order's submission, linked to the decision."""
+    origin, order = facts.origin, facts.order
+    said: dict[str, Any] = {**_ids(origin), **attributes}
+    derived = {
+        a.SIDE: order.side if order else None,
+        a.ORDER_TYPE: order.type if order else None,
+        a.PRIOR_STATUS: facts.prior,
+        a.TRANSITION_VALID: facts.valid,
+        a.DUPLICATE: facts.duplicate or None,
+        a.FILL_QUANTITY: facts.fill_quantity or None,
+        a.CUM_QUANTITY: facts.cum_quantity,
+        a.AVG_PRICE: facts.avg_price,
+        a.LEAVES_QUANTITY: facts.leaves_quantity,
+        a.ACK_DURATION: facts.ack_seconds,
+        a.SLIPPAGE: facts.slippage_bps,
+        a.SHORTFALL: facts.shortfall_bps,
+        a.CURRENCY: order.currency if order else None,
+    }
+    said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
+    refused = facts.update.status in REFUSED
+    links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
+    ids = RECORDER.ids
+    return SpanData(
+        *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, CONSUMER),
+        *(wall, wall, said),
+        links=links,
+        status=ERROR if refused else 0,
+        message=str(facts.update.text or facts.update.reject_reason or "") if refused else "",
+        flags=0x101,
+    )
+
+
+def _ids(origin: Origin) -> dict[str, Any]:
+    said = {
+        a.CORRELATION_ID: origin.correlation_id,
+        a.DECISION_ID: origin.decision_id,
+        a.CAUSATION_ID: origin.causation_id,
+        a.STRATEGY: origin.strategy,
+        a.SYMBOL: origin.symbol,
+        a.VENUE: origin.venue,
+    }
+    return {attribute.key: value for attribute, value in said.items() if value is not None}

@@ -76,6 +76,7 @@ class Book(msgspec.Struct):
         caution: factor on the size of new positions by symbol; halved when the venue refuses a size, then recovering.
         day: the day of the last mark.
         day_start: equity at the end of the day before.
+        last_equity: equity at the last mark.
         orders_today: orders sent on that day.
         numbered: orders numbered so far.
         tally: what was counted.
@@ -88,6 +89,7 @@ class Book(msgspec.Struct):
     caution: dict[str, float] = {}
     day: date | None = None
     day_start: Decimal = Decimal(0)
+    last_equity: Decimal = Decimal(0)
     orders_today: int = 0
     numbered: int = 0
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -110,10 +112,11 @@ class Book(msgspec.Struct):
     def mark(self, symbol: str, price: float, time: datetime) -> None:
         """Take the close of a symbol's bar; the first mark of a day also ends the day before."""
         if self.day != time.date():
-            self.day_start = self.equity
+            self.day_start = self.equity if self.day is None else self.last_equity
             self.day = time.date()
             self.orders_today = 0
         self.marks[symbol] = Decimal(repr(price))
+        self.last_equity = self.equity
         self.held[symbol] = self.held.get(symbol, 0) + 1 if self.account.quantity(symbol) else 0
         self.caution[symbol] = min(1.0, self.caution.get(symbol, 1.0) * RECOVERY)
 

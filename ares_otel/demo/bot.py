@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+import ares_otel as ares
+from ares_otel.demo import said
 from ares_otel.demo.bars import Bar
 from ares_otel.demo.book import Book
 from ares_otel.demo.ensemble import Ensemble, Verdict
@@ -94,6 +96,7 @@ class Bot:
     def hear(self, report: ExecutionReport) -> None:
         """Take what the venue says happened to one of our orders."""
         self.state.book.apply(report)
+        ares.record(said.report(report))
         self.view(report)
 
     def settle(self, bar: Bar) -> None:
@@ -103,7 +106,11 @@ class Bot:
         drawdown = self.state.switch.drawdown(book.equity)
         if self.state.switch.observe(book.equity, self.strategy.limits):
             self.view(Tripped(self.strategy.name, bar.time, drawdown))
+        for record in said.account(self.strategy.name, book, bar):
+            ares.record(record)
         for matured in self.state.ensembles[bar.symbol].learn(bar.close):
+            for outcome in said.outcomes(matured):
+                ares.record(outcome)
             self.view(matured)
 
     def decide(self, bar: Bar, *, flatten: str = "") -> Decision:
@@ -114,14 +121,38 @@ class Bot:
             flatten: why everything has to be closed now; usually it has not.
         """
         self.state.decisions += 1
-        key = f"{self.run}-{self.strategy.name}-d{self.state.decisions:06d}"
-
-        analysis = self.analyst(bar)
-        verdict = self.strategist(bar, key, analysis)
-        plan = self.tactician(bar, analysis, verdict, flatten)
-        candidates = self.supervisor(bar, plan)
-        decision = self._decision(key, bar, analysis, verdict, plan, candidates)
-        self.exchange(bar, plan, candidates)
+        with ares.decision(
+            symbol=bar.symbol,
+            strategy=self.strategy.name,
+            venue=said.VENUE,
+            timeframe="1d",
+            price=bar.close,
+            event_time=bar.time,
+        ) as d:
+            ares.record(said.bar(bar))
+            with d.stage("analyst"):
+                analysis = self.analyst(bar)
+            d.regime(said.regime(analysis.regime))
+            with d.stage("strategist"):
+                verdict = self.strategist(bar, d.correlation_id, analysis)
+            d.votes([said.vote(each, verdict) for each in analysis.predictions])
+            with d.stage("tactician"):
+                plan = self.tactician(bar, analysis, verdict, flatten)
+            d.path([said.step(each) for each in plan.path])
+            with d.stage("supervisor"):
+                candidates = self.supervisor(bar, plan)
+            d.risk([said.check(check) for each in candidates for check in each.checks])
+            decision = self._decision(d.correlation_id, bar, analysis, verdict, plan, candidates)
+            # the vote is about a direction; an order that only takes a profit or gives up does not rest on it
+            voted = decision.action == verdict.leaning
+            d.resolve(
+                decision.action,
+                confidence=verdict.confidence if voted else None,
+                threshold=verdict.threshold if voted else None,
+                reason=decision.reason,
+            )
+            with d.stage("exchange"):
+                self.exchange(d, bar, plan, candidates)
 
         self.state.book.tally.decided(decision.action, len(analysis.predictions))
         self.view(decision)
@@ -135,6 +166,8 @@ class Bot:
         predictions = models.predict(row)
         if models.training is not None and models.training is not known:
             self.view(models.training)
+            for record in said.model(models.training):
+                ares.record(record)
         stretch = float(market.features[row, FEATURES.index("distance_sma_10")])
         return Analysis(predictions, market.regime(row), float(market.volatility[row]), stretch)
 
@@ -174,13 +207,14 @@ class Bot:
         """May we? The pre-trade checks of every order."""
         return tuple(self._candidate(bar, draft) for draft in plan.drafts)
 
-    def exchange(self, bar: Bar, plan: Plan, candidates: Sequence[Candidate]) -> None:
+    def exchange(self, d: ares.LiveDecision, bar: Bar, plan: Plan, candidates: Sequence[Candidate]) -> None:
         """Do it: take orders back, then send those that were cleared."""
         for client_id in plan.cancels:
             self.hear(self.venue.cancel(client_id, bar.time))
         for candidate in candidates:
             if candidate.cleared:
                 self.state.book.send(candidate.order, candidate.purpose)
+                said.send(d, candidate.order, bar.close)
                 self.hear(self.venue.submit(candidate.order))
             else:
                 self.state.book.tally.denied += 1

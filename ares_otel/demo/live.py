@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,7 @@ from ares_otel.demo.state import StateFile
 from ares_otel.demo.strategy import Strategy
 from ares_otel.demo.walkforward import first_row
 
-__all__ = ["Exchange", "Live", "LiveError", "Source", "connect", "live_strategies", "open_live", "rules_for"]
+__all__ = ["Exchange", "Live", "LiveError", "Source", "Stop", "connect", "live_strategies", "open_live", "rules_for"]
 
 TIMEFRAME = "1m"
 HISTORY = 1_000
@@ -49,6 +48,16 @@ class Exchange(Protocol):
 
     def milliseconds(self) -> int:
         """Return the time in Unix ms."""
+
+
+class Stop(Protocol):
+    """What ends a run: a `threading.Event`, or what a test puts in its place."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait so many seconds, or until it is time to stop; return whether it is."""
 
 
 class Source(NamedTuple):
@@ -147,7 +156,7 @@ class Live:
         # After a stop all bars since then; at the first start the newest, so that there is something to see.
         self._waiting = missed if known is not None else market.bars[-1:]
 
-    def run(self, stop: threading.Event, limit: int | None = None) -> int:
+    def run(self, stop: Stop, limit: int | None = None) -> int:
         """Decide until `stop` is set or at least `limit` decisions were taken; return how many were.
 
         The bots decide on a bar together, so it ends between two bars. Without a network it keeps trying.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from ares_otel.demo.account import Account
 from ares_otel.demo.bars import SYMBOLS, Bar, load_bars
@@ -25,7 +22,7 @@ from ares_otel.demo.strategy import Reversion, Strategy, Swing
 from ares_otel.demo.venue import PaperVenue, VenueState
 from ares_otel.demo.walkforward import WalkForward, first_row
 
-__all__ = ["STRATEGIES", "Replay", "Trading", "new_state", "open_replay", "stop_signals"]
+__all__ = ["STRATEGIES", "Replay", "Trading", "new_state", "open_replay"]
 
 STRATEGIES: tuple[Strategy, ...] = (
     Swing(name="swing", horizon=5, threshold=0.60, max_weight=0.75),
@@ -195,19 +192,3 @@ def open_replay(path: Path | None, run: str, seed: int, view: View = ignore) -> 
         raise StateError(f"{path} was made with seed {state.seed}, not {seed}; remove it to begin anew")
     markets = {symbol: Market(load_bars(symbol)) for symbol in SYMBOLS}
     return Replay(Trading(markets, STRATEGIES, rules, state, view), file)
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, so that the decision in hand is finished first; main thread only."""
-    stop = threading.Event()
-
-    def request(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-        stop.set()
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

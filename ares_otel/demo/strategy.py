@@ -154,7 +154,7 @@ class Strategy(ABC):
     def plan(self, now: Situation) -> Plan:
         """Decide what to do: close everything, care for what is held, or open something."""
         if now.flatten:
-            return self._leave(now, now.flatten)
+            return self._leave(now, now.flatten, PathStep("everything_closed", 1.0, 0.0, passed=False))
         if now.position:
             return self._manage(now)
         return self._enter(now)
@@ -191,18 +191,20 @@ class Strategy(ABC):
         weight = min(self.max_weight, self.risk_per_bar / now.volatility, now.free) * share * now.caution
         return whole_lots(float(now.equity) * weight / now.price, now.lot)
 
-    def _leave(self, now: Situation, why: str) -> Plan:
+    def _leave(self, now: Situation, why: str, *path: PathStep) -> Plan:
         """Take all orders back and close what is held."""
         cancels = tuple(each.order.client_id for each in now.working)
         if not now.position:
-            return Plan("hold", why, cancels=cancels)
+            return Plan("hold", why, path, cancels)
         side: Side = "sell" if now.position > 0 else "buy"
         drafts = tuple(Draft(side, "market", quantity, None, "day", "close") for quantity in _pieces(now))
-        return Plan(_action(side), f"close: {why}", cancels=cancels, drafts=drafts)
+        return Plan(_action(side), f"close: {why}", path, cancels, drafts)
 
-    def _turned(self, now: Situation) -> bool:
-        """Whether the vote is against what is held."""
-        return _direction(now.verdict.action) * now.position < 0
+    def _support(self, now: Situation) -> PathStep:
+        """Compare the vote with what is held: how far it tilts that way, passed unless it decided the other way."""
+        side = 1 if now.position > 0 else -1
+        turned = _direction(now.verdict.action) * side < 0
+        return PathStep("vote_for_position", side * now.verdict.tilt, 0.0, not turned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,11 +219,12 @@ class Swing(Strategy):
 
     def _manage(self, now: Situation) -> Plan:
         age = PathStep("bars_held", now.held, self.horizon, now.held < self.horizon)
-        if self._turned(now):
-            return self._leave(now, f"{now.verdict.reason}, against the position")
+        support = self._support(now)
+        if not support.passed:
+            return self._leave(now, f"{now.verdict.reason}, against the position", support)
         if age.passed or _direction(now.verdict.action) * now.position > 0:
-            return Plan("hold", f"{now.verdict.reason}; position kept", (age,))
-        return self._leave(now, f"held for {now.held} bars, no new vote for it")
+            return Plan("hold", f"{now.verdict.reason}; position kept", (support, age))
+        return self._leave(now, f"held for {now.held} bars, no new vote for it", support, age)
 
     def _opening(self, now: Situation, side: Side, quantity: Decimal) -> Draft:  # noqa: ARG002 - the market has no price
         return Draft(side, "market", quantity, None, "day", "open")
@@ -254,16 +257,17 @@ class Reversion(Strategy):
 
     def _manage(self, now: Situation) -> Plan:
         age = PathStep("bars_held", now.held, self.patience, now.held < self.patience)
-        if self._turned(now):
-            return self._leave(now, f"{now.verdict.reason}, against the position")
+        support = self._support(now)
+        if not support.passed:
+            return self._leave(now, f"{now.verdict.reason}, against the position", support)
         if not age.passed:
-            return self._leave(now, f"held for {now.held} bars without reaching the profit")
+            return self._leave(now, f"held for {now.held} bars without reaching the profit", support, age)
         if now.working:
-            return Plan("hold", f"{now.verdict.reason}; waiting for the profit", (age,))
+            return Plan("hold", f"{now.verdict.reason}; waiting for the profit", (support, age))
         side: Side = "sell" if now.position > 0 else "buy"
         price = self._profit_price(now)
         drafts = tuple(Draft(side, "limit", quantity, price, "gtc", "take_profit") for quantity in _pieces(now))
-        return Plan(_action(side), f"take the profit at {price}", (age,), (), drafts)
+        return Plan(_action(side), f"take the profit at {price}", (support, age), (), drafts)
 
     def _profit_price(self, now: Situation) -> Decimal:
         """Return a price that is a profit, and no worse than the last price if that has gone further already."""

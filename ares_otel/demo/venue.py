@@ -64,7 +64,7 @@ class Resting(msgspec.Struct):
         return (self.paid / self.filled).quantize(Decimal("0.000001")) if self.filled else None
 
 
-class Change(NamedTuple):
+class _Change(NamedTuple):
     """Something that happens to a working order: a fill, or its end if there is none."""
 
     time: datetime
@@ -115,7 +115,7 @@ class PaperVenue:
         self.state.orders += 1
         random = self._random(self.state.orders, 0)
         resting = Resting(order, self.state.orders, order.time + self._ack(random))
-        refusal = next(self._refusals(order), None)
+        refusal = self._refusal(order)
         if refusal is not None:
             reason, text = refusal
             return self._report(resting, "rejected", resting.accepted, reason=reason, text=text)
@@ -141,14 +141,14 @@ class PaperVenue:
         self.state.last[bar.symbol] = Decimal(repr(bar.close))
         return [self._apply(change) for change in sorted(changes, key=lambda change: change.time)]
 
-    def _changes(self, resting: Resting, bar: Bar) -> list[Change]:
+    def _changes(self, resting: Resting, bar: Bar) -> list[_Change]:
         """What happens to one order during a bar."""
         resting.age += 1
         fills = self._fills(resting, bar)
-        changes = [Change(fill.time, resting, fill) for fill in fills]
+        changes = [_Change(fill.time, resting, fill) for fill in fills]
         is_left = sum((fill.quantity for fill in fills), ZERO) < resting.leaves
         if is_left and resting.order.time_in_force == "day":
-            changes.append(Change(max(bar.time, resting.accepted), resting, None))
+            changes.append(_Change(max(bar.time, resting.accepted), resting, None))
         return changes
 
     def _fills(self, resting: Resting, bar: Bar) -> list[Fill]:
@@ -157,7 +157,7 @@ class PaperVenue:
             return market_fills(random, self.rules, bar, order.side, resting.leaves, resting.accepted)
         return limit_fills(random, self.rules, bar, order.side, resting.leaves, order.price, resting.accepted)
 
-    def _apply(self, change: Change) -> ExecutionReport:
+    def _apply(self, change: _Change) -> ExecutionReport:
         resting = change.resting
         report = self._fill(resting, change.fill) if change.fill else self._report(resting, "expired", change.time)
         if report.status in FINAL:
@@ -201,12 +201,14 @@ class PaperVenue:
             **details,
         )
 
-    def _refusals(self, order: Order) -> Iterator[Refusal]:
+    def _refusal(self, order: Order) -> Refusal | None:
         """Check an order against the venue's rules; the first refusal counts."""
         last = self.state.last.get(order.symbol)
         if last is None:
-            yield "unknown_symbol", f"{order.symbol} is not traded here"
-            return
+            return "unknown_symbol", f"{order.symbol} is not traded here"
+        return next(self._refusals(order, last), None)
+
+    def _refusals(self, order: Order, last: Decimal) -> Iterator[Refusal]:
         if order.client_id in self.state.resting:
             yield "duplicate_order", f"{order.client_id} is working already"
         if order.quantity <= 0 or order.quantity % self.rules.lot:

@@ -14,12 +14,26 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv.model import Attribute
 from ares_otel.semconv.thresholds import FEATURES_SHOWN, SYMBOLS_SHOWN
 
-__all__ = ["OTHER", "Capped", "Caps", "clean"]
+__all__ = ["OTHER", "Capped", "Caps", "Plan", "clean", "plan"]
 
 OTHER: Final = "other"
 DISTINCT: Final = 50
 LENGTH: Final = 64
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+
+
+class Plan(NamedTuple):
+    """How the labels of a metric are bounded.
+
+    Attributes:
+        labels: key of each label's attribute, the words of its closed vocabulary if it has one, whether it is exempt.
+        strategy: place of the strategy, -1 unless there is a symbol, too.
+        symbol: place of the symbol, -1 unless there is a strategy, too.
+    """
+
+    labels: tuple[tuple[str, frozenset[str] | None, bool], ...]
+    strategy: int = -1
+    symbol: int = -1
 
 
 class Capped(NamedTuple):
@@ -66,28 +80,25 @@ class Caps:
             self._seen[a.SYMBOL.key] = allowed
             self._limits[a.SYMBOL.key] = len(allowed)
 
-    def labels(
-        self, attributes: tuple[Attribute, ...], values: tuple[object, ...], exempt: frozenset[str] = frozenset()
-    ) -> Capped | None:
+    def labels(self, plan: Plan, values: tuple[object, ...]) -> Capped | None:
         """Return the values as labels, or None where one is outside its closed vocabulary or their number is wrong.
 
-        None as a value is unknown and becomes the empty label, which Prometheus treats as absent. Attributes whose
-        key is `exempt` are bounded in length only; who exempts them bounds their number.
+        None as a value is unknown and becomes the empty label, which Prometheus treats as absent. A label that is
+        exempt is bounded in length only; who exempts it bounds the number of its values.
         """
-        if len(attributes) != len(values):
+        if len(plan.labels) != len(values):
             return None
         shown, folded = [], False
-        for attribute, value in zip(attributes, values, strict=True):
-            label = self._label(attribute, value, exempt)
+        for (key, words, exempt), value in zip(plan.labels, values, strict=True):
+            label = self._label(key, words, value, exempt=exempt)
             if label is None:
                 return None
             folded = folded or (label == OTHER and value != OTHER)
             shown.append(label)
-        if a.SYMBOL in attributes and a.STRATEGY in attributes:
-            place = attributes.index(a.SYMBOL)
-            symbol = self._of_pair(shown[attributes.index(a.STRATEGY)], shown[place])
-            folded = folded or symbol != shown[place]
-            shown[place] = symbol
+        if plan.symbol >= 0:
+            symbol = self._of_pair(shown[plan.strategy], shown[plan.symbol])
+            folded = folded or symbol != shown[plan.symbol]
+            shown[plan.symbol] = symbol
         return Capped(tuple(shown), folded)
 
     def fold_pair(self) -> tuple[str, str] | None:
@@ -106,13 +117,13 @@ class Caps:
         self._pairs[strategy, symbol] = None
         return symbol
 
-    def _label(self, attribute: Attribute, value: object, exempt: frozenset[str]) -> str | None:
+    def _label(self, key: str, words: frozenset[str] | None, value: object, *, exempt: bool) -> str | None:
         if value is None:
             return ""
-        if attribute.enum is not None:
-            return _member(attribute, str(value))
-        text = clean(str(value))
-        return text if attribute.key in exempt else self._open(attribute.key, text)
+        text = str(value)
+        if words is not None:
+            return text if text in words else OTHER if OTHER in words else None
+        return clean(text) if exempt else self._open(key, clean(text))
 
     def _open(self, key: str, text: str) -> str:
         seen = self._seen.setdefault(key, {})
@@ -141,7 +152,10 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else REPLACED for char in text)
 
 
-def _member(attribute: Attribute, word: str) -> str | None:
-    assert attribute.enum is not None
-    values = attribute.enum._value2member_map_
-    return word if word in values else OTHER if OTHER in values else None
+def plan(attributes: tuple[Attribute, ...], exempt: frozenset[str] = frozenset()) -> Plan:
+    """Return how labels of these attributes are bounded; `exempt` holds keys whose values the caller bounds."""
+    labels = tuple((each.key, frozenset(each.enum) if each.enum else None, each.key in exempt) for each in attributes)
+    keys = [label[0] for label in labels]
+    if a.STRATEGY.key not in keys or a.SYMBOL.key not in keys:
+        return Plan(labels)
+    return Plan(labels, keys.index(a.STRATEGY.key), keys.index(a.SYMBOL.key))

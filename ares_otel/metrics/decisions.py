@@ -50,7 +50,6 @@ class Decisions:
         self._errors = instruments.counter(m.STAGE_ERRORS)
         self._correlations = instruments.counter(m.CORRELATIONS)
         self._correlation = instruments.histogram(m.CORRELATION_DURATION)
-        self._unsampled = instruments.counter(m.SAMPLED_OUT)
         self._strategies: Kept[str | None, _Strategy] = Kept(lambda strategy: _Strategy(self, strategy))
         instruments.on_evict(self._strategies.clear)
         self._guard = guard
@@ -73,7 +72,6 @@ class Decisions:
             self._stage(stage, kept if stage.strategy is None else self._strategies[stage.strategy], trace, at)
         self._correlations.cell((_outcome(facts),)).inc()
         self._correlation.cell(()).observe(duration)
-        self._unsampled.cell(()).inc(0.0 if facts.kept else 1.0)
 
     def stage(self, stage: Stage, facts: RecordFacts) -> None:
         """Count a stage that was recorded by itself."""

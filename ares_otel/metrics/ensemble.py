@@ -72,7 +72,9 @@ class Ensemble:
         agreed = agreement(members, decided) if facts.agreement is None else facts.agreement
         if agreed is not None:
             kept.agreement.set(agreed)
-        kept.entropy.set(entropy(members) if facts.entropy is None else facts.entropy)
+        bits = entropy(members) if facts.entropy is None else facts.entropy
+        if bits is not None:
+            kept.entropy.set(bits)
         index = concentration(members)
         if index is not None:
             kept.concentration.set(index)
@@ -84,14 +86,16 @@ class Ensemble:
 
 
 def agreement(members: Sequence[Vote], action: str | None) -> float | None:
-    """Return the share (0..1) of members that voted for the decided action, None if nothing was decided."""
-    return None if action is None else sum(vote.action == action for vote in members) / len(members)
+    """Return the share (0..1) of members that voted for the decided action, None if nothing was decided or voted."""
+    actions = [vote.action for vote in members if vote.action is not None]
+    return None if action is None or not actions else actions.count(action) / len(actions)
 
 
-def entropy(members: Sequence[Vote]) -> float:
+def entropy(members: Sequence[Vote]) -> float | None:
     """Return the entropy of the members' actions in bits: 0 when they agree, log2(n) when n actions are even."""
-    shares = [count / len(members) for count in Tally(vote.action for vote in members).values()]
-    return -sum(share * math.log2(share) for share in shares) + 0.0
+    actions = [vote.action for vote in members if vote.action is not None]
+    shares = [count / len(actions) for count in Tally(actions).values()]
+    return abs(math.fsum(share * math.log2(share) for share in shares)) if shares else None
 
 
 def concentration(members: Sequence[Vote]) -> float | None:

@@ -42,16 +42,18 @@ class Balances:
         self._drawdown = instruments.gauge(m.DRAWDOWN)
         self._deepest = instruments.gauge(m.MAX_DRAWDOWN)
         self._leverage = instruments.gauge(m.LEVERAGE)
-        self._curves: dict[str | None, dict[str | None, _Curve]] = {}
-        self._gross: dict[str | None, dict[str | None, float | None]] = {}
+        self._curves: dict[str, dict[str, _Curve]] = {}
+        self._gross: dict[str, dict[str, float | None]] = {}
 
     def equity(self, equity: Equity, facts: RecordFacts) -> None:
         """Show equity, drawdown and leverage."""
-        strategy, currency = equity.strategy or facts.origin.strategy, equity.currency
-        if equity.value is None or not self._shown(strategy, currency):
+        if equity.value is None:
             return
-        value = float(equity.value)
-        self._equity.cell((strategy, currency)).set(value)
+        labels = self._equity.labels((equity.strategy or facts.origin.strategy, equity.currency))
+        if labels is None:
+            return
+        value, (strategy, currency) = float(equity.value), labels
+        self._equity.cell(labels).set(value)
         curves = self._curves.setdefault(strategy, {})
         curves.setdefault(currency, _Curve(value, value)).add(value)
         self._draw(strategy, curves)
@@ -59,14 +61,12 @@ class Balances:
 
     def exposed(self, strategy: str | None, currency: str | None, gross: float | None) -> None:
         """Say the gross exposure of a strategy in a currency; None while it is unknown."""
-        if self._shown(strategy, currency):
-            self._gross.setdefault(strategy, {})[currency] = gross
-            self._lever(strategy)
+        labels = self._equity.labels((strategy, currency))
+        if labels is not None:
+            self._gross.setdefault(labels[0], {})[labels[1]] = gross
+            self._lever(labels[0])
 
-    def _shown(self, strategy: str | None, currency: str | None) -> bool:
-        return self._equity.labels((strategy, currency)) is not None
-
-    def _draw(self, strategy: str | None, curves: dict[str | None, _Curve]) -> None:
+    def _draw(self, strategy: str, curves: dict[str, _Curve]) -> None:
         now, deepest = self._drawdown.cell((strategy,)), self._deepest.cell((strategy,))
         curve = next(iter(curves.values()))
         if len(curves) > 1 or curve.peak <= 0.0:
@@ -76,12 +76,12 @@ class Balances:
         now.set(curve.drawdown())
         deepest.set(curve.deepest)
 
-    def _lever(self, strategy: str | None) -> None:
+    def _lever(self, strategy: str) -> None:
         gross, curves = self._gross.get(strategy, {}), self._curves.get(strategy, {})
         cell = self._leverage.cell((strategy,))
         cell.clear()
         held = [(currency, value) for currency, value in gross.items() if value != 0.0]
-        currency, exposure = held[0] if held else next(iter(gross.items()), (None, None))
+        currency, exposure = held[0] if held else next(iter(gross.items()), ("", None))
         curve = curves.get(currency)
         if len(held) <= 1 and exposure is not None and curve is not None and curve.value > 0.0:
             cell.set(exposure / curve.value)

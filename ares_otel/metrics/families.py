@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from ares_otel.guard import GUARD, Guard
-from ares_otel.metrics.caps import OTHER, Caps
+from ares_otel.metrics.caps import OTHER, Caps, plan
 from ares_otel.metrics.cells import Cell, Count, Exact, Level, Spread
 from ares_otel.metrics.shape import Labels, Shape
 from ares_otel.semconv import attributes as a
@@ -20,6 +20,7 @@ Raw: TypeAlias = tuple[object, ...]
 
 KNOWN_LIMIT: Final = 4_096
 RESERVE: Final = 0.07
+LEAST: Final = 100
 
 
 class Budget:
@@ -27,24 +28,28 @@ class Budget:
 
     When all but a reserve is used, the pairs of strategy and symbol that came last lose their series one after the
     other: what they have counted goes to the symbol `other`, in every metric alike. When there is no pair left, every
-    open label of what is new becomes `other`, for which the reserve is kept, so that counters stay complete.
+    open label of what is new becomes `other`; half of the reserve is for that, the other half for counters alone, so
+    that they stay complete.
 
     Attributes:
-        limit: series that are never reached.
+        limit: series that are never reached, at least 100.
         used: series of all cells.
         scraped: series that were read from sources and other collectors at the last scrape.
         evict: takes the series of one pair away; False if there is none.
     """
 
     def __init__(self, limit: int = int(SERIES_BUDGET.value)) -> None:
-        self.limit = limit
+        self.limit = max(limit, LEAST)
         self.used = 0
         self.scraped = 0
         self.evict: Callable[[], bool] = lambda: False
 
     def full(self, series: int, *, folded: bool = False) -> bool:
-        """Tell whether so many more series do not fit; the reserve is for what is `other` in each open label."""
-        return series > self.left() - (0 if folded else self.limit * RESERVE)
+        """Tell whether so many more series do not fit; `folded` are `other` in each open label."""
+        kept = self.limit * RESERVE
+        if folded:
+            kept = 0 if series == 1 else kept / 2
+        return series > self.left() - kept
 
     def left(self) -> int:
         """Return how many more series stay below the limit."""
@@ -88,14 +93,13 @@ class Family(Generic[C]):
         self._make = make
         self._caps = caps
         self._budget = budget
-        self._exempt = exempt
+        self._plan = plan(metric.labels, exempt)
         self._folds = mixes or not isinstance(metric, (Gauge, Info))
         self._guard = guard
         self._known: dict[Raw, C] = {}
         self._sink = make()
         self._closed = _only_closed_label(metric)
         self._symbol = metric.labels.index(a.SYMBOL) if a.SYMBOL in metric.labels else None
-        self._pair = _pair_places(metric)
         self._by_symbol = 0
         self._share = share
         self._told: set[str] = set()
@@ -107,7 +111,7 @@ class Family(Generic[C]):
 
     def labels(self, values: Raw) -> Labels | None:
         """Return the values as this family would expose them, None where it would not."""
-        capped = self._caps.labels(self.metric.labels, values, self._exempt)
+        capped = self._caps.labels(self._plan, values)
         if capped is None:
             shown = ", ".join(f"{value!s:.40}" for value in values)
             self._guard.complain("metrics.labels", self.metric.name, f"{self.metric.name}: no labels ({shown})")
@@ -136,16 +140,18 @@ class Family(Generic[C]):
     def remove(self, values: Raw) -> None:
         """Forget a cell: its series ends."""
         labels = self.labels(values)
-        if labels is not None and self.cells.pop(labels, None) is not None:
+        cell = None if labels is None else self.cells.pop(labels, None)
+        if labels is not None and cell is not None:
             self._count(-len(self.shape.lines), labels)
             self.shape.forget(labels)
-            self._known.clear()
+            for known in [each for each, found in self._known.items() if found is cell]:
+                del self._known[known]
 
     def fold_pair(self, strategy: str, symbol: str) -> None:
         """Move what was counted for a strategy and symbol to the symbol `other`."""
-        if self._pair is None:
+        first, second = self._plan.strategy, self._plan.symbol
+        if second < 0:
             return
-        first, second = self._pair
         for labels in [each for each in self.cells if each[first] == strategy and each[second] == symbol]:
             cell = self.cells.pop(labels)
             self._count(-len(self.shape.lines), labels)
@@ -251,12 +257,6 @@ def _only_closed_label(metric: Metric) -> tuple[int, tuple[str, ...]] | None:
         return None
     index, enum = closed[0]
     return index, tuple(enum) if enum is not None else ()
-
-
-def _pair_places(metric: Metric) -> tuple[int, int] | None:
-    if a.STRATEGY in metric.labels and a.SYMBOL in metric.labels:
-        return metric.labels.index(a.STRATEGY), metric.labels.index(a.SYMBOL)
-    return None
 
 
 def _raised(cell: Cell, amount: float) -> Cell:

@@ -41,11 +41,10 @@ class Market:
     def feed(self, data: MarketData, facts: RecordFacts) -> None:
         """Count gaps and messages, and remember when the newest one came."""
         feed = (data.venue or facts.origin.venue, data.symbol, data.channel)
-        gaps, messages = self._gaps.cell(feed), self._messages
         if data.gaps is not None:
-            gaps.inc(data.gaps)
+            self._gaps.cell(feed).inc(data.gaps)
         if data.messages is not None:
-            messages.cell(feed).inc(data.messages)
+            self._messages.cell(feed).inc(data.messages)
         if data.age is not None:
             self._seen(feed, facts.at - round(float(data.age) * 1e9))
         elif data.messages:

@@ -228,17 +228,18 @@ class Registry(CollectorRegistry):
         return "".join(out).encode() + encode(foreign)
 
     def _foreign(self) -> _Foreign:
-        families: list[ClientMetric] = []
+        families: dict[str, ClientMetric] = {}
         with self._guard.shield("metrics.collector"):
             for metric in super().collect():
-                if self._instruments.has(metric.name):
-                    message = f"{metric.name} is a metric of ares_otel; the collector's is left out"
+                if metric.name in families or self._instruments.has(metric.name):
+                    # Prometheus refuses a whole page for one family that comes twice
+                    message = f"{metric.name} is exposed already; another collector's is left out"
                     self._guard.complain("metrics.collector", metric.name, message)
                     continue
                 created = f"{metric.name}_created"
                 metric.samples = [sample for sample in metric.samples if sample.name != created]
-                families.append(metric)
-        return _Foreign(families)
+                families[metric.name] = metric
+        return _Foreign(list(families.values()))
 
 
 class _Foreign:

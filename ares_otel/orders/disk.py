@@ -7,6 +7,7 @@ since a process last looked.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 SELECT = "SELECT change, client_id, rank, owner, touched, facts FROM orders "
+AMONG = "WHERE client_id IN (SELECT value FROM json_each(?))"
 INSERT = "INSERT OR REPLACE INTO orders (client_id, rank, owner, touched, facts) VALUES (?, ?, ?, ?, ?)"
 PRUNE = "DELETE FROM orders WHERE change IN (SELECT change FROM orders ORDER BY rank DESC, change LIMIT ?)"
 
@@ -130,14 +132,16 @@ class Disk:
         return found[0][1] if found else None
 
     def open_orders(self) -> list[Row]:
-        """Return the orders that can still be filled, the newest ones if there are too many."""
-        with self.connection.use() as sqlite:
-            return [row for _, row in _select(sqlite, "WHERE rank = 0 ORDER BY change DESC LIMIT ?", self.limit)]
+        """Return the orders that can still be filled, oldest change first; the newest ones if there are too many."""
+        return self._newest("WHERE rank = 0 ORDER BY change DESC LIMIT ?", self.limit)
 
     def unknown(self, limit: int) -> list[Row]:
-        """Return the newest orders that were reported but never sent, the oldest of them first."""
+        """Return the newest orders that were reported but never sent, oldest change first."""
+        return self._newest("WHERE rank = 2 ORDER BY change DESC LIMIT ?", limit)
+
+    def _newest(self, where: str, limit: int) -> list[Row]:
         with self.connection.use() as sqlite:
-            return [row for _, row in _select(sqlite, "WHERE rank = 2 ORDER BY change DESC LIMIT ?", limit)][::-1]
+            return [row for _, row in reversed(_select(sqlite, where, limit))]
 
     def changed(self) -> list[Row]:
         """Return what other processes have written since the last call or commit."""
@@ -150,16 +154,19 @@ class Disk:
             self._seen = max([self._seen, *(change for change, _ in found)])
         return [row for _, row in found]
 
-    def commit(self, merge: Callable[[list[Row]], Sequence[Row]]) -> None:
+    def commit(self, merge: Callable[[list[Row]], Sequence[Row]], sent: Sequence[str]) -> None:
         """Write orders in one transaction.
 
         Args:
-            merge: takes what others have written in the meantime and returns what is to be written.
+            merge: takes what others have written in the meantime, and what the file has of the orders that were sent,
+                and returns what is to be written.
+            sent: client ids of orders that were sent since the last commit.
         """
         with self.connection.use() as sqlite:
             sqlite.execute("BEGIN IMMEDIATE")
             try:
-                rows = merge([row for _, row in self._since(sqlite)])
+                found = [*self._since(sqlite), *_select(sqlite, AMONG, json.dumps(sent))]
+                rows = merge([row for _, row in found])
                 sqlite.executemany(INSERT, rows)
                 self._prune(sqlite, len(rows))
                 seen = _number(sqlite, "SELECT max(change) FROM orders")

@@ -84,12 +84,12 @@ class Keeper:
     def _has_ended(self, owner: str) -> bool:
         return owner == self._process or self._guarded(lambda: self._presence.has_ended(owner), default=False)
 
-    def commit(self, merge: Callable[[list[Row]], Sequence[Row]]) -> bool:
-        """Write what `merge` returns in one transaction; tell whether it is written."""
-        return self.is_open and self._guarded(lambda: self._commit(merge), default=False)
+    def commit(self, merge: Callable[[list[Row]], Sequence[Row]], sent: Sequence[str]) -> bool:
+        """Write what `merge` returns in one transaction, as `Disk.commit`; tell whether it is written."""
+        return self.is_open and self._guarded(lambda: self._commit(merge, sent), default=False)
 
-    def _commit(self, merge: Callable[[list[Row]], Sequence[Row]]) -> bool:
-        self._disk.commit(merge)
+    def _commit(self, merge: Callable[[list[Row]], Sequence[Row]], sent: Sequence[str]) -> bool:
+        self._disk.commit(merge, sent)
         return True
 
     def be_patient(self) -> None:

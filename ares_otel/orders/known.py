@@ -36,7 +36,7 @@ class Known(msgspec.Struct, frozen=True):
         acked: the venue has answered.
         sums: what is filled.
         fills: hashes of the last `FILLS` fill ids.
-        signatures: hashes of the last `SIGNATURES` reports without a fill id.
+        signatures: hashes of the content of the last `SIGNATURES` reports.
         touched: Unix ns of the last submission or report.
         done: the order can no longer be filled; follows from state and time in force.
     """

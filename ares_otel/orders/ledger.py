@@ -88,7 +88,7 @@ class Ledger:
         Returns:
             What the report means. Its origin is the order's, with the submit span as `span_id`; that of an unknown
             order is the trace that its client id carries, if any, else the given one. Its `update` has the price of
-            this fill also where the venue told cumulative figures only.
+            this fill also where the venue told cumulative figures only, and no fee where that was counted before.
         """
         self._shelf.begin()
         known = self._shelf.find(update.client_id) or Known()

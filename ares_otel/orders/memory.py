@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ares_otel.orders.known import Known
 
@@ -38,10 +38,12 @@ class Memory:
         lives = known.order is not None and not known.done
         (self._open if lives else self._rest)[client_id] = known
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._open.clear()
-        self._rest.clear()
+    def some(self, client_ids: Iterable[str]) -> Iterator[tuple[str, Known]]:
+        """Yield those of the orders that are at hand."""
+        for client_id in client_ids:
+            known = self.get(client_id)
+            if known is not None:  # pragma: no branch  # what is forgotten is no longer asked for
+                yield client_id, known
 
     def trim(self, limit: int, ended: int) -> list[tuple[str, bool]]:
         """Forget what is over the limits: of all orders, and of those that are not open.

@@ -53,7 +53,8 @@ class _Effect(NamedTuple):
     status: OrderStatus | None
     sums: Sums
     valid: bool
-    duplicate: bool
+    duplicate: bool = False
+    repeated: bool = False
 
 
 def submit(known: Known | None, sent: Submission) -> Known:
@@ -93,8 +94,13 @@ def report(known: Known, heard: Report) -> tuple[Known, UpdateFacts]:
         said = said_by(heard.update, known.order.currency if known.order is not None else None)
         before = _baseline(known, said)
         fill, signature = _hashes(heard.update, said)
-        duplicate = fill in known.fills or signature in known.signatures
-        effect = _effect(known, heard.update, said, before, duplicate=duplicate)
+        same = signature in known.signatures
+        if same or fill in known.fills:
+            # the same content says no news, unless nothing in it tells one occasion from another
+            certain = same and (fill is not None or said.time is not None)
+            effect = _again(known, heard.update, said, before, certain=certain)
+        else:
+            effect = _effect(known, heard.update, said, before)
         answered = heard.update.status in ANSWERS or effect.sums.quantity > before.quantity
         after = msgspec.structs.replace(
             known,
@@ -123,16 +129,15 @@ def _is_first(known: Known) -> bool:
 
 
 def _hashes(update: OrderUpdate, said: Said) -> tuple[int | None, int | None]:
-    """Return the hash of the fill id, or that of the report's content where it can tell one report from another.
+    """Return the hashes of the fill id and of the report's content.
 
-    Two fills of the same size and price, without fill id, cumulative quantity and time, are two fills.
+    Two fills of the same size and price, without fill id, cumulative quantity and time, are two fills: no hash.
     """
-    if update.trade_id is not None:
-        return _hashed(update.trade_id), None
-    if said.quantity and said.cumulative is None and said.time is None:
+    fill = _hashed(update.trade_id) if update.trade_id is not None else None
+    if fill is None and said.quantity and said.cumulative is None and said.time is None:
         return None, None
     values = (update.cum_quantity, update.avg_price, update.quantity, update.price, update.fee, said.time)
-    return None, _hashed(f"{update.status} {values}")
+    return fill, _hashed(f"{update.status} {fill} {values}")
 
 
 def _hashed(text: str) -> int:
@@ -144,19 +149,30 @@ def _remember(values: tuple[int, ...], value: int | None, limit: int) -> tuple[i
     return values if value is None or value in values else (*values[-limit + 1 :], value)
 
 
-def _effect(known: Known, update: OrderUpdate, said: Said, before: Sums, *, duplicate: bool) -> _Effect:
-    status = update.status if isinstance(update.status, OrderStatus) else None
-    legal = status is None or _is_first(known) or is_legal(known.status, status)
+def _effect(known: Known, update: OrderUpdate, said: Said, before: Sums) -> _Effect:
     late = is_late(before, said)
-    # an end is believed even with a smaller sum: an order that never ends is the greater mistake
-    moves = status is not None and legal and (not late or status in DONE)
-    reached = status if moves else known.status
-    if duplicate:
-        return _Effect(reached, before, valid=True, duplicate=True)
+    reached, legal = _moved(known, update, late=late)
     ordered = known.order.quantity if known.order is not None else None
     after = add(before, said, exact(ordered) if ordered is not None else None, late=late)
     after_end = known.status in SHORT and after.quantity > before.quantity
-    return _Effect(reached, after, valid=legal and not late and not after_end, duplicate=False)
+    return _Effect(reached, after, valid=legal and not late and not after_end)
+
+
+def _again(known: Known, update: OrderUpdate, said: Said, before: Sums, *, certain: bool) -> _Effect:
+    """Return the effect of what was reported before: no sum changes, but a fill may come again with a new state."""
+    reached, _ = _moved(known, update, late=is_late(before, said))
+    if certain or reached is known.status:
+        return _Effect(known.status, before, valid=True, duplicate=True)
+    return _Effect(reached, before, valid=True, repeated=True)
+
+
+def _moved(known: Known, update: OrderUpdate, *, late: bool) -> tuple[OrderStatus | None, bool]:
+    """Return the state after a report, and whether the change is legal."""
+    status = update.status if isinstance(update.status, OrderStatus) else None
+    legal = status is None or _is_first(known) or is_legal(known.status, status)
+    # an end is believed even with a smaller sum: an order that never ends is the greater mistake
+    moves = status is not None and legal and (not late or status in DONE)
+    return status if moves else known.status, legal
 
 
 def _facts(known: Known, before: Sums, after: Known, effect: _Effect, heard: Report) -> UpdateFacts:
@@ -168,7 +184,7 @@ def _facts(known: Known, before: Sums, after: Known, effect: _Effect, heard: Rep
     seconds, negative = _latency(known, heard) if ack or filled else (None, False)
     unknown = order is None and not sums.quantity and heard.update.cum_quantity is None
     return UpdateFacts(
-        update=_priced(heard.update, before, sums),
+        update=_counted(heard.update, before, sums, repeated=effect.repeated),
         origin=known.origin if order is not None else _joined(heard),
         order=order,
         prior=known.status if order is not None else None,
@@ -197,8 +213,13 @@ def _latency(known: Known, heard: Report) -> tuple[float, bool]:
     return max(passed, 0) / SECOND, passed < 0
 
 
-def _priced(update: OrderUpdate, before: Sums, after: Sums) -> OrderUpdate:
-    """Return the update with the price of what it filled, where it told cumulative figures only."""
+def _counted(update: OrderUpdate, before: Sums, after: Sums, *, repeated: bool) -> OrderUpdate:
+    """Return the update with the price of what it filled, where it told cumulative figures only.
+
+    A new state that repeats a fill is without its fee: that was counted.
+    """
+    if repeated:
+        return msgspec.structs.replace(update, fee=None)
     quantity, money = after.priced - before.priced, after.money - before.money
     if update.price or quantity <= 0 or money <= 0 or after.quantity <= before.quantity:
         return update

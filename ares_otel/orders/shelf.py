@@ -156,12 +156,14 @@ class Shelf:
         What was reported of an order that nobody has sent is taken over too: it may be sent here yet.
         """
         for row in rows:
-            steps = self._changes.get(row.client_id)
-            wanted = steps is not None or row.client_id in self._memory or row.rank == UNKNOWN
+            steps, mine = self._changes.get(row.client_id), self._memory.get(row.client_id)
+            wanted = mine is not None or row.rank == UNKNOWN
             known = self._read(row) if wanted else None
-            if known is not None:
-                for step in steps or ():
-                    known = submit(known, step) if isinstance(step, Submission) else report(known, step)[0]
+            if known is None:
+                continue
+            for step in steps or ():
+                known = submit(known, step) if isinstance(step, Submission) else report(known, step)[0]
+            if known.order is not None or mine is None or mine.order is None:
                 self._put(row.client_id, known)
 
     def _read(self, row: Row) -> Known | None:
@@ -171,7 +173,10 @@ class Shelf:
 
     def _write(self, keeper: Keeper) -> bool:
         for _ in range(2):
-            if keeper.commit(self._merge):
+            sent = [
+                name for name, steps in self._changes.items() if any(isinstance(step, Submission) for step in steps)
+            ]
+            if keeper.commit(self._merge, sent):
                 return True
             if keeper.is_open:
                 return False
@@ -184,10 +189,7 @@ class Shelf:
 
         self._refresh(rows)
         written = []
-        for client_id in self._changes:
-            known = self._memory.get(client_id)
-            if known is None:
-                continue
+        for client_id, known in self._memory.some(self._changes):
             rank = UNKNOWN if known.order is None else int(known.done)
             try:
                 client_id.encode()

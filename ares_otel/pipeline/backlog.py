@@ -164,25 +164,25 @@ class Backlog:
         """The receiver will never take the head."""
         self._drop(self._settle(), "refused")
 
-    def spill(self, *, compress: bool = True) -> None:
+    def spill(self, *, hurry: bool = False) -> None:
         """Move what memory holds to the spool, the head first: the disk's order is the order of age."""
         spool, head = self._spool, self.head
         if spool is None:
             return
         if head is not None and not head.spooled:
-            if not spool.append(head.batch, compress=compress):
+            if not spool.append(head.batch, hurry=hurry):
                 return
             self._weigh(head.batch, -1)
             head.spooled = True
             if spool.peek() != head.batch:
                 # The disk lost it at once and counted that; whatever comes of the attempt does not count any more.
                 self.head = None
-        while self._memory and spool.append(self._memory[0], compress=compress):
+        while self._memory and spool.append(self._memory[0], hurry=hurry):
             self._unqueue()
 
     def finish(self) -> None:
         """Leave to the spool what is left, in a hurry, and count as dropped what it does not take."""
-        self.spill(compress=False)
+        self.spill(hurry=True)
         head, self.head = self.head, None
         reason = "shutdown" if self._spool is None else "spool_error"
         if head is not None and not head.spooled:

@@ -23,10 +23,12 @@ class Wire:
 
     Attributes:
         deadline: monotonic time in seconds after which every operation raises `TimeoutError`.
+        ended: the peer has closed, and nothing more will come.
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.deadline = deadline
+        self.ended = False
         self._sock = sock
 
     def sendall(self, data: bytes) -> None:
@@ -46,9 +48,14 @@ class Wire:
 
     def receive_into(self, buffer: memoryview) -> int:
         """Wait for some bytes until the deadline; return how many came, 0 at the end."""
-        return self._armed().recv_into(buffer)
+        size = self._armed().recv_into(buffer)
+        self.ended = not size
+        return size
 
     def close(self) -> None:
+        """Do nothing: `http.client` closes a connection that will not be kept before it has read the answer."""
+
+    def end(self) -> None:
         """Close the socket."""
         self._sock.close()
 
@@ -107,12 +114,12 @@ def dial(host: str, port: int, deadline: float, expose: Callable[[Wire], None]) 
     failure: OSError | None = None
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         left = deadline - time.monotonic()
-        wire = Wire(socket.socket(family, kind, protocol), time.monotonic() + left / (len(addresses) - tried))
+        wire = Wire(socket.socket(family, kind, protocol), time.monotonic() + left)
         try:
             expose(wire)
             wire.connect(address)
         except OSError as error:
-            wire.close()
+            wire.end()
             failure = error
         else:
             wire.deadline = deadline

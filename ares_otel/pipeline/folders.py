@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import struct
 import sys
 import time
@@ -124,7 +123,7 @@ def claim(root: Path) -> Folder:
     """
     root.mkdir(parents=True, exist_ok=True)
     for _ in range(TRIES):
-        path = root / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
+        path = root / f"{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}"
         path.mkdir(mode=0o700)
         # Another process may take the new folder for an orphan before the lock is ours.
         if folder := _take(path):

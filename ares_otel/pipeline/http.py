@@ -37,6 +37,7 @@ KEPT = "/%:@!$&'()*+,;=~"
 DETAIL_LIMIT = 200
 OWN_NAME = "ares-otel"
 SECRET_LENGTH = 4
+LONGEST = 86_400.0
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "timeout"),
     (socket.gaierror, "dns"),
@@ -95,7 +96,7 @@ class HttpTransport:
 
     def send(self, batch: Batch, timeout: float) -> Verdict:
         """Deliver a batch; only a name's look-up can take longer than `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + min(timeout, LONGEST)
         body = _gzipped(batch.body) if self._gzip else batch.body
         try:
             answer = self._link.post(self._target, self._headers, body, deadline)

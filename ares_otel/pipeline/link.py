@@ -147,6 +147,9 @@ class Link:
             # A receiver may refuse a body before it has read all of it and close; its answer can be read still.
             early = True
         response = connection.getresponse()
+        if self._wire.ended:
+            # For http.client, headers that break off are complete.
+            raise http.client.IncompleteRead(b"")
         content_type, retry_after = (response.getheader(name, "") for name in ("Content-Type", "Retry-After"))
         answer = Answer(response.status, _read(response), content_type, retry_after)
         if early or response.will_close or not response.isclosed():
@@ -178,7 +181,7 @@ class Link:
         if connection is not None:
             connection.close()
         if wire is not None:
-            wire.close()
+            wire.end()
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

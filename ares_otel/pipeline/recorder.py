@@ -6,6 +6,7 @@ contexts, ids and correlation work as ever.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -29,10 +30,15 @@ class Recorder:
         strict: records are examined at the call, and a bad value raises.
         queue: what waits for the worker; items are never changed after they were appended.
         limit: greatest length of the queue; what comes beyond is refused and counted.
+        refused: items that found the queue full.
+        limited: items beyond the limit of their decision.
+        taken: items that the worker took.
         open: decisions that have not ended, by span id; at most `open_limit`.
+        ids_carry_trace: client order ids made here carry the trace id.
         max_items: stages, records and spans that one decision may hold.
         now: monotonic clock in ns.
         ambient: context that the process was started with.
+        on_loop: called at the start of a decision, to find the event loop it runs in.
         sampled: tells from trace id and the parent's sampled flag (None without a parent) whether a trace is kept.
     """
 
@@ -42,6 +48,7 @@ class Recorder:
         "clock",
         "enabled",
         "ids",
+        "ids_carry_trace",
         "limit",
         "limited",
         "max_items",
@@ -73,6 +80,7 @@ class Recorder:
         self.limited = 0
         self.taken = 0
         self.ids = IdSource()
+        self.ids_carry_trace = False
         self.ambient: Mapping[str, Any] | None = None
         self.sampled: Callable[[int, bool | None], bool] = _always
         self.on_loop: Callable[[], None] | None = None
@@ -109,10 +117,18 @@ class Recorder:
         return found
 
     def forget(self) -> None:
-        """Drop all content after a fork: it is the parent's, which delivers it."""
+        """Begin anew in a forked child: what was recorded is the parent's, which delivers it.
+
+        A decision that was open goes on in the parent; here it counts as ended, so that it is told once. What is
+        recorded under it here joins its trace.
+        """
         self._lock = threading.Lock()
         self.queue = deque()
+        for live in self.open.values():
+            live.settled = True
+            live.end_at = self.now()
         self.open = {}
+        self.refused = self.limited = self.taken = 0
         self.ids.reseed()
 
 
@@ -122,3 +138,5 @@ def _always(trace_id: int, parent: bool | None) -> bool:  # noqa: FBT001  three-
 
 
 RECORDER = Recorder()
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # there is no fork where it is missing
+    os.register_at_fork(after_in_child=RECORDER.forget)

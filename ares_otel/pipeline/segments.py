@@ -130,24 +130,30 @@ class SegmentWriter:
         segment: the file that takes the next record, if there is one.
     """
 
-    __slots__ = ("_file", "_fsync", "_limit", "_number", "_root", "folder", "segment")
+    __slots__ = ("_file", "_fsync", "_limit", "_number", "_root", "_unforced", "folder", "segment")
 
     def __init__(self, root: Path, limit: int, *, fsync: bool) -> None:
         self._root = root
         self._limit = limit
         self._fsync = fsync
         self._number = 0
+        self._unforced: list[Path] = []
         self._file: FileIO | None = None
         self.folder: Folder | None = None
         self.segment: Segment | None = None
 
-    def write(self, stored: bytes, batch: Batch) -> Segment:
+    def write(self, stored: bytes, batch: Batch, *, hurry: bool = False) -> Segment:
         """Append a batch whose body was packed by `pack_body`; return the segment that has it.
+
+        Args:
+            stored: the packed body.
+            batch: what it is.
+            hurry: do not wait until a file that is full is on the platter; `close` will.
 
         Raises:
             OSError: nothing was stored.
         """
-        file, segment = self._target(len(stored) + HEADER_BYTES)
+        file, segment = self._target(len(stored) + HEADER_BYTES, hurry=hurry)
         record = _pack(stored, batch, segment)
         try:
             _write_fully(file, record, segment.size, fsync=self._fsync)
@@ -168,14 +174,14 @@ class SegmentWriter:
             return True
         return self.folder.alive() and (self._file is None or os.fstat(self._file.fileno()).st_nlink > 0)
 
-    def seal(self) -> None:
-        """Force the segment to the platter and close it."""
-        if self._file is not None:
-            try:
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                GUARD.complain("spool", "fsync", f"{error.strerror}: what was spooled may not survive a power failure")
-            self.abandon()
+    def close(self) -> None:
+        """Force everything to the platter and close the segment."""
+        self._seal()
+        for path in self._unforced:
+            if path.exists():
+                with FileIO(path) as file:
+                    _force(file)
+        self._unforced.clear()
 
     def abandon(self) -> None:
         """Close the segment as it is."""
@@ -183,10 +189,13 @@ class SegmentWriter:
             self._file.close()
         self._file = self.segment = None
 
-    def _target(self, size: int) -> tuple[FileIO, Segment]:
+    def _target(self, size: int, *, hurry: bool) -> tuple[FileIO, Segment]:
         if self._file is not None and self.segment is not None and self.segment.size + size <= self._limit:
             return self._file, self.segment
-        self.seal()
+        if hurry and self.segment is not None:
+            self._unforced.append(self.segment.path)
+            self.abandon()
+        self._seal()
         if self.folder is None:
             self.folder = claim(self._root)
         self._number += 1
@@ -194,6 +203,11 @@ class SegmentWriter:
         file = FileIO(os.open(segment.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+")
         self._file, self.segment = file, segment
         return file, segment
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            _force(self._file)
+            self.abandon()
 
 
 def pack_body(body: bytes, *, compress: bool) -> bytes:
@@ -260,6 +274,14 @@ def _write_fully(file: FileIO, data: bytes, offset: int, *, fsync: bool) -> None
     except OSError:
         _cut(file, offset)
         raise
+
+
+def _force(file: FileIO) -> None:
+    """Wait until the disk has what was written; a disk that cannot promise that has it all the same."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        GUARD.complain("spool", "fsync", f"{error.strerror}: what was spooled may not survive a power failure")
 
 
 def _cut(file: FileIO, offset: int) -> None:

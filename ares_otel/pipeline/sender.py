@@ -21,7 +21,9 @@ __all__ = ["Sender"]
 
 MIB = 1 << 20
 SHORT = 0.05
-SPILL_RATE = 100 * MIB
+TIDY = 0.02
+LONGEST = 86_400.0
+SPILL_RATE = 50 * MIB
 SUPPRESSED = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 
@@ -74,7 +76,7 @@ class _Courier:
     def join(self, deadline: float) -> None:
         """Wait for the end of the thread, not much longer than the deadline."""
         if self._thread is not None:
-            self._thread.join(max(SHORT, deadline - self._monotonic()))
+            self._thread.join(max(TIDY, deadline - self._monotonic()))
 
     def _run(self) -> None:
         with _suppressed():
@@ -143,7 +145,7 @@ class Sender:
     ) -> None:
         self._transport = transport
         self._spool = spool
-        self._timeout = timeout
+        self._timeout = min(timeout, LONGEST)
         self._max_memory_bytes = max_memory_bytes
         self._spill_bytes = spill_bytes
         self._monotonic = monotonic
@@ -187,7 +189,7 @@ class Sender:
             False if some was not acknowledged in time, or if spans were refused or dropped since the last flush.
         """
         self._follow_fork()
-        deadline = self._monotonic() + timeout
+        deadline = self._monotonic() + min(timeout, LONGEST)
         with self._changed:
             target, lost_before = self._backlog.entered, self._delivery.lost_before
             self._courier.hurry()
@@ -206,10 +208,10 @@ class Sender:
             As `flush`; when it is over, the same answer again.
         """
         self._follow_fork()
-        deadline = self._monotonic() + timeout
+        deadline = self._monotonic() + min(timeout, LONGEST)
         with self._changed:
             first, self._closing = not self._closing, True
-            reserve = min(0.3 * timeout, 0.02 + self._backlog.queued_bytes / SPILL_RATE)
+            reserve = min(0.5 * timeout, SHORT + self._backlog.queued_bytes / SPILL_RATE)
             self._courier.hurry()
         if first:
             self._courier.wait(lambda: not self._backlog.waiting, deadline - reserve)
@@ -256,7 +258,7 @@ class Sender:
         if helper is None:
             self._close()
         else:
-            helper.join(max(SHORT, deadline - self._monotonic()))
+            helper.join(max(TIDY, deadline - self._monotonic() - TIDY))
         self._courier.join(deadline)
 
     def _close(self) -> None:

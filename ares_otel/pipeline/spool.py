@@ -241,18 +241,18 @@ class Spool:
         """Records skipped because they were torn or damaged."""
         return self._shelf.corrupt_records
 
-    def append(self, batch: Batch, *, compress: bool = True) -> bool:
+    def append(self, batch: Batch, *, hurry: bool = False) -> bool:
         """Store a batch behind all others; False when the disk refuses it and the caller must keep it.
 
         Args:
             batch: at least one span.
-            compress: spend about 10 ms per MiB to make it several times smaller.
+            hurry: do not compress it, and leave the `fsync` of files that are full to `close`.
         """
         self._follow_fork()
         if self._closed or self._monotonic() < self._broken_until:
             return False
         try:
-            return self._write(batch, compress=compress)
+            return self._write(batch, hurry=hurry)
         except OSError as error:
             self._broken_until = self._monotonic() + self._retry_seconds
             _complain(error, "writing")
@@ -281,7 +281,7 @@ class Spool:
             return
         self._closed = True
         self._shelf.close()
-        self._writer.seal()
+        self._writer.close()
         if (own := self._writer.folder) and not self._shelf.holds(own):
             own.remove()
         for segment in self._shelf.segments:
@@ -301,8 +301,8 @@ class Spool:
         if self._pid != os.getpid():
             self.after_fork()
 
-    def _write(self, batch: Batch, *, compress: bool) -> bool:
-        stored = pack_body(batch.body, compress=compress)
+    def _write(self, batch: Batch, *, hurry: bool) -> bool:
+        stored = pack_body(batch.body, compress=not hurry)
         size = len(stored) + HEADER_BYTES
         if size > self._cap:
             GUARD.complain("spool", "batch", f"a batch of {size} bytes exceeds the cap of {self._cap} bytes")
@@ -313,7 +313,7 @@ class Spool:
         while segments and self.bytes + size > self._cap:
             GUARD.complain("spool", FULL, f"the cap of {self._cap} bytes is reached: the oldest spans are dropped")
             self._shelf.lose(segments[0], FULL)
-        segment = self._writer.write(stored, batch)
+        segment = self._writer.write(stored, batch, hurry=hurry)
         if not segments or segments[-1] is not segment:
             segments.append(segment)
         return True

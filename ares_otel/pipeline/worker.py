@@ -1,7 +1,9 @@
 """The one worker thread: about once a second it takes a snapshot of the queue and works through it.
 
 It never chases the queue: what is appended meanwhile waits for the next round, so that the bot's thread is not
-disturbed more than once a round. A scrape or a flush may ask for a round at once.
+disturbed more than once a round. A scrape or a flush may ask for a round at once. Rounds run in this thread alone: who
+asks waits for as long as they like and no longer, whatever the round meets, and a signal handler that interrupts the
+one who waits can ask again.
 """
 
 from __future__ import annotations
@@ -13,47 +15,84 @@ from ares_otel.guard import GUARD
 
 __all__ = ["Worker"]
 
-JOIN = 0.05
-
 
 class Worker:
-    """Runs a round of work about every `interval` seconds, in a daemon thread that starts with `start()`."""
+    """Runs a round of work about every `interval` seconds, in a daemon thread that starts with `start()`.
 
-    def __init__(self, work: Callable[[], None], interval: float) -> None:
+    Args:
+        work: one round.
+        last: what is done when the last round is over.
+        interval: seconds between rounds.
+    """
+
+    def __init__(self, work: Callable[[], None], last: Callable[[], None], interval: float) -> None:
         self.work = work
+        self.last = last
         self.interval = interval
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stopped = False
+        self._over = True
         self._thread: threading.Thread | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._changed = threading.Condition()
+        self._asked = self._begun = self._done = 0
+        self._stopping = False
 
     def start(self) -> None:
-        """Start the thread, or start it again in a forked child."""
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stopped = False
+        """Start the thread, or start it again in a forked child.
+
+        Raises:
+            RuntimeError: the system has no thread left.
+        """
+        self._begin()
         self._thread = threading.Thread(target=self._run, name="ares-otel", daemon=True)
-        self._thread.start()
+        self._over = False
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._over = True
+            raise
 
     def round(self, timeout: float = 5.0) -> bool:
-        """Work through what is queued now, in the caller's thread; False if another round held it up too long."""
-        if not self._lock.acquire(timeout=max(timeout, 0.0)):
+        """Ask for a round, and wait until one that began after this call is over; False if that was not in time."""
+        if threading.current_thread() is self._thread:
             return False
-        try:
-            with GUARD.shield("worker"):
-                self.work()
-        finally:
-            self._lock.release()
-        return True
+        with self._changed:
+            turn = self._asked = self._begun + 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._over or self._done >= turn, max(timeout, 0.0))
+            return self._done >= turn
 
-    def stop(self, timeout: float = 1.0) -> None:
-        """End the thread; what is queued stays for a last `round()`."""
-        self._stopped = True
-        self._wake.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(max(timeout, JOIN))
+    def stop(self, timeout: float = 1.0) -> bool:
+        """Ask for a last round and the end of the thread, and wait for it; False if that was not in time."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._over, max(timeout, 0.0))
 
     def _run(self) -> None:
-        while not self._wake.wait(self.interval):
-            self.round()
+        try:
+            while self._is_due():
+                self._turn()
+            self._turn()
+            with GUARD.shield("worker"):
+                self.last()
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def _is_due(self) -> bool:
+        """Wait for the time, or for somebody who asks; False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._asked > self._begun, self.interval)
+            return not self._stopping
+
+    def _turn(self) -> None:
+        with self._changed:
+            self._begun += 1
+        with GUARD.shield("worker"):
+            self.work()
+        with self._changed:
+            self._done = self._begun
+            self._changed.notify_all()

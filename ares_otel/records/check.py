@@ -24,7 +24,7 @@ from ares_otel.records.vocabulary import fold, lookup
 from ares_otel.semconv.enums import OrderStatus, RegimeName
 from ares_otel.semconv.model import Attribute, Kind
 
-__all__ = ["Attributes", "Check", "checker", "examine", "known_features", "plan", "require"]
+__all__ = ["Attributes", "Check", "FieldPlan", "checker", "examine", "known_features", "plan", "require"]
 
 Attributes: TypeAlias = "dict[str, str | bool | int | float | dict[str, float]]"
 Check: TypeAlias = Callable[[Any], Any]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,24 +19,23 @@ TIMES = ("event_time", "trained_at")
 
 
 def fill(kind: type[S], attributes: Mapping[str, Any], **said: object) -> S:
-    """Return a record filled from attributes by their declared keys; `said` are further fields."""
-    found: dict[str, object] = dict.fromkeys(_required(kind))
-    for field, key, check, _ in plan(kind):  # type: ignore[arg-type]  # any struct with annotated fields
+    """Return a record filled from attributes by their declared keys, None where it was not said.
+
+    A default of the record is what a bot means by saying nothing, and no more than a guess of what another one said.
+    `said` are further fields.
+    """
+    found: dict[str, object] = {}
+    for field, key, check, *_ in plan(kind):
         given = attributes.get(key)
         good = BAD if given is None else check(given)
-        if good is not BAD:
-            found[field] = good
+        found[field] = None if good is BAD else good
     for field in TIMES:
-        if isinstance(found.get(field), int):
-            found[field] = moment(found[field])  # type: ignore[arg-type]
+        given = found.get(field)
+        if isinstance(given, int):
+            found[field] = moment(given)
     return kind(**found | said)
 
 
 def moment(unix_ns: int) -> datetime:
     """Return Unix ns as UTC, to the microsecond."""
     return EPOCH + timedelta(microseconds=unix_ns // 1_000)
-
-
-@cache
-def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(field.name for field in msgspec.structs.fields(kind) if field.required)

@@ -127,8 +127,7 @@ async def _reply(send: Send, encoding: str, answer: Answer) -> None:
         headers.append((b"retry-after", RETRY_SECONDS))
     elif status == METHOD:
         headers.append((b"allow", b"POST"))
-    elif status in {LARGE, SLOW}:
-        # what is left of the body is not waited for
+    elif status == SLOW:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

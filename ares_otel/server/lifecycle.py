@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from ares_otel.orders.states import DONE
 from ares_otel.semconv.enums import OrderStatus
 
-__all__ = ["FINAL", "REFUSED", "Rank", "rank"]
+__all__ = ["REFUSED", "Rank", "rank"]
 
 REFUSED: frozenset[str] = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
-FINAL = REFUSED | {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.DONE_FOR_DAY}
 
 Rank: TypeAlias = tuple[bool, bool, int, float, bool, str, float]
 
@@ -29,4 +29,4 @@ def rank(
     tells more.
     """
     word = status or ""
-    return (not duplicate, valid, time, cum_quantity or 0.0, word in FINAL, word, avg_price or 0.0)
+    return (not duplicate, valid, time, cum_quantity or 0.0, word in DONE, word, avg_price or 0.0)

@@ -27,7 +27,7 @@ class DatabaseLock:
         """
         path = self._database.with_name(self._database.name + ".lock")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = path.open("a+b")
         except OSError as error:
             raise DatabaseError(f"{path} cannot be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -54,7 +55,9 @@ def migrate(database: Path, scripts: Path = MIGRATIONS) -> None:
         DatabaseError: it cannot be opened, is not ours, or is newer than this code.
     """
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # what a bot decides is for the eyes of its user only
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             behind = check(database, version(connection), write=True)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
+from ares_otel.orders import trace_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server import schema as t
-from ares_otel.server.cases import Case, answers, clients, split
+from ares_otel.server.cases import Case, answers, clients, is_decision, split
 from ares_otel.server.ids import canonical
 from ares_otel.server.reading import SpanReader
 from ares_otel.server.stored import StoredEvent, StoredSpan
 from ares_otel.server.stories import Counts, Story
-from ares_otel.server.telling import Said, tell
+from ares_otel.server.telling import Elsewhere, tell
 
 __all__ = ["Reader"]
 
@@ -33,9 +35,12 @@ class Reader(SpanReader):
             text: correlation id (with or without dashes, in any case of letters), client order id, trace id, decision
                 id. Several decisions may share a correlation id, a trace or a client order id.
         """
-        text = text.strip()
+        text = text.strip().encode("utf-8", "replace").decode()
         traces = {span.trace: None for span in self.by_text(text) if answers(span, text)}
         traces |= dict.fromkeys(self.traces_of_order(text))
+        carried = trace_of(text)
+        if carried is not None:
+            traces[f"{carried:032x}"] = None
         cases = [case for trace in list(traces)[:STORIES] for case in split(self.by_trace(trace))]
         decided = [case for case in cases if case.decision is not None]
         chosen = [case for case in decided if case.is_meant_by(text)] or decided or cases
@@ -44,10 +49,10 @@ class Reader(SpanReader):
 
     def counts(self) -> Counts:
         """Return how much is stored, as of one moment."""
+        update = t.order_update.c
+        real = update.duplicate == 0
         self._db.exec_driver_sql("BEGIN")
         try:
-            update = t.order_update.c
-            real = update.duplicate == 0
             return Counts(
                 decisions=self._count(t.decision.c.id),
                 votes=self._count(t.vote.c.decision),
@@ -55,8 +60,76 @@ class Reader(SpanReader):
                 updates=self._by_status(),
                 duplicates=self._count(update.id, update.duplicate == 1),
                 fills=self._count(update.id, real, update.fill_quantity > 0),
-                fees=self._fees(),
+                fees=self._money(update.fee > 0),
+                rebates=self._money(update.fee < 0),
                 outcomes=self._count(t.outcome.c.id),
             )
         finally:
             self._db.exec_driver_sql("COMMIT")
+
+    def _count(self, column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> int:
+        return int(self._db.execute(select(func.count(column)).where(*conditions)).scalar_one())
+
+    def _by_status(self) -> dict[str, int]:
+        update, word = t.order_update, func.coalesce(t.name.c.value, "")
+        query = (
+            select(word, func.count()).select_from(update).join(t.name, t.name.c.id == update.c.status, isouter=True)
+        )
+        rows = self._db.execute(query.where(update.c.duplicate == 0).group_by(word).order_by(word))
+        return {str(status): int(number) for status, number in rows}
+
+    def _money(self, condition: ColumnElement[bool]) -> dict[str, Decimal]:
+        update, word = t.order_update, func.coalesce(t.name.c.value, "")
+        query = select(word, update.c.fee).join_from(update, t.name, t.name.c.id == update.c.fee_currency, isouter=True)
+        sums: dict[str, Decimal] = {}
+        for currency, fee in self._db.execute(query.where(condition, update.c.duplicate == 0).order_by(word)):
+            sums[currency] = sums.get(currency, Decimal()) + abs(Decimal(repr(float(fee))))
+        return sums
+
+    # --- what was said elsewhere -------------------------------------------------------------------------------
+
+    def _tell(self, case: Case) -> Story:
+        keys = _keys(case)
+        spans: dict[tuple[str, str], StoredSpan] = {}
+        outcomes: dict[tuple[str, str, int], StoredEvent] = {}
+        for span in self._near(keys, case):
+            if _belongs(span, case, keys):
+                spans[span.trace, span.span] = span
+            for place, event in enumerate(span.events):
+                if event.name == s.OUTCOME.name and event.text(a.MODEL_KEY.key) in keys:
+                    outcomes[span.trace, span.span, place] = event
+        spans |= {(span.trace, span.span): span for span in self._strays(case)}
+        return tell(case, Elsewhere(tuple(spans.values()), tuple(outcomes.values())), frozenset(keys))
+
+    def _near(self, keys: Iterable[str], case: Case) -> Iterable[StoredSpan]:
+        """Yield spans outside of a decision that may speak of it."""
+        own = {(span.trace, span.span) for span in case.spans}
+        for key in keys if case.decision is not None else ():
+            yield from (span for span in self.by_text(key) if (span.trace, span.span) not in own)
+
+    def _strays(self, case: Case) -> Iterable[StoredSpan]:
+        """Yield updates of the case's orders that came without their decision, for instance after a lost ledger."""
+        for client in clients(case.spans)[:KEYS]:
+            for trace in self.traces_of_order(client)[:STORIES]:
+                if trace != case.first.trace:
+                    spans = [span for span in self.by_trace(trace) if span.text(a.CLIENT_ID.key) == client]
+                    if all(span.name == s.ORDER_UPDATE.name for span in spans):
+                        yield from (span for span in spans if span.start >= case.first.start)
+
+
+def _keys(case: Case) -> dict[str, None]:
+    """Return the texts under which outcomes of a decision can be found."""
+    found = [case.correlation_id, case.decision_id]
+    if case.decision is not None:
+        found += (event.text(a.MODEL_KEY.key) for event in case.decision.events if event.name != s.OUTCOME.name)
+    return dict.fromkeys([key for key in dict.fromkeys(found) if key][:KEYS])
+
+
+def _belongs(span: StoredSpan, case: Case, keys: Container[object]) -> bool:
+    """Tell whether a span of another trace is part of a decision's story."""
+    if span.name == s.OUTCOME.name and span.text(a.MODEL_KEY.key) in keys:
+        return True
+    decision, correlation = span.text(a.DECISION_ID.key), span.text(a.CORRELATION_ID.key)
+    if decision is not None or correlation is None or case.correlation_id is None:
+        return decision is not None and decision == case.decision_id
+    return canonical(correlation) == canonical(case.correlation_id) and not is_decision(span)

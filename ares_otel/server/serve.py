@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -28,6 +29,7 @@ STOP_SECONDS = 2.0
 HTTP_SHARE = 0.6
 START_SECONDS = 10.0
 BACKLOG = 128
+PORTS = 65_535
 KEEP_ALIVE_SECONDS = 75
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -144,6 +146,8 @@ class EmbeddedServer:
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
         if ended:
             self._lock.release()
+        if self._thread is not None:
+            self._thread.join(max(deadline - time.monotonic(), 0.1))
         return ended and not self.running
 
     def __enter__(self) -> Self:
@@ -186,15 +190,17 @@ def _serve(server: EmbeddedServer, asked: threading.Event) -> int:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= PORTS:
+        raise StartError(f"cannot listen on {host}:{port}: a port is 0 to {PORTS}")
     try:
         # what a name means first differs from machine to machine; senders try both
         name = "127.0.0.1" if host == "localhost" else host
         family, _, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        hint = "; is another `ares-otel serve` or a collector running?" if "in use" in reason else ""
-        raise StartError(f"cannot listen on {host}:{port}: {reason}{hint}") from error
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "the port is taken; is another `ares-otel serve` or a collector running?" if taken else error.strerror
+        raise StartError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
 def _is_loopback(host: str) -> bool:

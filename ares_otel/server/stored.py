@@ -10,39 +10,42 @@ import msgspec
 from ares_otel.server.values import plain_map
 from ares_otel.server.views import FullResource, SpanView
 
-__all__ = ["StoredEvent", "StoredSpan", "read_spans"]
+__all__ = ["Said", "StoredEvent", "StoredSpan", "read_spans"]
 
 FAILED = 2
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
-    """A span event; `time` in Unix ns."""
+class Said(msgspec.Struct, frozen=True):
+    """What has a name and attributes."""
 
     name: str
-    time: int
     attributes: dict[str, Any]
 
+    def text(self, key: str) -> str | None:
+        """Return an attribute that is a text and not empty, or None."""
+        found = self.attributes.get(key)
+        return found if isinstance(found, str) and found else None
 
-class StoredSpan(msgspec.Struct, frozen=True):
+
+class StoredEvent(Said, frozen=True):
+    """A span event; `time` in Unix ns."""
+
+    time: int
+
+
+class StoredSpan(Said, frozen=True):
     """A span; ids in hexadecimal (`parent` "": none), `start` and `end` in Unix ns, `resource` what sent it."""
 
     trace: str
     span: str
     parent: str
-    name: str
     start: int
     end: int
-    attributes: dict[str, Any]
     events: tuple[StoredEvent, ...]
     failed: bool
     message: str
     scope: str
     resource: dict[str, Any]
-
-    def text(self, key: str) -> str | None:
-        """Return an attribute that is a text, or None."""
-        found = self.attributes.get(key)
-        return found if isinstance(found, str) and found else None
 
 
 def read_spans(resource: bytes, content: bytes) -> Iterator[StoredSpan]:
@@ -55,7 +58,7 @@ def read_spans(resource: bytes, content: bytes) -> Iterator[StoredSpan]:
 
 
 def _stored(span: SpanView, scope: str, resource: dict[str, Any]) -> StoredSpan:
-    events = (StoredEvent(event.name, event.time_unix_nano, plain_map(event.attributes)) for event in span.events)
+    events = (StoredEvent(event.name, plain_map(event.attributes), event.time_unix_nano) for event in span.events)
     return StoredSpan(
         trace=span.trace_id.hex(),
         span=span.span_id.hex(),

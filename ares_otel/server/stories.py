@@ -145,7 +145,7 @@ class SpanStory(msgspec.Struct, frozen=True):
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """One decision from what it saw to what it cost; or a trace without a decision (`decision` None).
 
-    `left_out` counts spans beyond what one story can hold.
+    `span_id` is that of the decision (or of the first span); `left_out` counts spans beyond what one story can hold.
     """
 
     sentence: str
@@ -153,6 +153,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     decision_id: str | None
     causation_id: str | None
     trace_id: str
+    span_id: str
     service: str | None
     mode: str | None
     start: datetime
@@ -167,7 +168,10 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored; updates marked as duplicates count as updates, and neither as fills nor as fees."""
+    """What is stored. Updates that only repeat another are `duplicates` and in no other number.
+
+    `fees` were paid and `rebates` received, exact sums by currency.
+    """
 
     decisions: int
     votes: int
@@ -176,4 +180,5 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int
     fills: int
     fees: dict[str, Decimal]
+    rebates: dict[str, Decimal]
     outcomes: int

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ares_otel.orders.states import DONE
 from ares_otel.records import FeatureVector, MarketData, PathStep, Prediction, Regime, RiskCheck, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -15,7 +16,7 @@ from ares_otel.semconv.enums import OrderStatus, Side
 from ares_otel.semconv.model import Event
 from ares_otel.server.cases import Case, clients
 from ares_otel.server.filling import fill, moment
-from ares_otel.server.lifecycle import FINAL, rank
+from ares_otel.server.lifecycle import Rank, rank
 from ares_otel.server.sentence import sentence
 from ares_otel.server.stored import StoredEvent, StoredSpan
 from ares_otel.server.stories import (
@@ -29,7 +30,7 @@ from ares_otel.server.stories import (
 )
 from ares_otel.server.tree import tree
 
-__all__ = ["Said", "tell"]
+__all__ = ["Elsewhere", "tell"]
 
 SECOND = 1e9
 BASIS_POINTS = 10_000
@@ -37,14 +38,14 @@ R = TypeVar("R", bound=msgspec.Struct)
 UNANSWERED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.DENIED})
 
 
-class Said(msgspec.Struct, frozen=True):
+class Elsewhere(msgspec.Struct, frozen=True):
     """What was said of a decision elsewhere: spans of other traces, outcomes as events of later decisions."""
 
     spans: tuple[StoredSpan, ...] = ()
     outcomes: tuple[StoredEvent, ...] = ()
 
 
-def tell(case: Case, said: Said, keys: frozenset[str]) -> Story:
+def tell(case: Case, said: Elsewhere, keys: frozenset[str]) -> Story:
     """Return the story of a case; `keys` are those that join its predictions with outcomes."""
     first = case.first
     spans = sorted((*case.spans, *said.spans), key=lambda span: (span.start, span.end))
@@ -56,6 +57,7 @@ def tell(case: Case, said: Said, keys: frozenset[str]) -> Story:
         decision_id=case.decision_id,
         causation_id=first.text(a.CAUSATION_ID.key),
         trace_id=first.trace,
+        span_id=first.span,
         service=_text(first.resource.get("service.name")),
         mode=_text(first.resource.get(a.MODE.key)),
         start=moment(first.start),
@@ -79,15 +81,13 @@ def _text(value: object) -> str | None:
 
 
 def _decision(span: StoredSpan, spans: Sequence[StoredSpan]) -> DecisionStory:
-    regimes = _of(span, s.REGIME, Regime)
-    if not regimes and a.REGIME.key in span.attributes:
-        regimes = (fill(Regime, span.attributes),)
+    regimes = (*reversed(_of(span, s.REGIME, Regime)), fill(Regime, span.attributes))
     checks = (fill(RiskCheck, each.attributes) for each in spans if each.name == s.RISK_CHECK.name)
     return fill(
         DecisionStory,
         span.attributes,
         market=_of(span, s.MARKET_DATA, MarketData),
-        regime=regimes[-1] if regimes else None,
+        regime=next((regime for regime in regimes if regime.name is not None), None),
         votes=_of(span, s.VOTE, Vote),
         path=_of(span, s.DECISION_PATH, PathStep),
         checks=tuple(checks),
@@ -100,12 +100,12 @@ def _of(span: StoredSpan, event: Event, kind: type[R]) -> tuple[R, ...]:
     return tuple(fill(kind, each.attributes) for each in span.events if each.name == event.name)
 
 
-def _outcomes(case: Case, said: Said, keys: frozenset[str]) -> Iterable[OutcomeStory]:
+def _outcomes(case: Case, said: Elsewhere, keys: frozenset[str]) -> Iterable[OutcomeStory]:
     own = () if case.decision is None else case.decision.events
     told = [each for each in own if each.name == s.OUTCOME.name]
     spans = (span for span in (*case.spans, *said.spans) if span.name == s.OUTCOME.name)
-    told += (StoredEvent(span.name, span.start, span.attributes) for span in spans)
-    told = [each for each in told if each.attributes.get(a.MODEL_KEY.key) in {None, *keys}]
+    told += (StoredEvent(span.name, span.attributes, span.start) for span in spans)
+    told = [each for each in told if each.text(a.MODEL_KEY.key) in {None, *keys}]
     for each in sorted((*told, *said.outcomes), key=lambda event: event.time):
         yield fill(OutcomeStory, each.attributes, time=moment(each.time))
 
@@ -172,13 +172,13 @@ def _settled(order: OrderStory, times: Sequence[int]) -> OrderStory:
         avg_price=newest.avg_price,
         acknowledged_after_seconds=waited,
         filled_after_seconds=filled[0].after_seconds if filled else None,
-        done_after_seconds=newest.after_seconds if newest.status in FINAL else None,
+        done_after_seconds=newest.after_seconds if newest.status in DONE else None,
         shortfall_bps=shortfall[-1] if shortfall else None,
     )
     return msgspec.structs.replace(order, slippage_bps=slippage[-1] if slippage else _slippage(order))
 
 
-def _rank(told: tuple[UpdateStory, int]) -> object:
+def _rank(told: tuple[UpdateStory, int]) -> Rank:
     update, time = told
     return rank(
         update.status,

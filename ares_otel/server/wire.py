@@ -79,17 +79,23 @@ def length_delimited(number: int, data: bytes) -> bytes:
 
 def success_body(encoding: str, rejected: int = 0, reason: str = "") -> bytes:
     """Return an `ExportTraceServiceResponse`; with a partial success if spans were rejected."""
+    reason = _utf8(reason)
     if encoding == JSON:
         said = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": reason}} if rejected else {}
         return json.dumps(said).encode()
     if not rejected:
         return b""
-    return length_delimited(1, b"\x08" + varint(rejected) + length_delimited(2, reason.encode("utf-8", "replace")))
+    return length_delimited(1, b"\x08" + varint(rejected) + length_delimited(2, reason.encode()))
 
 
 def failure_body(encoding: str, status: int, reason: str) -> bytes:
     """Return a `google.rpc.Status` as OTLP/HTTP asks for errors."""
-    code = GRPC_CODES.get(status, INTERNAL)
+    code, reason = GRPC_CODES.get(status, INTERNAL), _utf8(reason)
     if encoding == JSON:
         return json.dumps({"code": code, "message": reason}).encode()
-    return b"\x08" + varint(code) + length_delimited(2, reason.encode("utf-8", "replace"))
+    return b"\x08" + varint(code) + length_delimited(2, reason.encode())
+
+
+def _utf8(reason: str) -> str:
+    """Return a text that can be encoded: it may quote what could not."""
+    return reason.encode("utf-8", "replace").decode()

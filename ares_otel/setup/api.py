@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import signal
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Self
 
 from ares_otel.clock import Clock
 from ares_otel.config import Loaded, load
@@ -16,21 +14,25 @@ from ares_otel.correlation import carriers, logs, threads
 from ares_otel.decision.sampling import head_sampler
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER
+from ares_otel.setup import ending
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     from ares_otel.setup.telemetry import Telemetry
 
-__all__ = ["Handle", "active", "flush", "setup", "shutdown"]
+__all__ = ["STAND_INS", "Handle", "active", "flush", "setup", "shutdown"]
 
 LOG = logging.getLogger("ares_otel")
 SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 TIMEOUT = 2.0
 
+STAND_INS: list[Callable[[], object]] = []
+"""What a test captures with in place of telemetry; each works through what was recorded. With one, nothing starts."""
+
 _lock = threading.RLock()
 _active: list[Telemetry] = []
-_hooked: list[bool] = []
+_ended: list[Telemetry] = []
 
 
 class Handle:
@@ -78,7 +80,7 @@ def setup(config: str | os.PathLike[str] | None = None, *, overrides: Mapping[st
         ConfigError: strict mode only, when the configuration has errors.
     """
     with _lock:
-        if _active:
+        if _active or STAND_INS:
             return Handle(None, owner=False)
         loaded = None
         with GUARD.shield("setup"):
@@ -105,6 +107,7 @@ def _start(loaded: Loaded) -> None:
     RECORDER.max_items = config.recorder.max_items
     RECORDER.open_limit = config.correlation.limit
     RECORDER.sampled = head_sampler(config.sampling.sampler, config.sampling.ratio)
+    RECORDER.ids_carry_trace = config.correlation.client_order_id_trace
     RECORDER.use_clock(Clock())
     use_propagators(config.propagators)
     carriers.HEADERS[:] = list(dict.fromkeys([config.correlation.header, "X-Correlation-ID", "X-Request-ID"]))
@@ -118,11 +121,14 @@ def _start(loaded: Loaded) -> None:
         threads.install()
     if config.logging.inject:
         logs.install()
-    _hook()
+    ending.arrange(shutdown, _after_fork)
 
 
 def flush(timeout: float = TIMEOUT) -> bool:
     """Deliver what was recorded; True only if all of it was acknowledged within `timeout` seconds."""
+    if STAND_INS:
+        STAND_INS[-1]()
+        return True
     telemetry = active()
     delivered = telemetry is None
     if telemetry is not None:
@@ -134,47 +140,38 @@ def flush(timeout: float = TIMEOUT) -> bool:
 def shutdown(timeout: float | None = None) -> bool:
     """End telemetry within `timeout` seconds (default: as configured, 2); True only if all was acknowledged.
 
-    What could not be delivered stays in the spool and goes out at the next start.
+    What could not be delivered stays in the spool and goes out at the next start. Called again, it waits for the same
+    end and gives the same answer.
     """
+    if STAND_INS:
+        return flush()
     with _lock:
-        telemetry = active()
-        if telemetry is None:
-            return True
-        _active.clear()
-    delivered = False
-    with GUARD.shield("shutdown"):
-        delivered = telemetry.stop(telemetry.config.recorder.shutdown_timeout if timeout is None else timeout)
-    threads.uninstall()
-    logs.uninstall()
-    GUARD.strict = RECORDER.strict = False
-    RECORDER.enabled = False
+        ended = [_active.pop()] if _active else []
+        _ended[:] = ended or _ended
+    if not _ended:
+        return True
+    telemetry, delivered = _ended[0], False
+    try:
+        with GUARD.shield("shutdown"):
+            delivered = telemetry.stop(telemetry.config.recorder.shutdown_timeout if timeout is None else timeout)
+    finally:
+        if ended:
+            _take_back()
     return delivered
 
 
-def _hook() -> None:
-    """Arrange for an orderly end, once in a process."""
-    if not _hooked:
-        _hooked.append(True)
-        atexit.register(shutdown)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=_after_fork)
-    on_main = threading.current_thread() is threading.main_thread()
-    if on_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _on_sigterm)
-
-
-def _on_sigterm(number: int, frame: FrameType | None) -> Any:
-    """Save what is recorded, then die of the signal as the bot would have done without us."""
-    del frame
-    shutdown()
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+def _take_back() -> None:
+    threads.uninstall()
+    logs.uninstall()
+    ending.forgo()
+    GUARD.strict = RECORDER.strict = False
+    RECORDER.enabled = False
 
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603  a lock that another thread held at the fork stays locked for ever
     _lock = threading.RLock()
-    RECORDER.forget()
+    _ended.clear()
     telemetry = active()
     if telemetry is not None:
         with GUARD.shield("fork"):

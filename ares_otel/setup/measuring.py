@@ -37,7 +37,7 @@ class Measuring:
         ledger: Ledger,
         sender: Sender | None,
         resource: Resource,
-        before_scrape: Callable[[float], None],
+        before_scrape: Callable[[float], object],
     ) -> None:
         self.config = config
         self.recorder = recorder
@@ -67,12 +67,12 @@ class Measuring:
         return f"http://{address[0]}:{address[1]}/metrics" if address is not None else None
 
     def start(self) -> None:
-        """Listen and measure, as far as that is wanted."""
+        """Listen and begin to measure the system, if metrics are to be shown."""
+        if self.endpoint is not None:
+            self.endpoint.start()
         if self.system is not None:
             self.system.start()
             self.recorder.on_loop = attach_if_running
-        if self.endpoint is not None:
-            self.endpoint.start()
 
     def stop(self) -> None:
         """Show and measure nothing any more."""
@@ -82,14 +82,12 @@ class Measuring:
         if self.endpoint is not None:
             self.endpoint.stop()
 
-    def after_fork(self, resource: Resource) -> None:
-        """Begin anew in a forked child, with a page of its own."""
-        self.resource = resource
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's page and of its measurements."""
+        if self.system is not None:
+            self.system.stop()
         if self.endpoint is not None:
             self.endpoint.abandon()
-            self.endpoint = self._endpoint()
-        self.system = self._system()
-        self.start()
 
     def _endpoint(self) -> Endpoint | None:
         shown = self.config.metrics

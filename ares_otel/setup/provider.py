@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.environment_variables import OTEL_PROPAGATORS
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
@@ -28,6 +29,7 @@ __all__ = ["join_provider", "resource", "use_propagators"]
 
 _joined: WeakSet[object] = WeakSet()
 _flush: list[Callable[[float], bool]] = []
+_replaced: list[TextMapPropagator] = []
 
 
 class _TakesProcessors(Protocol):
@@ -35,9 +37,13 @@ class _TakesProcessors(Protocol):
 
 
 def resource(config: Config) -> dict[str, str | int]:
-    """Return the attributes of the resource: who sends."""
+    """Return the attributes of the resource: who sends. What the user says of the process and the host wins."""
     service = config.service
     given: dict[str, str | int | None] = {
+        "process.pid": os.getpid(),
+        "process.runtime.name": platform.python_implementation().lower(),
+        "process.runtime.version": platform.python_version(),
+        "host.name": platform.node(),
         **config.resource_attributes,
         "service.namespace": service.namespace,
         "service.name": service.name,
@@ -47,15 +53,18 @@ def resource(config: Config) -> dict[str, str | int]:
         "ares.mode": config.mode,
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
-        "telemetry.sdk.version": metadata.version("opentelemetry-api"),
+        "telemetry.sdk.version": _version("opentelemetry-api"),
         "telemetry.distro.name": "ares-otel",
-        "telemetry.distro.version": metadata.version("ares-otel"),
-        "process.pid": os.getpid(),
-        "process.runtime.name": platform.python_implementation().lower(),
-        "process.runtime.version": platform.python_version(),
-        "host.name": platform.node(),
+        "telemetry.distro.version": _version("ares-otel"),
     }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # a frozen or copied program has no metadata
+        return None
 
 
 def use_propagators(names: Sequence[str]) -> None:
@@ -71,10 +80,23 @@ def use_propagators(names: Sequence[str]) -> None:
     propagator = CompositePropagator([known[name] for name in names if name in known])
     carriers.use_propagator(propagator)
     try:
-        from opentelemetry import propagate  # noqa: PLC0415  raises for an unknown name in OTEL_PROPAGATORS
-    except ValueError as error:
+        _share(propagator, names)
+    except Exception as error:  # noqa: BLE001  `opentelemetry.propagate` raises for what OTEL_PROPAGATORS names
         GUARD.complain("propagators", "environment", f"{error}; other instrumentations carry no context")
-    else:
+
+
+def _share(propagator: TextMapPropagator, names: Sequence[str]) -> None:
+    """Tell others which formats to use, unless OpenTelemetry has read the same from the environment.
+
+    An application may have set a format of its own in its code; only our own configuration says otherwise.
+    """
+    from opentelemetry import propagate  # noqa: PLC0415  reads the environment, and raises for an unknown name
+
+    if _replaced:
+        propagate.set_global_textmap(_replaced.pop())
+    in_environment = os.environ.get(OTEL_PROPAGATORS) or "tracecontext,baggage"
+    if set(names) != {name.strip() for name in in_environment.split(",")}:
+        _replaced.append(propagate.get_global_textmap())
         propagate.set_global_textmap(propagator)
 
 

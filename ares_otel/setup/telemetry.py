@@ -3,54 +3,70 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from ares_otel.config import Config
+from ares_otel.correlation import context as ctx
 from ares_otel.decision.desk import Desk
 from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
-from ares_otel.orders import Ledger
-from ares_otel.pipeline.model import Scope, SpanData, Transport
+from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER, Recorder
 from ares_otel.pipeline.sdk import to_span_data
-from ares_otel.pipeline.sender import Sender
-from ares_otel.pipeline.spool import Spool
 from ares_otel.pipeline.worker import Worker
 from ares_otel.setup.measuring import Measuring
+from ares_otel.setup.parts import limited, make_ledger, make_sender
 from ares_otel.setup.provider import resource
 
 __all__ = ["Telemetry"]
 
-MIB = 1 << 20
-LAST_ROUND = 0.5
+PART = 1_000
+LEAST = 0.05
+GRACE = 0.1
+NEVER = float("inf")
 
 
 class Telemetry:
     """What works behind the recorder from `start()` to `stop()`.
 
+    The worker's thread does all of it, the end too: a caller only waits, and may be interrupted while it does.
+
     Args:
         config: the effective configuration.
         recorder: the process's queue.
+
+    Attributes:
+        resource: who sends.
+        measuring: the numbers.
+        ledger: joins orders and reports.
+        sender: delivers; None when nothing is to be sent.
     """
 
     def __init__(self, config: Config, recorder: Recorder = RECORDER) -> None:
         self.config = config
         self.recorder = recorder
         self.resource = resource(config)
+        self.sender = make_sender(config)
+        self.ledger = make_ledger(config, str(self.resource["service.instance.id"]))
+        self.worker = Worker(self._work, self._end, config.recorder.drain_interval)
+        self._assemble()
+        self._lost_before = recorder.refused
+        self._forked = self._given_up = self._delivered = False
+        self._deadline = self._work_until = NEVER
+
+    def _assemble(self) -> None:
+        config, recorder = self.config, self.recorder
         self.encoder = Encoder(self.resource, attribute_length_limit=config.recorder.attribute_length_limit)
-        self.sender = _sender(config)
-        self.ledger = _ledger(config, str(self.resource["service.instance.id"]))
-        self.measuring = Measuring(config, recorder, self.ledger, self.sender, self.resource, self._before_scrape)
+        self.measuring = Measuring(config, recorder, self.ledger, self.sender, self.resource, self.worker.round)
         rule = KeepRule(config.sampling.slow_seconds, config.sampling.keep_orders, config.sampling.keep_errors)
         self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self._emit, to_span_data)
         self.measuring.watch(self.desk)
-        self.worker = Worker(self._work, config.recorder.drain_interval)
         self._groups: dict[Scope, list[bytes]] = {}
-        self._stopped: bool | None = None
+        self._lost = 0
 
     def start(self) -> None:
         """Open what has to be open and start the worker."""
@@ -62,48 +78,51 @@ class Telemetry:
         self.recorder.enabled = True
 
     def flush(self, timeout: float) -> bool:
-        """Deliver what was recorded so far; True only if the receiver acknowledged all of it within the time."""
+        """Deliver what was recorded so far.
+
+        Returns:
+            True only if the receiver acknowledged all of it within the time and nothing was lost since the last flush.
+        """
         deadline = time.monotonic() + timeout
-        if not self.worker.round(timeout):
-            return False
-        return self.sender is None or self.sender.flush(max(deadline - time.monotonic(), 0.0))
+        with ctx.outside():  # the sender may start its thread here
+            if not self.worker.round(timeout):
+                return False
+            delivered = self.sender is None or self.sender.flush(max(deadline - time.monotonic(), 0.0))
+            return self._is_complete() and delivered
 
     def stop(self, timeout: float) -> bool:
-        """End within about `timeout` seconds; what could not be delivered stays in the spool."""
-        if self._stopped is not None:
-            return self._stopped
-        deadline = time.monotonic() + timeout
-        self.recorder.enabled = False
-        self.worker.stop(min(LAST_ROUND, timeout / 4))
-        self.desk.closing = True
-        worked = self.worker.round(timeout / 2)
-        delivered = self.sender is None or self.sender.shutdown(max(deadline - time.monotonic(), 0.0))
-        with GUARD.shield("shutdown"):
-            self.ledger.close()
-        self.measuring.stop()
-        self._stopped = worked and delivered
-        return self._stopped
+        """End within about `timeout` seconds; what could not be delivered stays in the spool.
+
+        Whoever calls this again waits for the same end and gets the same answer.
+        """
+        if self._deadline == NEVER:
+            now = time.monotonic()
+            self._work_until = now + max(timeout / 2, LEAST)
+            self._deadline = now + timeout
+            self.recorder.enabled = False
+        ended = self.worker.stop(timeout + GRACE)
+        if not ended and time.monotonic() >= self._deadline:
+            self._give_up()
+        return self._delivered
 
     def after_fork(self) -> None:
-        """Begin anew in a forked child: what is queued and connected is the parent's."""
-        self.resource["service.instance.id"] = self.config.service.instance_id or str(uuid.uuid4())
-        self.resource["process.pid"] = os.getpid()
-        self.encoder = Encoder(self.resource, attribute_length_limit=self.config.recorder.attribute_length_limit)
-        self._groups = {}
-        self.ledger.after_fork(str(self.resource["service.instance.id"]))
-        if self.sender is not None:
-            self.sender.after_fork()
-        self.measuring.after_fork(self.resource)
-        if self._stopped is None:
+        """Begin anew in a forked child, whose worker does so when it has something to do: a child may `exec` soon."""
+        self._forked = True
+        self._lost_before = 0
+        with ctx.outside():
             self.worker.start()
 
-    def _before_scrape(self, timeout: float) -> None:
-        self.worker.round(timeout)
+    # --- in the worker's thread --------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        if self._forked:
+            self._renew()
+        if self._given_up:
+            return
         recorder, desk = self.recorder, self.desk
+        desk.closing = self._deadline != NEVER
         recorder.clock.follow()
-        desk.work(recorder.snapshot())
+        self._work_through(recorder.snapshot())
         if desk.closing:
             desk.close_all()
         else:
@@ -114,13 +133,23 @@ class Telemetry:
         recorder.ids.refill()
         self.measuring.tick()
 
+    def _work_through(self, items: Sequence[object]) -> None:
+        """Work through items in parts, so that the sender has the first ones early, until the end's time is over."""
+        for start in range(0, len(items), PART):
+            if self._given_up or time.monotonic() > self._work_until:
+                left = len(items) - start
+                self._lost += left
+                GUARD.complain("shutdown", "late", f"{left} records could not be worked through in time; they are lost")
+                return
+            self.desk.work(items[start : start + PART])
+            self._submit()
+
     def _emit(self, scope: Scope, spans: Iterable[SpanData]) -> None:
         if self.sender is None:
+            self._lost += len(list(spans)) if self.config.exporter.enabled else 0
             return
         encode, limit = self.encoder.span, self.config.recorder.attribute_count_limit
-        kept = self._groups.setdefault(scope, [])
-        for span in spans:
-            kept.append(encode(span if len(span.attributes) <= limit else _shortened(span, limit)))
+        self._groups.setdefault(scope, []).extend(encode(limited(span, limit)) for span in spans)
 
     def _submit(self) -> None:
         if self.sender is None or not self._groups:
@@ -130,56 +159,42 @@ class Telemetry:
         for batch in self.encoder.batches(groups, max_spans=self.config.exporter.batch_spans):
             self.sender.submit(batch)
 
+    def _renew(self) -> None:
+        """Become somebody else than the parent: what is queued, counted and connected is the parent's."""
+        who = self.config.service.instance_id or str(uuid.uuid4())
+        self.resource = {**self.resource, "service.instance.id": who, "process.pid": os.getpid()}
+        self.measuring.abandon()
+        self.ledger.after_fork(who)
+        if self.sender is not None:
+            self.sender.after_fork()
+        self._assemble()
+        self._forked = False
+        self.measuring.start()
 
-def _shortened(span: SpanData, limit: int) -> SpanData:
-    kept = dict(list(span.attributes.items())[:limit])
-    dropped = span.dropped_attributes + len(span.attributes) - len(kept)
-    return span._replace(attributes=kept, dropped_attributes=dropped)
+    def _end(self) -> None:
+        with GUARD.shield("shutdown"):
+            self.ledger.close()
+        with GUARD.shield("shutdown"):
+            self.measuring.stop()
+        left = max(self._deadline - time.monotonic(), 0.0)
+        sent = self.sender is None or self.sender.shutdown(left)
+        self._delivered = self._is_complete() and sent and not self._given_up
 
+    # --- what is lost ------------------------------------------------------------------------------------------
 
-def _ledger(config: Config, process: str) -> Ledger:
-    path = Path(config.ledger.directory) / "orders.db" if config.ledger.enabled else None
-    return Ledger(
-        path,
-        limit=config.ledger.limit,
-        days=config.ledger.days,
-        unanswered_after=config.orders.unanswered_after,
-        process=process,
-    )
+    def _is_complete(self) -> bool:
+        """Tell whether nothing was lost on the way to the sender since the last call."""
+        lost = self.recorder.refused + self._lost
+        complete = lost == self._lost_before
+        self._lost_before = lost
+        return complete
 
-
-def _sender(config: Config) -> Sender | None:
-    """Return the sender, or None when nothing is to be sent or no transport can be made (that is logged)."""
-    exporter = config.exporter
-    if not exporter.enabled:
-        return None
-    with GUARD.shield("exporter"):
-        transport = _transport(config)
-        spool = Spool(Path(config.spool.directory), config.spool.cap_bytes) if config.spool.enabled else None
-        return Sender(transport, spool, timeout=exporter.timeout)
-    return None
-
-
-def _transport(config: Config) -> Transport:
-    exporter = config.exporter
-    if exporter.protocol == "grpc":
-        from ares_otel.pipeline.grpc import GrpcTransport  # noqa: PLC0415  an extra
-
-        return GrpcTransport(
-            exporter.url,
-            headers=exporter.headers,
-            certificate=exporter.certificate,
-            client_certificate=exporter.client_certificate,
-            client_key=exporter.client_key,
-            compression=exporter.compression,
-        )
-    from ares_otel.pipeline.http import HttpTransport  # noqa: PLC0415  not needed with gRPC
-
-    return HttpTransport(
-        exporter.url,
-        headers=exporter.headers,
-        compression=exporter.compression,
-        certificate=exporter.certificate,
-        client_certificate=exporter.client_certificate,
-        client_key=exporter.client_key,
-    )
+    def _give_up(self) -> None:
+        """Leave the worker, which something holds up, to itself, and let the spool have what the sender has."""
+        self._given_up = True
+        GUARD.complain("shutdown", "held up", "the last round did not end in time; what is in it is lost")
+        if self.sender is not None:
+            with GUARD.shield("shutdown"):
+                saver = threading.Thread(target=self.sender.shutdown, args=(0.0,), name="ares-otel-saver", daemon=True)
+                saver.start()
+                saver.join(LEAST)

@@ -26,9 +26,10 @@ from ares_otel.guard import GUARD
 from ares_otel.metrics import Metrics
 from ares_otel.orders import Ledger
 from ares_otel.pipeline.model import Scope, SpanData
-from ares_otel.pipeline.recorder import RECORDER
+from ares_otel.pipeline.recorder import RECORDER, Recorder
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.setup import shutdown
+from ares_otel.setup.api import STAND_INS
 from ares_otel.testing.live_check import live_check
 
 __all__ = ["Capture", "OpenDecisionError", "UndeclaredError"]
@@ -39,6 +40,7 @@ START = 1_767_225_600_000_000_000
 TICK = 1_000_000
 SEED = 7
 SLOW = 1e9
+STATE = [name for name in Recorder.__slots__ if name != "_lock"]
 
 
 class OpenDecisionError(AssertionError):
@@ -53,8 +55,9 @@ class Capture:
     """Takes what is recorded within its `with` block; no network, no thread, no file.
 
     Every reading of the clock is a millisecond after the one before, beginning on 2026-01-01T00:00:00Z; ids come from
-    a seed. Bad values raise unless `strict` is off. At the end of the block globals are as before, and a decision
-    that was left open is an error.
+    a seed. Bad values raise unless `strict` is off. `setup()` starts nothing meanwhile, and `flush()` and `shutdown()`
+    have nothing to wait for, so that a bot's own `main()` can be tested. At the end of the block globals are as before,
+    and a decision that was left open is an error.
 
     Args:
         strict: bad values raise at the call.
@@ -75,10 +78,14 @@ class Capture:
         self.ledger = Ledger(None, process="capture")
         self.finished: list[tuple[Scope, SpanData]] = []
         self._token: Any = None
+        self._before: dict[str, Any] = {}
+        self._strict = self._patched = False
         self.desk = Desk(RECORDER, self.metrics, self.ledger, KeepRule(SLOW), self._emit, to_span_data)
 
     def __enter__(self) -> Self:
-        shutdown(0.0)
+        shutdown()
+        self._before = {name: getattr(RECORDER, name) for name in STATE}
+        self._strict, self._patched = GUARD.strict, threads.active()
         RECORDER.reset()
         RECORDER.use_clock(self.clock)
         RECORDER.ids = IdSource(SEED)
@@ -86,6 +93,7 @@ class Capture:
         GUARD.reset()
         GUARD.strict = RECORDER.strict = self.strict
         threads.install()
+        STAND_INS.append(self.drain)
         self._token = ctx.set_(Context())
         return self
 
@@ -93,9 +101,12 @@ class Capture:
         left = [live.facts for live in RECORDER.open.values()]
         self.drain()
         ctx.reset(self._token)
-        threads.uninstall()
-        RECORDER.reset()
-        GUARD.strict = False
+        STAND_INS.pop()
+        if not self._patched:
+            threads.uninstall()
+        for name, value in self._before.items():
+            setattr(RECORDER, name, value)
+        GUARD.strict = self._strict
         GUARD.reset()
         if kind is not None:
             return

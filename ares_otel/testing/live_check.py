@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
-
-from prometheus_client import Metric as ClientMetric
+from typing import Any, Protocol
 
 from ares_otel.pipeline.model import SpanData
 from ares_otel.semconv.attributes import ATTRIBUTES
@@ -14,23 +12,42 @@ from ares_otel.semconv.metrics import METRICS
 from ares_otel.semconv.model import Attribute, Kind, Metric
 from ares_otel.semconv.spans import EVENTS
 
-__all__ = ["live_check"]
+__all__ = ["Exposed", "Sample", "live_check"]
 
 TYPES: Mapping[Kind, tuple[type, ...]] = {
     Kind.STRING: (str,),
-    Kind.DOUBLE: (float, int),
+    Kind.DOUBLE: (float,),
     Kind.INT: (int,),
     Kind.BOOLEAN: (bool,),
     Kind.TIME: (int,),
     Kind.NUMBERS: (list, tuple),
-    Kind.DOUBLES: (dict,),
+    Kind.DOUBLES: (Mapping,),
 }
 OTHER = "other"
 SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_info", "")
 
 
+class Sample(Protocol):
+    """A series of a metric, as prometheus_client gives it."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels with their values."""
+
+
+class Exposed(Protocol):
+    """A metric with its series, as prometheus_client gives it."""
+
+    name: str
+    type: str
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Its series."""
+
+
 def live_check(
-    spans: Iterable[SpanData] = (), families: Iterable[ClientMetric] = (), own: Iterable[Metric] = ()
+    spans: Iterable[SpanData] = (), families: Iterable[Exposed] = (), own: Iterable[Metric] = ()
 ) -> list[str]:
     """Return a line for each thing that nobody declared; an empty list is a clean bill.
 
@@ -82,7 +99,7 @@ def _words(enum: type[StrEnum] | None) -> str:
     return f" of {enum.__name__}" if enum is not None else ""
 
 
-def _family(family: ClientMetric, declared: Mapping[str, Metric]) -> Iterator[str]:
+def _family(family: Exposed, declared: Mapping[str, Metric]) -> Iterator[str]:
     metric = next((declared[family.name + end] for end in SUFFIXES if family.name + end in declared), None)
     if metric is None:
         if family.name.startswith("ares_"):

@@ -88,7 +88,7 @@ def readable(data: SpanData) -> ReadableSpan:
         SpanContext(data.trace_id, data.span_id, is_remote=False, trace_flags=TraceFlags(1)),
         parent,
         Resource(RESOURCE),
-        dict(data.attributes),  # type: ignore[arg-type]
+        dict(data.attributes),
         start_time=data.start,
         end_time=data.end,
         instrumentation_scope=InstrumentationScope(SCOPE.name, SCOPE.version),

@@ -14,6 +14,7 @@ from ares_otel import (
     MarketData,
     Order,
     OrderUpdate,
+    Outcome,
     PathStep,
     Regime,
     RiskCheck,
@@ -21,6 +22,7 @@ from ares_otel import (
     Vote,
 )
 from ares_otel.guard import GUARD, BadValueError
+from ares_otel.orders import trace_of
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.testing import Capture, OpenDecisionError, UndeclaredError
 
@@ -31,6 +33,72 @@ def shown(span: dict[str, Any]) -> dict[str, Any]:
     """Return a span without ids, which another test compares."""
     attributes = {key: value for key, value in span["attributes"].items() if not key.endswith(("tion.id", "sion.id"))}
     return {**{key: value for key, value in span.items() if key not in PRIVATE}, "attributes": attributes}
+
+
+PLACE = {"ares.symbol": "ETHUSDT", "ares.strategy": "momentum", "ares.venue": "binance"}
+EVENTS = [
+    ("regime", 3.0, {"ares.regime": "bull_trend", "ares.regime.confidence": 0.81, "ares.regime.raw": "BULL"}),
+    *(
+        ("vote", 4.0, {"ares.model.name": name, "ares.action": action, "ares.confidence": sure, **more})
+        for name, action, sure, more in (
+            ("a", "buy", 0.7, {"ares.model.weight": 0.6}),
+            ("b", "sell", 0.6, {"ares.model.weight": 0.4}),
+            ("meta", "buy", 0.8, {"ares.model.meta_learner": True}),
+        )
+    ),
+    (
+        "decision_path",
+        5.0,
+        {"ares.path.step": "gate", "ares.path.value": 0.66, "ares.threshold": 0.6, "ares.path.passed": True},
+    ),
+]
+GOLDEN = {
+    "decision": {
+        "start_ms": 0.0,
+        "end_ms": 8.0,
+        "attributes": {
+            **PLACE,
+            "ares.market.price": 3031.4,
+            "ares.event.time": 7,
+            "ares.action": "buy",
+            "ares.confidence": 0.66,
+            "ares.threshold": 0.6,
+            "ares.decision.reason": "weighted vote 0.66 > 0.60",
+            "ares.ensemble.agreement": 0.5,
+            "ares.ensemble.entropy": 1.0,
+            "ares.regime": "bull_trend",
+            "ares.regime.confidence": 0.81,
+        },
+        "events": EVENTS,
+    },
+    "analyst": {"start_ms": 1.0, "end_ms": 2.0, "attributes": {"rows": 100, "ares.component": "analyst"}},
+    "risk check": {
+        "start_ms": 6.0,
+        "end_ms": 6.0,
+        "attributes": {
+            "ares.check": "max_order",
+            "ares.check.value": 60.6,
+            "ares.limit.value": 100.0,
+            "ares.outcome": "passed",
+        },
+    },
+    "order submit": {
+        "kind": 3,
+        "start_ms": 7.0,
+        "end_ms": 7.0,
+        "attributes": {
+            **PLACE,
+            "ares.order.client_id": "c1",
+            "ares.order.side": "buy",
+            "ares.order.type": "limit",
+            "ares.order.quantity": 0.02,
+            "ares.order.price": 3031.4,
+            "ares.account": "cf9df9b99fc0a24b",
+            "ares.event.time": 7,
+            "peer.service": "binance",
+        },
+    },
+}
 
 
 def test_a_whole_decision(ares_capture: Capture) -> None:
@@ -45,73 +113,9 @@ def test_a_whole_decision(ares_capture: Capture) -> None:
         d.resolve("buy", confidence=0.66, threshold=0.6, reason="weighted vote 0.66 > 0.60")
         d.order("c1", side="buy", type="limit", quantity=0.02, price=3031.4, account="acc-1")
 
-    decision, analyst, check, order = ares_capture.spans()
-    place = {"ares.symbol": "ETHUSDT", "ares.strategy": "momentum", "ares.venue": "binance"}
-    assert shown(decision) == {
-        "name": "decision",
-        "kind": 1,
-        "start_ms": 0.0,
-        "end_ms": 8.0,
-        "attributes": {
-            **place,
-            "ares.market.price": 3031.4,
-            "ares.event.time": 7,
-            "ares.action": "buy",
-            "ares.confidence": 0.66,
-            "ares.threshold": 0.6,
-            "ares.decision.reason": "weighted vote 0.66 > 0.60",
-            "ares.ensemble.agreement": 0.5,
-            "ares.ensemble.entropy": 1.0,
-            "ares.regime": "bull_trend",
-            "ares.regime.confidence": 0.81,
-        },
-        "events": [
-            ("regime", 3.0, {"ares.regime": "bull_trend", "ares.regime.confidence": 0.81, "ares.regime.raw": "BULL"}),
-            *(
-                ("vote", 4.0, {"ares.model.name": name, "ares.action": action, "ares.confidence": sure, **more})
-                for name, action, sure, more in (
-                    ("a", "buy", 0.7, {"ares.model.weight": 0.6}),
-                    ("b", "sell", 0.6, {"ares.model.weight": 0.4}),
-                    ("meta", "buy", 0.8, {"ares.model.meta_learner": True}),
-                )
-            ),
-            (
-                "decision_path",
-                5.0,
-                {"ares.path.step": "gate", "ares.path.value": 0.66, "ares.threshold": 0.6, "ares.path.passed": True},
-            ),
-        ],
-    }
-    assert shown(analyst) == {
-        "name": "analyst",
-        "kind": 1,
-        "start_ms": 1.0,
-        "end_ms": 2.0,
-        "attributes": {"rows": 100, "ares.component": "analyst"},
-    }
-    assert shown(check)["attributes"] == {
-        "ares.check": "max_order",
-        "ares.check.value": 60.6,
-        "ares.limit.value": 100.0,
-        "ares.outcome": "passed",
-    }
-    assert shown(order) == {
-        "name": "order submit",
-        "kind": 3,
-        "start_ms": 7.0,
-        "end_ms": 7.0,
-        "attributes": {
-            **place,
-            "ares.order.client_id": "c1",
-            "ares.order.side": "buy",
-            "ares.order.type": "limit",
-            "ares.order.quantity": 0.02,
-            "ares.order.price": 3031.4,
-            "ares.account": "cf9df9b99fc0a24b",
-            "ares.event.time": 7,
-            "peer.service": "binance",
-        },
-    }
+    assert [shown(span) for span in ares_capture.spans()] == [
+        {"name": name, "kind": 1, **expected} for name, expected in GOLDEN.items()
+    ]
 
 
 def test_ids_of_a_decision(ares_capture: Capture) -> None:
@@ -428,3 +432,40 @@ def test_stages_that_follow_each_other(ares_capture: Capture) -> None:
     assert ares_capture.tree() == ["decision", "  analyst", "  strategist", "  tactician"]
     assert ares_capture.value("ares_stage_duration_seconds_count", strategy="s", component="tactician") == 1
     assert RECORDER.limited == 1
+
+
+def test_an_outcome_is_judged(ares_capture: Capture) -> None:
+    """Where prediction and truth are both known, whether the model was right is known, too; it joins its decision."""
+    with ares.decision(strategy="s") as d:
+        pass
+    ares.record(Outcome("a", actual="buy", prediction="buy", key=d.correlation_id))
+    ares.record(Outcome("a", actual="buy", prediction="sell", key="4711"))
+    ares.record(Outcome("a", actual="buy"))
+    ares.record(Outcome("a", actual="buy", prediction="buy", result="wrong"))
+
+    right, wrong, unknown, told = ares_capture.spans("outcome")
+    assert [each["attributes"].get("ares.result") for each in (right, wrong, unknown, told)] == [
+        "correct",
+        "wrong",
+        None,
+        "wrong",
+    ]
+    assert right["attributes"]["ares.correlation.id"] == d.correlation_id
+    assert "ares.correlation.id" not in wrong["attributes"]
+    assert ares_capture.value("ares_model_outcomes_total", model_name="a", result="wrong") == 2
+
+
+def test_client_order_ids_are_made_here(ares_capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By choice they carry the trace id, so that an exchange's export finds the trace; they are unique all the same."""
+    with ares.decision(strategy="s") as d:
+        plain = {d.client_id() for _ in range(5)}
+        monkeypatch.setattr(RECORDER, "ids_carry_trace", True)
+        carrying = [d.client_id("bot") for _ in range(5)]
+        with ares.decision(strategy="s") as inner:
+            carrying += [inner.client_id("bot") for _ in range(5)]
+
+    assert len(plain) == 5
+    assert len(set(carrying)) == 10
+    assert {trace_of(client_id, "bot") for client_id in carrying} == {d.trace_id}
+    assert max(map(len, {*plain, *carrying})) <= 36
+    assert len(ares_capture.spans()) == 2

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from msgspec import json, structs
 
 from ares_otel.demo.bars import Bar, load_bars
-from ares_otel.demo.ensemble import Verdict
+from ares_otel.demo.ensemble import Matured, Verdict
+from ares_otel.demo.events import Decision, Event
 from ares_otel.demo.market import Market
 from ares_otel.demo.members import Member, Rule
 from ares_otel.demo.orders import Order
 from ares_otel.demo.regime import REGIMES, RegimeReading
+from ares_otel.demo.state import DemoState
 from ares_otel.demo.strategy import Situation
 
 __all__ = [
@@ -30,8 +33,10 @@ __all__ = [
     "real_market",
     "regime",
     "situation",
+    "state_without_keys",
     "verdict",
     "walk",
+    "without_keys",
 ]
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -132,6 +137,21 @@ def situation(**changes: Any) -> Situation:
         "lot": Decimal("0.01"),
     }
     return Situation(**details | changes)
+
+
+def without_keys(events: Sequence[Event]) -> list[Event]:
+    """Return what happened without the keys of decisions: these are new each time, the rest is to be the same."""
+    return [structs.replace(e, key="") if isinstance(e, Decision | Matured) else e for e in events]
+
+
+def state_without_keys(state: DemoState) -> DemoState:
+    """Return a copy of a state without the keys of the decisions whose outcome it waits for."""
+    copy = json.decode(json.encode(state), type=DemoState)
+    for bot in copy.bots.values():
+        for ensemble in bot.ensembles.values():
+            for awaited in ensemble.awaited:
+                awaited.key = ""
+    return copy
 
 
 @st.composite

@@ -141,7 +141,7 @@ def test_tally() -> None:
     assert tally.updates["rejected"] == tally.updates["filled"] == tally.updates["expired"] == 1
     assert tally.rejections == {"exceeds_limit": 1}
     assert tally.fills == tally.updates.get("partially_filled", 0) + 1
-    assert (tally.notional, tally.fees, tally.rebates) == (1_000, Decimal("0.20"), 0)
+    assert (tally.notional, tally.fees, tally.rebates) == (Decimal(1_000), Decimal("0.20"), Decimal(0))
 
 
 def test_two_tallies_share_nothing() -> None:

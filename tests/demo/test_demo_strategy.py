@@ -171,7 +171,7 @@ def test_flatten_with_nothing_held() -> None:
     """What rests is taken back; nothing is sent, whatever the vote says."""
     plan = SWING.plan(situation(flatten="kill switch", working=RESTING))
 
-    assert plan == Plan("hold", "kill switch", cancels=("tp",))
+    assert (plan.action, plan.reason, plan.cancels, plan.drafts) == ("hold", "kill switch", ("tp",), ())
 
 
 @settings(deadline=None)
@@ -183,6 +183,6 @@ def test_closing_in_pieces(lots: int, caution: float) -> None:
 
     assert sum(draft.quantity for draft in plan.drafts) == held
     assert all(draft.quantity > 0 and draft.quantity % Decimal("0.01") == 0 for draft in plan.drafts)
-    assert max(draft.quantity for draft in plan.drafts) <= max(Decimal("0.01"), held * Decimal(repr(caution)))
+    assert max(float(draft.quantity) for draft in plan.drafts) <= max(0.01, float(held) * caution)
     if caution == 1:
         assert len(plan.drafts) == 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from ares_otel.clock import Clock
 from ares_otel.metrics import Metrics
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
@@ -38,7 +41,7 @@ from ares_otel.semconv.enums import (
     Side,
 )
 
-__all__ = ["T0", "TRACE", "Bot", "fixed_clock", "metrics", "noted", "series", "value"]
+__all__ = ["T0", "TRACE", "Bot", "fixed_clock", "metrics", "noted", "parsed", "series", "value"]
 
 T0 = 1_700_000_000_000_000_000
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -60,14 +63,19 @@ def fixed_clock() -> tuple[Clock, Hands]:
     return Clock(hands, lambda: T0 + hands.now), hands
 
 
-def metrics(**options: int) -> Metrics:
+def metrics(series_budget: int = 4_000, symbols_shown: int = 20, features_shown: int = 20) -> Metrics:
     """Return metrics with a clock that stands at T0."""
-    return Metrics(clock=fixed_clock()[0], **options)
+    return Metrics(
+        clock=fixed_clock()[0],
+        series_budget=series_budget,
+        symbols_shown=symbols_shown,
+        features_shown=features_shown,
+    )
 
 
-def noted(record: Record, at: int = T0, **origin: str) -> RecordFacts:
+def noted(record: Record, at: int = T0, strategy: str | None = None, correlation: str | None = None) -> RecordFacts:
     """Return a record as the worker hands it over."""
-    return RecordFacts(record, Origin(**origin), at)
+    return RecordFacts(record, Origin(strategy=strategy, correlation_id=correlation, exemplar=TRACE), at)
 
 
 def value(target: Metrics, name: str, **labels: str) -> float | None:
@@ -85,13 +93,18 @@ def series(target: Metrics, name: str) -> dict[tuple[str, ...], float]:
     return found
 
 
+def parsed(text: str) -> list[Metric]:
+    """Return the families of an OpenMetrics page, as prometheus_client's parser (which checks a lot) reads it."""
+    return list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
+
+
 class Bot:
     """A bot that uses every group of metrics, with a list of its own of all that it did."""
 
     def __init__(
         self, strategies: int = 5, symbols: int = 20, venues: int = 2, *, every_pair: bool, seed: int = 1
     ) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  a story, no secret
         self._pairs = [
             (f"strategy{s}", f"SYM{i}", f"venue{i % venues}")
             for s in range(strategies)

@@ -42,8 +42,8 @@ def test_exact_sum_does_not_depend_on_order_or_folding(
 
 
 def test_sum_of_ten_thousand_fees_is_the_exact_sum() -> None:
-    """10,000 fees add up to their decimal sum to 1e-9, where adding floats one by one does not even agree with itself."""
-    draw = random.Random(7)
+    """10,000 fees add up to their decimal sum to 1e-9, where adding floats one by one does not."""
+    draw = random.Random(7)  # noqa: S311  amounts, no secret
     fees = [Decimal(draw.randrange(1, 10**9)) / Decimal(10**6) for _ in range(10_000)]
     cell, naive = Exact(), 0.0
     for fee in fees:
@@ -77,8 +77,8 @@ def test_exemplar_stays_until_a_newer_one_comes() -> None:
     count.mark("aa", 1.0, 1.0)
     count.mark(None, 1.0, 2.0)
 
-    assert {0: ("aa", 0.5, 1.0)} == cell.traces
-    assert ("aa", 1.0, 1.0) == count.trace
+    assert cell.traces == {0: ("aa", 0.5, 1.0)}
+    assert count.trace == ("aa", 1.0, 1.0)
 
 
 def test_gauge_is_unknown_until_set_and_after_clear() -> None:
@@ -88,7 +88,7 @@ def test_gauge_is_unknown_until_set_and_after_clear() -> None:
 
     cell.inc(2.0)
     cell.inc(-0.5)
-    assert (1.5, None) == cell.points()[0]
+    assert cell.points()[0] == (1.5, None)
 
     cell.clear()
     assert not cell.known()

@@ -43,8 +43,9 @@ ORIGIN = Origin(
 
 def order(client_id: str = "c1", **fields: Any) -> Order:
     """Return an examined limit order to buy 10 at 100, mid 100 on arrival."""
-    defaults = {"side": "buy", "type": "limit", "quantity": 10, "price": 100, "arrival_mid": 100, "currency": "USDT"}
-    return examine(Order(client_id=client_id, **(defaults | fields)))[0]
+    words: dict[str, Any] = {"side": "buy", "type": "limit", "currency": "USDT"}
+    figures: dict[str, Any] = {"quantity": 10, "price": 100, "arrival_mid": 100}
+    return examine(Order(client_id=client_id, **(words | figures | fields)))[0]
 
 
 def update(status: str | None, client_id: str = "c1", **fields: Any) -> OrderUpdate:
@@ -70,6 +71,11 @@ def known(ledger: Ledger, client_id: str = "c1") -> Known:
     found = ledger._shelf.find(client_id)
     assert found is not None
     return found
+
+
+def plain(*values: object) -> tuple[object, ...]:
+    """Return values to be compared with words and whole numbers instead of enumerated ones and decimals."""
+    return values
 
 
 def decimal(value: float | None) -> Decimal:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import re
 
+import orders_kit  # noqa: F401  # no deadlines
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import orders_kit  # noqa: F401  # no deadlines
 from ares_otel.orders import make_client_id, trace_of
 
 TRACES = st.integers(1, 2**128 - 1)
@@ -84,8 +84,10 @@ def test_others_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("trace_id", "number", "prefix"),
-    [(0, 1, "ar"), (-1, 1, "ar"), (2**128, 1, "ar"), (1, -1, "ar"), (1, 1, ""), (1, 1, "AR"), (1, 1, "a-r")]
-    + [(1, 1, "toolong"), (1, 10_000_000, "ar"), (1, 100, "sixsix")],
+    [
+        *((0, 1, "ar"), (-1, 1, "ar"), (2**128, 1, "ar"), (1, -1, "ar"), (1, 10_000_000, "ar")),
+        *((1, 1, ""), (1, 1, "AR"), (1, 1, "a-r"), (1, 1, "toolong"), (1, 100, "sixsix")),
+    ],
 )
 def test_bad_arguments(trace_id: int, number: int, prefix: str) -> None:
     """What would make an id that cannot be read again, or is too long for a venue, is an error."""

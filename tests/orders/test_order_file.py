@@ -4,13 +4,15 @@ import logging
 import os
 import sqlite3
 import stat
+import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from orders_kit import ORIGIN, SECOND, WALL, known, opened, order, sent, told, update
 
@@ -93,11 +95,10 @@ REPORTS = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(REPORTS, st.integers(0, 12), st.booleans())
 def test_a_restart_changes_nothing(reports: list[dict[str, Any]], cut: int, early: bool) -> None:  # noqa: FBT001
     """Closed and opened in the middle, the ledger says and knows what it would have without."""
-    import tempfile  # noqa: PLC0415  # a directory for each example
-
     with tempfile.TemporaryDirectory() as directory, opened(None, "same") as steady:
         path = Path(directory, "orders.db")
         facts: list[list[UpdateFacts]] = [[], []]
@@ -271,6 +272,47 @@ def test_a_file_that_can_be_made_later(tmp_path: Path, monkeypatch: pytest.Monke
 
         assert (before, after) == (False, True)
         assert rows(path) == ["c1", "c2"]
+
+
+def test_memory_and_a_file_that_was_found_late_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was reported while the file was away joins the orders in it; what others wrote later counts."""
+    monkeypatch.setattr(keeper, "RETRY", 0.0)
+    (tmp_path / "d").write_text("no directory")
+    path = tmp_path / "d" / "orders.db"
+    with opened(path) as ledger:
+        told(ledger, "partially_filled", "theirs", quantity=4, price=100)
+        sent(ledger, "ours")
+        sent(ledger, "both")
+        (tmp_path / "d").unlink()
+        with opened(path, "second") as other:
+            sent(other, "theirs")
+            told(other, "new", "ours")
+            sent(other, "both")
+            told(other, "new", "both", at=9)
+        assert ledger.commit()
+        found = {name: known(ledger, name) for name in ("theirs", "ours", "both")}
+
+    assert [each.order is not None for each in found.values()] == [True] * 3
+    assert [str(each.status) for each in found.values()] == ["partially_filled", "new", "new"]
+    assert found["theirs"].sums.quantity == 4
+
+
+def test_an_order_is_not_lost_to_one_who_does_not_know_it(path: Path) -> None:
+    """When the file is begun anew by a process that has only reports of an order, the order stays."""
+    with opened(path, "first") as first, opened(path, "second") as second:
+        sent(first)
+        first.commit()
+        path.unlink()
+        second.commit()
+        unknown = told(second, "new")
+        second.commit()
+        first.commit()
+        second.commit()
+        facts = told(second, "filled")
+
+        assert unknown.order is None
+        assert known(first).order is not None
+        assert facts.origin.trace_id == ORIGIN.trace_id
 
 
 def test_it_does_not_try_all_the_time(tmp_path: Path) -> None:
@@ -483,16 +525,15 @@ def test_after_the_end_orders_stay_in_memory(path: Path) -> None:
     assert sorted(each.name for each in path.parent.iterdir()) == ["orders.db"]
 
 
-def test_a_last_commit_waits_longer(path: Path) -> None:
+def test_a_last_commit_waits_longer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the end a lock that is soon released does not cost the last drain."""
+    monkeypatch.setattr("ares_otel.orders.disk.LAST_BUSY", 60)
     ledger = Ledger(path, process="p")
     ledger.open()
     sent(ledger)
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    import threading  # noqa: PLC0415  # for this test only
-
-    timer = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    timer = threading.Timer(0.3, other.execute, ["ROLLBACK"])
     timer.start()
     written = ledger.close()
     timer.join()

@@ -31,6 +31,7 @@ __all__ = [
     "eventually",
     "free_port",
     "hang",
+    "late",
     "names_in",
     "ok",
     "partial",
@@ -263,6 +264,15 @@ def unread(handler: Handler, body: bytes) -> None:
     """Answer 413 before the body was read, and close."""
     del body
     handler.answer(413, b"too large", "text/plain", Connection="close")
+    handler.close_connection = True
+
+
+def late(handler: Handler, body: bytes) -> None:
+    """Announce the end of the connection, and send the rest of the answer a little later."""
+    del body
+    handler.wfile.write(b"HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 4\r\n\r\n")
+    handler.server.sink.stopping.wait(0.05)
+    handler.wfile.write(b"late")
     handler.close_connection = True
 
 

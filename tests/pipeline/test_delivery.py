@@ -299,7 +299,7 @@ class BacklogMachine(RuleBasedStateMachine):
 
 TestBacklogMachine = BacklogMachine.TestCase
 TestBacklogMachine.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -27,6 +27,7 @@ from sink import (
     eventually,
     free_port,
     hang,
+    late,
     ok,
     partial,
     raw,
@@ -144,6 +145,13 @@ def test_closing_says_so(sink: Sink) -> None:
     assert [transport.send(batch_of("a"), SECONDS) for _ in range(2)] == [DELIVERED] * 2
     assert sink.connections == 2
     transport.close()
+
+
+def test_answer_after_the_announced_end(sink: Sink) -> None:
+    """An answer is read to its end although its beginning announced that the connection will be closed."""
+    verdict = send(sink, late)
+
+    assert verdict == Verdict("refused", "http_400", f"http://127.0.0.1:{sink.port} answered 400 late")
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -303,6 +311,11 @@ def test_no_time_left(sink: Sink) -> None:
     """With no time at all nothing is sent."""
     assert send(sink, timeout=0.0).reason == "timeout"
     assert sink.requests == []
+
+
+def test_all_the_time(sink: Sink) -> None:
+    """A timeout without end is a long one."""
+    assert send(sink, timeout=float("inf")) == DELIVERED
 
 
 def test_refused_before_the_body_was_read(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

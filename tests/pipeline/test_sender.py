@@ -214,6 +214,16 @@ def test_flush_times_out(make: Make) -> None:
     assert sender.flush(SECONDS)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 1e12])
+def test_without_end(make: Make, timeout: float) -> None:
+    """Who waits for ever waits for long."""
+    sender = make(Script(), timeout=timeout)
+    submit(sender, "a")
+
+    assert sender.flush(timeout)
+    assert sender.shutdown(timeout)
+
+
 def test_flush_waits_for_what_was_before(make: Make) -> None:
     """A flush does not wait for what is submitted after it began."""
     transport = Script()
@@ -288,6 +298,7 @@ def test_transport_raises(make: Make) -> None:
     assert GUARD.counts() == {"sender": 10}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_thread_is_replaced(make: Make) -> None:
     """If the thread ends in spite of all, the next batch starts another."""
 
@@ -441,20 +452,24 @@ def test_shutdown_while_the_transport_is_stuck(make: Make, tmp_path: Path) -> No
 
 def test_shutdown_of_what_is_on_disk(make: Make, tmp_path: Path) -> None:
     """A batch that is in flight from the disk stays there, once."""
-    transport = Script(BUSY, BUSY)
+    released = threading.Event()
+
+    def stuck() -> Verdict:
+        released.wait(60.0)
+        return DELIVERED
+
+    transport = Script(BUSY, stuck)
     sender = make(transport, Spool(tmp_path))
     transport.gate.clear()
     submit(sender, *range(3))
     transport.gate.set()
-    eventually(lambda: len(transport.tried) == 2)
-    transport.gate.clear()
-    sender.shutdown(0.05)
-    transport.gate.set()
+    eventually(lambda: transport.tried == ["0", "0"])
 
+    assert not sender.shutdown(0.05)
     heir = Script()
     assert make(heir, Spool(tmp_path)).flush(SECONDS)
-    assert heir.delivered[-1] == "2"
-    assert len(heir.delivered) == len(set(heir.delivered))
+    assert heir.delivered == texts(range(3))
+    released.set()
 
 
 def test_shutdown_twice_at_once(make: Make) -> None:
@@ -507,7 +522,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_thread_can_be_started(make: Make, tmp_path: Path, last: str) -> None:
     """Then who flushes delivers, with the same patience and under the same deadline."""
     transport = Script(BUSY, BUSY)
-    draws = itertools.chain([0.02], itertools.repeat(0.0))
+    draws = itertools.chain([0.4], itertools.repeat(0.0))
     sender = make(transport, Spool(tmp_path), draw=lambda: next(draws))
     submit(sender, *range(3))
     assert transport.tried == []
@@ -520,6 +535,19 @@ def test_no_thread_can_be_started(make: Make, tmp_path: Path, last: str) -> None
     assert GUARD.counts()["sender"] > 0
     sender.shutdown(SECONDS)
     assert transport.closed == 1
+
+
+@pytest.mark.usefixtures("no_threads")
+def test_no_complaint_at_exit(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the main thread has ended, that no other can be started is as it should be."""
+    monkeypatch.setattr(threading, "main_thread", threading.Thread)
+    transport = Script()
+    sender = make(transport)
+    submit(sender, "a")
+
+    assert sender.shutdown(SECONDS)
+    assert transport.delivered == ["a"]
+    assert GUARD.counts() == {}
 
 
 @pytest.mark.usefixtures("no_threads")
@@ -591,51 +619,55 @@ def test_receiver_killed_and_restarted(tmp_path: Path) -> None:
     assert second.delivered == texts(range(10, 30))
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Return the seconds that something takes."""
+def best(limit: float, attempt: Callable[[int], float]) -> float:
+    """Return the least of up to five results, the first within the limit: a busy machine may delay any of them."""
+    results: list[float] = []
+    while len(results) < 5 and (not results or min(results) > limit):
+        results.append(attempt(len(results)))
+    return min(results)
+
+
+def overrun(action: Callable[[float], bool], timeout: float) -> float:
+    """Return the seconds by which something that must not succeed exceeds its timeout."""
     started = time.monotonic()
-    action()
-    return time.monotonic() - started
+    assert not action(timeout)
+    return time.monotonic() - started - timeout
 
 
 def test_hung_receiver(tmp_path: Path) -> None:
-    """Flush and shutdown come back in time although the receiver hangs, and all arrives by the next sender.
+    """Flush and shutdown come back in time although the receiver hangs, and all arrives by the next sender."""
 
-    The best of three attempts is held against the limit: on a busy machine any may be late for other reasons.
-    """
-    flushes, shutdowns = [], []
-    for attempt in range(3):
-        root = tmp_path / str(attempt)
+    def attempt(number: int) -> float:
+        root = tmp_path / str(number)
         with Sink(hang, hang) as sink:
             sender = over_http(sink, root, timeout=60.0)
             submit(sender, *range(100))
-            flushes.append(timed(lambda sender=sender: sender.flush(0.3)))  # type: ignore[misc]
-            shutdowns.append(timed(lambda sender=sender: sender.shutdown(0.5)))  # type: ignore[misc]
+            late = max(overrun(sender.flush, 0.3), overrun(sender.shutdown, 0.5))
             assert sender.accounts().spooled == 100
-            heir = over_http(sink, root)
             sink.script.clear()
-
-            assert heir.shutdown(SECONDS)
+            assert over_http(sink, root).shutdown(SECONDS)
             assert sink.delivered == texts(range(100))
-    assert min(flushes) <= 0.3 + GRACE
-    assert min(shutdowns) <= 0.5 + GRACE
+        return late
+
+    assert best(GRACE, attempt) <= GRACE
 
 
 def test_shutdown_with_much_in_memory(tmp_path: Path) -> None:
-    """32 MiB that wait behind a hung receiver are on disk in time."""
-    taken = []
-    content = Batch(os.urandom(1 << 20), 1_000)
-    for attempt in range(3):
+    """31 MiB that wait behind a hung receiver are on disk in time."""
+    content = batch_of(os.urandom(1 << 19).hex())._replace(spans=1_000)
+
+    def attempt(number: int) -> float:
         transport = Script()
         transport.gate.clear()
-        sender = Sender(transport, Spool(tmp_path / str(attempt)))
+        sender = Sender(transport, Spool(tmp_path / str(number)))
         for _ in range(31):
             sender.submit(content)
-        assert sender.accounts().spooled == 0
-        taken.append(timed(lambda sender=sender: sender.shutdown(1.0)))  # type: ignore[misc]
+        late = overrun(sender.shutdown, 1.0)
         assert sender.accounts().spooled == 31_000
         transport.gate.set()
-    assert min(taken) <= 1.0 + GRACE
+        return late
+
+    assert best(GRACE, attempt) <= GRACE
 
 
 def run(code: str, *arguments: object) -> str:
@@ -679,6 +711,22 @@ def test_fork(tmp_path: Path) -> None:
         assert printed == "True True\n"
         assert sorted(sink.delivered) == ["child", "parent 1", "parent 2"]
         assert list(tmp_path.iterdir()) == []
+
+
+def test_child_begins_anew(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child, seen from inside, has nothing of what waits in the parent."""
+    transport = Script()
+    transport.gate.clear()
+    for spool in (None, Spool(tmp_path)):
+        sender = make(transport, spool)
+        submit(sender, "parent")
+        eventually(lambda: transport.tried[-1:] == ["parent"])
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)
+            assert sender.accounts().submitted == 0
+            assert sender.flush(0.0)
+            assert sender.take_durations() == []
+            assert sender.shutdown(0.0)
 
 
 def test_first_batch_at_exit() -> None:

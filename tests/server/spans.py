@@ -15,7 +15,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
 
-__all__ = ["START", "Bot", "Facts", "body", "event", "key_values", "request", "span", "whole"]
+__all__ = ["START", "Bot", "Facts", "Whole", "body", "event", "key_values", "request", "span", "whole"]
 
 START = 1_700_000_000_000_000_000
 MILLISECOND = 1_000_000
@@ -23,33 +23,32 @@ SECOND = 1_000_000_000
 RESOURCE = {"service.name": "ares-bot", "service.namespace": "ares", "service.version": "1.0", "ares.mode": "paper"}
 MODELS = ("logistic", "boosting", "forest", "momentum", "reversion")
 
-Facts: TypeAlias = Mapping[Attribute | str, Any]
+Facts: TypeAlias = Mapping[Attribute, Any] | Mapping[str, Any]
 
 
 def value(given: Any) -> AnyValue:
     """Return any Python value as OTLP's."""
+    found = AnyValue()
     match given:
         case None:
-            return AnyValue()
+            pass
         case bool():
-            return AnyValue(bool_value=given)
+            found.bool_value = given
         case int():
-            return AnyValue(int_value=given)
+            found.int_value = given
         case float():
-            return AnyValue(double_value=given)
+            found.double_value = given
         case bytes():
-            return AnyValue(bytes_value=given)
+            found.bytes_value = given
         case Mapping():
-            found = AnyValue()
             found.kvlist_value.SetInParent()
             found.kvlist_value.values.extend(key_values(given))
-            return found
         case list() | tuple():
-            found = AnyValue()
             found.array_value.SetInParent()
             found.array_value.values.extend(value(each) for each in given)
-            return found
-    return AnyValue(string_value=str(given))
+        case _:
+            found.string_value = str(given)
+    return found
 
 
 def key_values(facts: Facts) -> list[KeyValue]:
@@ -108,12 +107,27 @@ def body(spans: Iterable[Span], *, resource: Facts = RESOURCE, scope: str = "are
 
 
 @dataclass
-class Bot:
-    """Makes decisions one after another, the same ones for the same seed.
+class Ids:
+    """Ids of one decision; `parent` is the span around it."""
 
-    Attributes:
-        gap: ns between two decisions.
-    """
+    trace: bytes
+    correlation: str
+    random: random.Random
+    parent: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.root = self.span()
+        self.decision = self.trace[:6].hex() + self.root.hex()
+        self.common: dict[Attribute, Any] = {a.CORRELATION_ID: self.correlation, a.DECISION_ID: self.decision}
+
+    def span(self) -> bytes:
+        """Return a new span id."""
+        return self.random.randbytes(8)
+
+
+@dataclass
+class Bot:
+    """Makes decisions one after another, the same ones for the same seed; `gap` ns between two of them."""
 
     seed: int = 1
     start: int = START
@@ -122,35 +136,22 @@ class Bot:
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random = random.Random(self.seed)  # noqa: S311  the same ids in each run
 
-    def decision(self, *, order: bool = True, statuses: Sequence[str] = ("new", "filled")) -> Whole:
-        """Return a whole decision with the updates of its order."""
+    def decision(
+        self, *, order: bool = True, statuses: Sequence[str] = ("new", "filled"), around: Whole | None = None
+    ) -> Whole:
+        """Return a whole decision with the updates of its order; `around` is a decision of the same trace."""
         start = self.start + self.made * self.gap
         self.made += 1
         millis = (start // MILLISECOND).to_bytes(6, "big")
         tail = self.random.randbytes(10).hex()
         correlation = f"{millis.hex()[:8]}-{millis.hex()[8:]}-7{tail[:3]}-8{tail[3:6]}-{tail[6:18]}"
-        ids = Ids(millis + self.random.randbytes(10), correlation, self.random)
+        if around is None:
+            ids = Ids(millis + self.random.randbytes(10), correlation, self.random)
+        else:
+            ids = Ids(around.ids.trace, around.ids.correlation, self.random, around.ids.root)
         return whole(ids, start, number=self.made, order=order, statuses=statuses)
-
-
-@dataclass
-class Ids:
-    """Ids of one decision."""
-
-    trace: bytes
-    correlation: str
-    random: random.Random
-
-    def __post_init__(self) -> None:
-        self.root = self.span()
-        self.decision = self.trace[:6].hex() + self.root.hex()
-        self.common = {a.CORRELATION_ID: self.correlation, a.DECISION_ID: self.decision}
-
-    def span(self) -> bytes:
-        """Return a new span id."""
-        return self.random.randbytes(7) + b"\1"
 
 
 @dataclass
@@ -172,7 +173,7 @@ def whole(ids: Ids, start: int, *, number: int, order: bool, statuses: Sequence[
     """Return a decision as the library tells it."""
     client = f"C-{number}"
     symbol = ("SP500", "NASDAQ")[number % 2]
-    place = {a.STRATEGY: "swing", a.SYMBOL: symbol, a.VENUE: "paper"}
+    place: dict[Attribute, Any] = {a.STRATEGY: "swing", a.SYMBOL: symbol, a.VENUE: "paper"}
     root = span(
         s.DECISION,
         {
@@ -193,9 +194,10 @@ def whole(ids: Ids, start: int, *, number: int, order: bool, statuses: Sequence[
         },
         trace=ids.trace,
         own=ids.root,
+        parent=ids.parent,
         start=start,
         seconds=0.0124,
-        events=_events(ids, start, symbol),
+        events=_events(start, symbol),
     )
     children = _children(ids, start)
     if not order:
@@ -244,9 +246,9 @@ def _children(ids: Ids, start: int) -> list[Span]:
     return made
 
 
-def _events(ids: Ids, start: int, symbol: str) -> list[Span.Event]:
+def _events(start: int, symbol: str) -> list[Span.Event]:
     bar = (a.MARKET_OPEN, a.MARKET_HIGH, a.MARKET_LOW, a.MARKET_CLOSE, a.MARKET_VOLUME)
-    prices = dict(zip(bar, (1_428.0, 1_433.5, 1_425.25, 1_430.9, 2.5e9), strict=True))
+    prices: dict[Attribute, Any] = dict(zip(bar, (1_428.0, 1_433.5, 1_425.25, 1_430.9, 2.5e9), strict=True))
     probabilities = {"bull_trend": 0.81, "sideways": 0.15, "bear_trend": 0.04}
     made = [
         event(s.MARKET_DATA, start, {a.SYMBOL: symbol, a.CHANNEL: "bars", a.MARKET_DATA_AGE: 2.1, **prices}),
@@ -276,9 +278,9 @@ def _events(ids: Ids, start: int, symbol: str) -> list[Span.Event]:
     return made
 
 
-def _update(ids: Ids, submit: Span, client: str, place: Facts, status: str, at: int) -> Span:
+def _update(ids: Ids, submit: Span, client: str, place: dict[Attribute, Any], status: str, at: int) -> Span:
     filled = status in {"filled", "partially_filled"}
-    facts: dict[Attribute | str, Any] = {
+    facts: dict[Attribute, Any] = {
         **ids.common,
         **place,
         a.CLIENT_ID: client,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
+from typing import Any
 
 import pytest
 from sources import PACKAGE, ROOT, Import, Module, modules
@@ -27,7 +29,7 @@ LAYERS = (
 """From the lowest to the highest. A unit may import from lower layers and, as long as no cycle comes of it, its own."""
 
 HOMES = {
-    "opentelemetry.sdk": ("setup", "pipeline.sdk"),
+    "opentelemetry.sdk": ("setup", "pipeline.sdk", "pipeline.grpc"),  # the official exporter takes the SDK's spans
     "prometheus_client": ("metrics", "system", "setup"),
     "alibi_detect": ("ml",),
     "numpy": ("ml", "demo"),
@@ -43,12 +45,15 @@ HOMES = {
     "zstandard": ("server",),
     "google.protobuf": ("server", "pipeline.grpc"),
     "opentelemetry.proto": ("server", "pipeline.grpc"),
-    "opentelemetry.exporter": ("pipeline.grpc",),
 }
 """Where a distribution may be imported at all: modules by dotted prefix below the package."""
 
 OPTIONAL = ("server", "demo", "ml", "testing", "reports", "pipeline.grpc")
 """What users get by an extra, or import by name: the only places that may import more than the core dependencies."""
+
+
+TOPS = packages_distributions()
+INSTALLED = {name.lower().replace("_", "-") for names in TOPS.values() for name in names}
 
 
 def below(name: str, prefixes: Iterable[str]) -> bool:
@@ -142,10 +147,45 @@ def undeclared(tree: Iterable[Module], allowed: Iterable[str]) -> list[str]:
 
 def core_dependencies() -> set[str]:
     """Return the top-level names that the core dependencies of pyproject.toml install."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {re.split(r"[^\w-]", line)[0].lower().replace("_", "-") for line in project["dependencies"]}
-    installed = packages_distributions()
-    return {top for top, names in installed.items() if wanted & {name.lower().replace("_", "-") for name in names}}
+    return names_of(distributions(project()["dependencies"]))
+
+
+def project() -> dict[str, Any]:
+    """Return the project table of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
+
+
+def distributions(requirements: Iterable[str]) -> set[str]:
+    """Return the normalized names in requirements, without those that only an extra of theirs asks for."""
+    wanted = (line for line in requirements if "extra ==" not in line)
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-").replace(".", "-") for line in wanted}
+
+
+def names_of(wanted: set[str]) -> set[str]:
+    """Return the top-level names that some distributions install."""
+    return {top for top, names in TOPS.items() if wanted & distributions(names)}
+
+
+def closure(wanted: set[str]) -> set[str]:
+    """Return distributions with all that they need in turn, as far as it is installed."""
+    found: set[str] = set()
+    while wanted:
+        found |= wanted
+        needs = (distribution(name).requires or [] for name in wanted & INSTALLED)
+        wanted = {name for lines in needs for name in distributions(lines)} - found
+    return found
+
+
+def undeclared_anywhere(tree: Iterable[Module], allowed: Iterable[str]) -> list[str]:
+    """Return the imports of distributions that no extra of the project brings."""
+    allowed = {*sys.stdlib_module_names, *allowed}
+    return [
+        f"{module.name}:{found.line} imports {found.target}, which pyproject.toml does not bring"
+        for module in tree
+        for found in module.imports()
+        if found.target.partition(".")[0] not in allowed
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +218,16 @@ def test_restricted_distributions_stay_home() -> None:
 def test_core_needs_core_dependencies_only() -> None:
     """What `pip install ares-otel` brings is enough to import everything but the extras."""
     assert undeclared(modules(), core_dependencies()) == []
+
+
+def test_every_import_is_declared() -> None:
+    """A fresh environment has all that the package, its tests and the tools import."""
+    declared = project()
+    wanted = distributions([*declared["dependencies"], *itertools.chain(*declared["optional-dependencies"].values())])
+    own = {PACKAGE, *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+    tree = (*modules(), *modules("tests"), *modules("deploy"))
+
+    assert undeclared_anywhere(tree, names_of(closure(wanted)) | own) == []
 
 
 def test_importing_the_package_is_light() -> None:
@@ -278,6 +328,16 @@ def test_undeclared_dependency_is_found() -> None:
         "ares_otel.config:1 imports rich at module level, which is no core dependency"
     ]
     assert undeclared([Module.parse("ares_otel.server.app", text)], {"yaml"}) == []
+
+
+def test_undeclared_import_is_found() -> None:
+    """A distribution that happens to be installed here is not enough."""
+    tree = [Module.parse("tests.x", "import json\ndef f():\n    import trustme, yaml")]
+
+    assert undeclared_anywhere(tree, names_of(closure({"pyyaml", "requests"}))) == [
+        "tests.x:3 imports trustme, which pyproject.toml does not bring"
+    ]
+    assert {"pyyaml", "requests", "urllib3"} <= closure({"pyyaml", "requests"})
 
 
 def test_core_dependencies_are_known() -> None:

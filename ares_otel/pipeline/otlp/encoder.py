@@ -8,7 +8,7 @@ from typing import Any
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Batch, Scope, SpanData, Value
 from ares_otel.pipeline.otlp.attributes import Attributes, Pool
-from ares_otel.pipeline.otlp.generic import PLAIN, Generic, count, put_attributes
+from ares_otel.pipeline.otlp.generic import Generic, count, put_attributes
 from ares_otel.pipeline.otlp.shapes import MESSAGE, SPAN, Shapes
 from ares_otel.pipeline.otlp.values import Values
 from ares_otel.pipeline.otlp.wire import PLACE, field, name_text, varint
@@ -19,8 +19,7 @@ LENGTH_LIMIT = 65_536
 MAX_BYTES = 1 << 20
 MAX_SPANS = 8_192
 SCOPES_LIMIT = 1_024
-USUAL = slice(8)  # a constant is faster than row[:8]
-UNUSUAL = slice(8, None)
+WHOLE = slice(None)  # a plain tuple is unpacked faster than a named one, and a constant is faster than [:]
 LENGTHS = 16
 """More than the tags and lengths of two nested messages take."""
 
@@ -57,18 +56,19 @@ class Encoder:
         """Return a span as a field of `ScopeSpans`: tag, length and body; empty if it is no `SpanData` at all."""
         try:
             row: Any = data
-            trace_id, span_id, parent_id, name, kind, start, end, attributes = row[USUAL]
-            plain = row[UNUSUAL] == PLAIN
-            if plain:
-                key = (name, kind, *attributes)
-            else:
-                key = (name, kind, MESSAGE if data.message else data.status, data.flags, *attributes)
+            (
+                trace_id, span_id, parent_id, name, kind, start, end, attributes, events, links, status, message,
+                trace_state, flags, lost_attributes, lost_events, lost_links,
+            ) = row[WHOLE]  # fmt: skip
+            key = (name, kind, MESSAGE if message else status, flags, *attributes)
             encode = self._known(key) or self._shapes.learn(key, attributes)
             if encode is None:
                 return self._generic.span(data)
             if trace_id is not self._trace_id or parent_id is not self._parent_id:
                 self._enter(trace_id, parent_id)
-            others = self._context if plain else self._context + self._generic.rest(data)
+            others = self._context
+            if events or links or message or trace_state or lost_attributes or lost_events or lost_links:
+                others += self._generic.rest(data)
             encoded = encode(span_id, start, end, attributes.values(), others)
             if encoded is not None:
                 return encoded

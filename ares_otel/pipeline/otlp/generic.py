@@ -30,11 +30,10 @@ from ares_otel.pipeline.otlp.wire import (
     varint,
 )
 
-__all__ = ["PLAIN", "Generic", "count", "put_attributes"]
+__all__ = ["Generic", "count", "put_attributes"]
 
-PLAIN = SpanData(0, 0, 0, "", 0, 0, 0, {})[8:]
-"""What follows the attributes in most spans: nothing."""
-PACK_FIXED = struct.Struct("<2s16s2s8s2scQcQ2sI").pack
+REST = slice(SpanData._fields.index("events"), None)
+PACK_FIXED = struct.Struct("<2s16s2s8scBcQcQ2sI").pack
 PACK_TIMES = struct.Struct("<cQcQ").pack
 PACK_TIME = struct.Struct("<cQ").pack
 PACK_SPAN_FLAGS = struct.Struct("<2sI").pack
@@ -62,17 +61,20 @@ def _one_of(value: Any, size: int) -> int:
 def _fixed(data: SpanData) -> bytes:
     """Return ids, kind, times and flags; the long way for those out of their range."""
     trace_id, span_id, parent_id, start, end = data.trace_id, data.span_id, data.parent_id, data.start, data.end
-    code = b"0%c" % _one_of(data.kind, KINDS)
+    kind, flags = _one_of(data.kind, KINDS), data.flags
     try:
-        return PACK_FIXED(
-            *(b"\x0a\x10", trace_id.to_bytes(16), b"\x12\x08", span_id.to_bytes(8), code),
-            *(b"9", start, b"A", end, b"\x85\x01", data.flags | FLAG_KNOWN),
-        ) + (b'"\x08' + parent_id.to_bytes(8) if parent_id else b"")
+        trace, span, known = trace_id.to_bytes(16), span_id.to_bytes(8), flags | FLAG_KNOWN
+        fixed = PACK_FIXED(
+            b"\x0a\x10", trace, b"\x12\x08", span, b"0", kind, b"9", start, b"A", end, b"\x85\x01", known
+        )
+        return fixed + b'"\x08' + parent_id.to_bytes(8) if parent_id else fixed
     except (AttributeError, OverflowError, TypeError, struct.error):
-        return b"\x0a\x10%b\x12\x08%b%b%b%b%b" % (
-            *(identifier(trace_id, 16), identifier(span_id, 8), code),
+        return b"\x0a\x10%b\x12\x08%b0%c%b%b%b" % (
+            identifier(trace_id, 16),
+            identifier(span_id, 8),
+            kind,
             PACK_TIMES(b"9", clamped(start, MASK_64), b"A", clamped(end, MASK_64)),
-            PACK_SPAN_FLAGS(b"\x85\x01", clamped(data.flags, MASK_32) | FLAG_KNOWN),
+            PACK_SPAN_FLAGS(b"\x85\x01", clamped(flags, MASK_32) | FLAG_KNOWN),
             b'"\x08' + identifier(parent_id, 8) if parent_id else b"",
         )
 
@@ -114,9 +116,11 @@ class Generic:
         """Return a `Span` as a field of `ScopeSpans`."""
         parts = [field(0x2A, name_text(data.name)), _fixed(data)]
         dropped = put_attributes(self.spans, data.attributes, parts)
-        if not data.message:
-            parts.append(status_field(_one_of(data.status, STATUSES)))
-        if dropped or data[8:] != PLAIN:
+        row: Any = data
+        events, links, status, message, trace_state, _, lost_attributes, lost_events, lost_links = row[REST]
+        if not message:
+            parts.append(status_field(_one_of(status, STATUSES)))
+        if events or links or message or trace_state or dropped or lost_attributes or lost_events or lost_links:
             parts.append(self.rest(data, dropped))
         return field(0x12, b"".join(parts))
 

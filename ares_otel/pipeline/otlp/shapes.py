@@ -55,7 +55,7 @@ NAMES_LIMIT = 4_096
 ADMISSION = 3
 REPLACEMENT = 1_000
 NEVER = -(1 << 62)
-MESSAGE = -1
+MESSAGE = None
 """Stands for the status of a span whose status has a message and is therefore encoded apart."""
 
 Packed: TypeAlias = bytes | tuple[str, str]
@@ -93,14 +93,15 @@ class Frame:
 def span_fields(head: Key) -> list[Packed] | None:
     """Return the fields besides attributes and the ids of the context, or `None` if they are no constants of OTLP.
 
-    `head` is name and kind and, unless both are 0, status (`MESSAGE` or a code of OTLP) and flags.
+    `head` is name, kind, status (`MESSAGE` or a code of OTLP) and flags.
     """
-    name, kind, status, flags = (*head, 0, 0)[:4]
-    numbers = isinstance(kind, int) and isinstance(status, int) and isinstance(flags, int)
-    if not (numbers and type(name) is str and 0 <= kind < KINDS and status < STATUSES and 0 <= flags <= MASK_32):
+    name, kind, status, flags = head
+    if type(name) is not str or not isinstance(kind, int) or not isinstance(flags, int):
+        return None
+    if kind not in range(KINDS) or flags not in range(MASK_32 + 1) or status not in (MESSAGE, *range(STATUSES)):
         return None
     known = struct.pack("<2sI", b"\x85\x01", flags | FLAG_KNOWN)
-    constant = field(0x2A, utf8(name)) + b"0%c" % kind + known + (b"" if status == MESSAGE else status_field(status))
+    constant = field(0x2A, utf8(name)) + b"0%c" % kind + known + (b"" if status is MESSAGE else status_field(status))
     return [constant + b"\x12\x08", ("8s", "span_id.to_bytes(8)"), b"9", ("Q", "start"), b"A", ("Q", "end")]
 
 

@@ -145,7 +145,7 @@ class Values:
         try:
             return self._text(str(value))
         except ValueError:  # longer than sys.get_int_max_str_digits()
-            return self._text(hex(value))
+            return self._text(hex(value)[:TEXT_LIMIT])
 
     def _float(self, value: float, _: int) -> bytes:
         return b"\x21" + PACK_DOUBLE(value)

@@ -74,7 +74,7 @@ def utf8(text: str) -> bytes:
 def name_text(value: object) -> bytes:
     """Return a name or key as UTF-8, whatever its type; the name of its type when its `__str__` fails."""
     if isinstance(value, str):
-        return utf8(value)
+        return str.encode(value, "utf-8", "replace")
     try:
         return utf8(str(value))
     except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
@@ -109,5 +109,6 @@ def identifier(value: Any, size: int) -> bytes:
 
 def status_field(code: int, message: bytes = b"") -> bytes:
     """Return the status; as the official encoder does, it is there even when it is unset and says nothing."""
-    text = field(0x12, message) if message else b""
-    return field(0x7A, text + (b"\x18%c" % code if code else b""))
+    if not message:
+        return b"\x7a\x02\x18%c" % code if code else b"\x7a\x00"
+    return field(0x7A, field(0x12, message) + (b"\x18%c" % code if code else b""))

@@ -1,0 +1,58 @@
+"""`ares-otel serve`: take OTLP over HTTP and keep what happened by correlation id."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ares_otel.config import Loaded
+from ares_otel.server.serve import serve
+
+__all__ = ["add_parser", "run"]
+
+USAGE = 2
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser(
+        "serve",
+        help="take OTLP, keep decisions by correlation id",
+        description="Take OTLP traces over HTTP (protobuf and JSON) and keep them in SQLite until stopped by Ctrl-C.",
+        epilog="Exit codes: 0 ended cleanly, 1 could not start or end, 2 wrong usage or configuration.",
+    )
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, help="port to listen on, 0 for any free one (default: 4318)")
+    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file, made when it is not there")
+    parser.add_argument(
+        "--allow-remote-without-access-control",
+        action="store_true",
+        help="listen beyond loopback although anybody who reaches the port can then write",
+    )
+
+
+def run(args: argparse.Namespace, loaded: Loaded) -> int:
+    """Serve until SIGINT or SIGTERM and return the exit code."""
+    for problem in loaded.problems:
+        sys.stderr.write(f"{problem}\n")
+    settings = loaded.config.server
+    if settings.database_url and args.database is None:
+        sys.stderr.write("ares-otel serve: server.database_url is for a later version; this one keeps a SQLite file\n")
+        return USAGE
+    if any(problem.severity == "error" for problem in loaded.problems):
+        return USAGE
+    return serve(
+        args.database or Path(settings.database),
+        args.host or settings.host,
+        settings.port if args.port is None else args.port,
+        max_body_bytes=settings.max_body_bytes,
+        allow_remote=args.allow_remote_without_access_control,
+    )
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:  # noqa: PLR2004  TCP's limit
+        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {number}")
+    return number

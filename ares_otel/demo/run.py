@@ -1,0 +1,191 @@
+"""`ares-otel demo`: the bot, the ares server beside it, and the telemetry between them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+
+import ares_otel as ares
+from ares_otel.config import Loaded
+from ares_otel.correlation.ids import IdSource
+from ares_otel.demo.events import Event, View
+from ares_otel.demo.live import Live, connect, open_live
+from ares_otel.demo.session import Replay, Trading, open_replay
+from ares_otel.demo.watch import Journal, Lines, Screen
+from ares_otel.server.serve import EmbeddedServer, StartError
+
+__all__ = ["Ending", "Options", "run", "summary"]
+
+PORT: Final = 4_318
+LONGEST_END: Final = 1.9
+SHORTEST_END: Final = 0.4
+SERVER_SHARE: Final = 0.3
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked for.
+
+    Attributes:
+        decisions: end after so many; None: go on until Ctrl-C.
+        seed: of the models and the venue.
+        otlp: base URL of a receiver; None: an ares server in this process.
+        directory: where state, store and the bot's own list lie.
+        rate: decisions per second once history has been replayed; with `decisions`, history runs at full speed.
+        live: exchange and pair of a real market.
+        as_json: print the summary as JSON.
+    """
+
+    decisions: int | None = None
+    seed: int = 7
+    otlp: str | None = None
+    directory: Path = Path("demo-data")
+    rate: float = 4.0
+    live: tuple[str, str] | None = None
+    as_json: bool = False
+
+
+class Ending:
+    """When the user asked for the end, and how long that may take."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.asked: float | None = None
+        threading.Thread(target=self._wait, name="ares-demo-end", daemon=True).start()
+
+    def _wait(self) -> None:
+        self.stop.wait()
+        self.asked = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left for the end."""
+        since = time.monotonic() - self.asked if self.asked is not None else 0.0
+        return max(LONGEST_END - since, SHORTEST_END)
+
+
+def run(options: Options, loaded: Loaded, stop: threading.Event) -> int:
+    """Run until `stop` is set or enough decisions are taken; return the exit code."""
+    options.directory.mkdir(parents=True, exist_ok=True)
+    ending = Ending(stop)
+    console = Console(stderr=options.as_json)
+    with ExitStack() as stack:
+        url = options.otlp or stack.enter_context(_server(options, ending)).url
+        handle = ares.setup(loaded.path, overrides=_overrides(options, url))
+        stack.callback(lambda: ares.shutdown(ending.left * (1 - SERVER_SHARE)))
+        journal = Journal(options.directory / "orders.jsonl")
+        stack.callback(journal.close)
+        watch = stack.enter_context(_watch(console, options, url, handle.metrics_url))
+        trading = _trade(options, stop, _both(journal, watch))
+    if trading is not None:
+        _tell(console, options, trading)
+    return 0
+
+
+@contextmanager
+def _server(options: Options, ending: Ending) -> Iterator[EmbeddedServer]:
+    database = options.directory / "ares.db"
+    try:
+        server = EmbeddedServer(database, port=PORT).start()
+    except StartError:  # most likely the port is taken, by a collector or another demo
+        server = EmbeddedServer(database).start()
+    try:
+        yield server
+    finally:
+        server.stop(ending.left)
+
+
+def _overrides(options: Options, url: str) -> dict[str, object]:
+    return {
+        "mode": "paper",
+        "service.name": "ares-demo",
+        "service.version": "1",
+        "exporter.endpoint": url,
+        "state_directory": str(options.directory / "state"),
+    }
+
+
+@contextmanager
+def _watch(console: Console, options: Options, url: str, metrics: str | None) -> Iterator[View]:
+    where = f"spans to {url}" if options.otlp else f"stored in {options.directory / 'ares.db'}"
+    command = f"ares-otel explain ORDER --database {options.directory / 'ares.db'}"
+    footer = f"{where} · numbers at {metrics} · why was an order sent? {command} · Ctrl-C ends"
+    if console.is_terminal:
+        with Screen(console, footer) as screen:
+            yield screen
+    else:
+        console.print(footer, highlight=False, soft_wrap=True)
+        with Lines(console) as lines:
+            yield lines
+
+
+def _both(*views: View) -> View:
+    def view(event: Event) -> None:
+        for each in views:
+            each(event)
+
+    return view
+
+
+def _trade(options: Options, stop: threading.Event, view: View) -> Trading | None:
+    if stop.is_set():
+        return None
+    state = options.directory / ("live.json" if options.live else "replay.json")
+    if options.live is not None:
+        live: Live = open_live(connect(*options.live), state, _run_id(), options.seed, view)
+        live.run(stop, options.decisions)
+        return live.trading
+    replay: Replay = open_replay(state, _run_id(), options.seed, view)
+    history = replay.total - replay.state.step if replay.state.lap == 0 else 0
+    done = replay.run(stop, options.decisions if options.decisions is not None else history)
+    if options.decisions is None or done < options.decisions:
+        replay.run(stop, None, pace=1 / options.rate)
+    return replay.trading
+
+
+def _run_id() -> str:
+    """Return a short name that no other run has, and that sorts by time."""
+    return IdSource().take(time.time_ns())[2].replace("-", "")[:11]
+
+
+def summary(trading: Trading) -> dict[str, Any]:
+    """Return what the bots counted themselves, over all runs of this state."""
+    tallies = [bot.state.book.tally for bot in trading.bots.values()]
+    return {
+        "decisions": _sum(tally.decisions for tally in tallies),
+        "votes": sum(tally.votes for tally in tallies),
+        "orders": sum(tally.orders for tally in tallies),
+        "denied": sum(tally.denied for tally in tallies),
+        "updates": _sum(tally.updates for tally in tallies),
+        "fills": sum(tally.fills for tally in tallies),
+        "fees": str(sum((tally.fees for tally in tallies), Decimal(0))),
+        "rebates": str(sum((tally.rebates for tally in tallies), Decimal(0))),
+        "equity": {name: str(bot.state.book.equity) for name, bot in trading.bots.items()},
+    }
+
+
+def _sum(counts: Iterator[dict[str, int]] | Sequence[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(sorted(total.items()))
+
+
+def _tell(console: Console, options: Options, trading: Trading) -> None:
+    found = summary(trading)
+    if options.as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    for name, value in found.items():
+        shown = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+        console.print(f"{name:10} {shown}", highlight=False, soft_wrap=True)

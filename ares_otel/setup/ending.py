@@ -1,0 +1,79 @@
+"""How a process ends: at exit, by SIGTERM, as a child of `multiprocessing`; and how it goes on after a fork."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, ModuleType
+
+__all__ = ["arrange", "forgo"]
+
+LAST = -100
+INIT = 1
+
+_shutdown: list[Callable[[], bool]] = []
+
+
+def arrange(shutdown: Callable[[], bool], after_fork: Callable[[], None]) -> None:
+    """Arrange for an orderly end: once in a process, and for SIGTERM unless the bot handles that itself."""
+    if not _shutdown:
+        _shutdown.append(shutdown)
+        atexit.register(shutdown)
+        if hasattr(os, "register_at_fork"):  # pragma: no branch  # there is no fork where it is missing
+            os.register_at_fork(after_in_child=_end_with_parent)
+            os.register_at_fork(after_in_child=after_fork)
+        _end_with_child()
+    if _on_main() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def forgo() -> None:
+    """Let SIGTERM do what it did before."""
+    if _on_main() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _on_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    """Save what is recorded, then die of the signal as the bot would have done without us."""
+    del frame
+    _shutdown[0]()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    if os.getpid() == INIT:
+        # the first process of a container does not die of a signal: it would live on without telemetry
+        raise SystemExit(128 + number)
+
+
+# --- children of `multiprocessing` end by `os._exit`, past `atexit` ------------------------------------------------
+
+
+def _multiprocessing() -> ModuleType | None:
+    return sys.modules.get("multiprocessing.util")
+
+
+def _end_with_child() -> None:
+    """In a child that was not forked: be the last of what `multiprocessing` does at its end."""
+    util = _multiprocessing()
+    if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+        _finalize(_shutdown[0])
+
+
+def _end_with_parent() -> None:
+    """In a forked child: the same, once `multiprocessing` has forgotten what the parent does at its end."""
+    util = _multiprocessing()
+    if util is not None:
+        util.register_after_fork(_shutdown[0], _finalize)
+
+
+def _finalize(shutdown: Callable[[], bool]) -> None:
+    util = _multiprocessing()
+    if util is not None:
+        util.Finalize(None, shutdown, exitpriority=LAST)

@@ -1,0 +1,164 @@
+"""Databases from nothing, from the first version, from the future, and from somebody else."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from server_kit import content, fresh, store_all
+from spans import Bot
+
+from ares_otel.server import migrate as migrate_module
+from ares_otel.server.migrate import MIGRATIONS, DatabaseError, migrate, version
+from ares_otel.server.reader import Reader
+from ares_otel.server.schema import METADATA, REVISION
+
+SECOND = '''"""A second version."""
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("decision", sa.Column("note", sa.Text))
+    op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
+    {more}
+'''
+
+
+def declared(database: Path) -> dict[str, str]:
+    """Return the statements that made a database, without spaces."""
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+    with closing(sqlite3.connect(database)) as connection:
+        return {name: "".join(text.split()) for name, text in connection.execute(query)}
+
+
+def found(database: Path) -> str | None:
+    """Return the version of a database."""
+    with closing(sqlite3.connect(database)) as connection:
+        return version(connection)
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Migrations of a later version of this code."""
+    scripts = tmp_path / "later 100%" / "migrations"
+    shutil.copytree(MIGRATIONS, scripts)
+    (scripts / "versions" / "v0002_second.py").write_text(SECOND.format(more=""))
+    monkeypatch.setattr(migrate_module, "REVISION", "0002")
+    return scripts
+
+
+def test_an_empty_database_is_made(tmp_path: Path) -> None:
+    """Migrations make exactly the tables and indexes that the code declares, and the file is its user's own."""
+    database, plain = tmp_path / "new" / "a b.db", tmp_path / "plain.db"
+    migrate(database)
+    engine = sa.create_engine(f"sqlite:///{plain}")
+    METADATA.create_all(engine)
+    engine.dispose()
+
+    assert declared(database) == declared(plain)
+    assert found(database) == REVISION
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_newest_revision_is_the_declared_one() -> None:
+    """The last migration is the one that the code names."""
+    names = sorted(path.stem for path in (MIGRATIONS / "versions").glob("v*.py"))
+
+    assert names[-1].startswith(f"v{REVISION}_")
+
+
+def test_a_database_of_this_version_is_left_alone(tmp_path: Path) -> None:
+    """Starting again changes nothing, and needs no Alembic."""
+    database = fresh(tmp_path)
+    store_all(database, [Bot().decision().all])
+    before = content(database)
+
+    migrate(database, scripts=tmp_path / "missing")
+
+    assert content(database) == before
+
+
+def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
+    """What a database of the first version holds is kept when a later version changes its tables."""
+    database = fresh(tmp_path)
+    store_all(database, [Bot().decision().all])
+    before = content(database)
+
+    migrate(database, newer)
+
+    after = content(database)
+    assert found(database) == "0002"
+    assert [row[:-1] for row in after.pop("decision")] == before.pop("decision")
+    assert after == before
+
+
+def test_a_migration_is_done_whole_or_not_at_all(tmp_path: Path, newer: Path) -> None:
+    """A migration that fails in its middle leaves the database as it was."""
+    (newer / "versions" / "v0002_second.py").write_text(SECOND.format(more="op.execute('nonsense')"))
+    database = fresh(tmp_path)
+    before = declared(database)
+
+    with pytest.raises(sa.exc.OperationalError, match="nonsense"):
+        migrate(database, newer)
+
+    assert (declared(database), found(database)) == (before, "0001")
+
+
+def test_an_older_database_is_not_read(tmp_path: Path, newer: Path) -> None:
+    """A reader changes nothing: it says who can migrate."""
+    del newer
+    with pytest.raises(DatabaseError, match="older schema; start `ares-otel serve` once"):
+        Reader(fresh(tmp_path))
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    """A database of a later version is neither written nor read, and the message says what to do."""
+    database = fresh(tmp_path)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+
+    for use in (migrate, Reader):
+        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0001\)"):
+            use(database)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE mine(x)", "CREATE TABLE alembic_version(version_num TEXT)"])
+def test_a_foreign_database_is_refused(tmp_path: Path, statement: str) -> None:
+    """A database of another program is left exactly as it is."""
+    database = tmp_path / "other.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement)
+    before = database.read_bytes()
+
+    for use in (migrate, Reader):
+        with pytest.raises(DatabaseError, match="not of the ares server"):
+            use(database)
+
+    assert database.read_bytes() == before
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A text file, a directory and an absent file give a message with their name."""
+    text = tmp_path / "text.db"
+    text.write_text("this is no database, but long enough to look at " * 40)
+
+    for use, what in ((migrate, text), (migrate, tmp_path), (Reader, text)):
+        with pytest.raises(DatabaseError, match=r"cannot be (used|read)"):
+            use(what)
+    with pytest.raises(DatabaseError, match=r"there is no database .*absent\.db; `ares-otel serve` makes one"):
+        Reader(tmp_path / "absent.db")
+
+
+def test_there_is_nothing_before_the_first_version() -> None:
+    """The first migration cannot be undone, and says so."""
+    from ares_otel.server.migrations.versions import v0001_first  # noqa: PLC0415  a script, imported as one
+
+    with pytest.raises(NotImplementedError, match="0001 is the first version"):
+        v0001_first.downgrade()
