@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["GUARD", "BadValueError", "Guard", "Shield"]
+__all__ = ["GUARD", "BadValueError", "Guard", "Shield", "shown"]
 
 LOG = logging.getLogger("ares_otel")
 SHOWN = 120
@@ -66,7 +66,7 @@ class Guard:
         """Count an exception of the telemetry at a place; log it once per place and type, with its traceback."""
         message = "telemetry failed in %s (%s); the bot runs on with less telemetry"
         if self._first(where, type(error).__name__):
-            self._log(message, where, _shown(error, str), error=error)
+            self._log(message, where, shown(error, str), error=error)
 
     def complain(self, where: str, kind: str, message: str) -> None:
         """Count something wrong that is no exception; log it once per place and kind."""
@@ -75,7 +75,7 @@ class Guard:
 
     def bad_value(self, record: str, field: str, expected: str, got: object) -> None:
         """Count a bad value by record and field; log the first with what was expected, or raise when strict."""
-        message = f"{record}.{field}: expected {expected}, got {_shown(got)}"
+        message = f"{record}.{field}: expected {expected}, got {shown(got)}"
         if self.strict:
             raise BadValueError(message)
         with self._lock:
@@ -121,7 +121,8 @@ class Guard:
             self._logged.clear()
 
 
-def _shown(value: object, show: Callable[[object], str] = repr) -> str:
+def shown(value: object, show: Callable[[object], str] = repr) -> str:
+    """Return a value as text of bounded length, whatever its class does when it is asked for one."""
     try:
         text = show(value)
     except Exception as error:  # noqa: BLE001  a user's __repr__ may raise anything

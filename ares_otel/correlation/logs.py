@@ -12,7 +12,7 @@ from opentelemetry.trace import Span
 
 from ares_otel.correlation import context as ctx
 from ares_otel.correlation.patch import Patch
-from ares_otel.guard import GUARD
+from ares_otel.guard import GUARD, shown
 
 __all__ = ["CorrelationFilter", "JsonFormatter", "add_correlation", "annotate", "ids", "install", "uninstall"]
 
@@ -91,7 +91,7 @@ class JsonFormatter(logging.Formatter):
             line["stack"] = self.formatStack(record.stack_info)
         try:
             return _json(line)
-        except (TypeError, ValueError, RecursionError):
+        except Exception:  # noqa: BLE001  whatever a bot logs may raise anything when it is asked for its text
             return _json({str(key): _plain(value) for key, value in line.items()})
 
 
@@ -103,8 +103,8 @@ def _json(value: object) -> str:
 def _plain(value: object) -> object:
     try:
         _json(value)
-    except (TypeError, ValueError, RecursionError):
-        return repr(value)
+    except Exception:  # noqa: BLE001  as above
+        return shown(value)
     return value
 
 

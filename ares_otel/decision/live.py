@@ -128,8 +128,6 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
     drawn_span: int = 0
     more: More | None = None
 
-    # --- the block ---------------------------------------------------------------------------------------------
-
     def __enter__(self) -> Self:
         context = get()
         if context.get(DECISION_KEY) is self.decision is not None:
@@ -188,8 +186,6 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
             self.more = More()
         return self.more
 
-    # --- ids ---------------------------------------------------------------------------------------------------
-
     @property
     def span_id(self) -> int:
         """64-bit id, drawn when it is first asked for."""
@@ -231,8 +227,6 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
             return parent.is_sampled
         above = parent.get_span_context() if parent is not None else None
         return R.sampled(self.trace_id, above.trace_flags.sampled if above is not None and above.is_valid else None)
-
-    # --- opentelemetry.trace.Span ------------------------------------------------------------------------------
 
     def get_span_context(self) -> SpanContext:
         """Return ids and flags for propagation."""

@@ -121,18 +121,19 @@ class Bot:
             flatten: why everything has to be closed now; usually it has not.
         """
         self.state.decisions += 1
+        market = self.desks[bar.symbol].market
         with ares.decision(
             symbol=bar.symbol,
             strategy=self.strategy.name,
             venue=said.VENUE,
-            timeframe="1d",
+            timeframe=market.timeframe,
             price=bar.close,
             event_time=bar.time,
         ) as d:
             ares.record(said.bar(bar))
             with d.stage("analyst"):
                 analysis = self.analyst(bar)
-            d.regime(said.regime(analysis.regime))
+            d.regime(said.regime(analysis.regime, market.bar_seconds))
             with d.stage("strategist"):
                 verdict = self.strategist(bar, d.correlation_id, analysis)
             d.votes([said.vote(each, verdict) for each in analysis.predictions])
@@ -142,7 +143,7 @@ class Bot:
             with d.stage("supervisor"):
                 candidates = self.supervisor(bar, plan)
             d.risk([said.check(check) for each in candidates for check in each.checks])
-            decision = self._decision(d.correlation_id, bar, analysis, verdict, plan, candidates)
+            decision = _decision(self, d.correlation_id, bar, analysis, verdict, plan, candidates)
             # the vote is about a direction; an order that only takes a profit or gives up does not rest on it
             voted = decision.action == verdict.leaning
             d.resolve(
@@ -248,34 +249,35 @@ class Bot:
         )
         return Candidate(order, draft.purpose, pre_trade(order, exposure, self.strategy.limits))
 
-    def _decision(
-        self,
-        key: str,
-        bar: Bar,
-        analysis: Analysis,
-        verdict: Verdict,
-        plan: Plan,
-        candidates: Sequence[Candidate],
-    ) -> Decision:
-        book = self.state.book
-        stopped = [check.name for each in candidates for check in each.checks if not check.passed]
-        sent = tuple(each.order for each in candidates if each.cleared)
-        action: Action = plan.action if sent else "hold"
-        return Decision(
-            key=key,
-            time=bar.time,
-            symbol=bar.symbol,
-            strategy=self.strategy.name,
-            price=bar.close,
-            action=action,
-            reason=f"{plan.reason}; denied by {', '.join(stopped)}" if stopped else plan.reason,
-            predictions=analysis.predictions,
-            verdict=verdict,
-            regime=analysis.regime,
-            path=plan.path,
-            checks={each.order.client_id: each.checks for each in candidates},
-            orders=sent,
-            denied=tuple(each.order for each in candidates if not each.cleared),
-            position=book.account.quantity(bar.symbol),
-            equity=book.equity,
-        )
+
+def _decision(
+    bot: Bot,
+    key: str,
+    bar: Bar,
+    analysis: Analysis,
+    verdict: Verdict,
+    plan: Plan,
+    candidates: Sequence[Candidate],
+) -> Decision:
+    book = bot.state.book
+    stopped = [check.name for each in candidates for check in each.checks if not check.passed]
+    sent = tuple(each.order for each in candidates if each.cleared)
+    action: Action = plan.action if sent else "hold"
+    return Decision(
+        key=key,
+        time=bar.time,
+        symbol=bar.symbol,
+        strategy=bot.strategy.name,
+        price=bar.close,
+        action=action,
+        reason=f"{plan.reason}; denied by {', '.join(stopped)}" if stopped else plan.reason,
+        predictions=analysis.predictions,
+        verdict=verdict,
+        regime=analysis.regime,
+        path=plan.path,
+        checks={each.order.client_id: each.checks for each in candidates},
+        orders=sent,
+        denied=tuple(each.order for each in candidates if not each.cleared),
+        position=book.account.quantity(bar.symbol),
+        equity=book.equity,
+    )

@@ -189,7 +189,7 @@ class Live:
         for bar in self._waiting:
             market.append(bar)
         if len(market.bars) > MOST_BARS:
-            self.trading.replace(Market(market.bars[-HISTORY:]))
+            self.trading.replace(Market(market.bars[-HISTORY:], market.timeframe, market.bar_seconds))
 
     def _pause(self) -> float:
         """Seconds until it is worth looking: the end of the next bar, or twice as long after each failure."""
@@ -212,8 +212,9 @@ def open_live(source: Source, path: Path | None, run: str, seed: int, view: View
     if len(bars) < needed:
         raise LiveError(f"{source.name} gave {len(bars)} bars of {source.pair}, {needed} are needed to train on")
     rules = rules_for(bars[-1].close, source.length)
+    market = Market(bars, source.timeframe, source.length.total_seconds())
     file = StateFile(path) if path is not None else None
     state = file.load() if file is not None else None
     if state is None:
         state = new_state(run, seed, strategies, [source.pair], rules)
-    return Live(Trading({source.pair: Market(bars)}, strategies, rules, state, view), source, file)
+    return Live(Trading({source.pair: market}, strategies, rules, state, view), source, file)

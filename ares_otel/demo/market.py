@@ -25,14 +25,18 @@ class Market:
 
     Attributes:
         symbol: name of the market.
+        timeframe: length of a bar, as a name.
+        bar_seconds: length of a bar.
         bars: all known bars, oldest first.
         close: their last prices, shape (bars,).
         features: shape (bars, features), NaN where too few bars are known.
         volatility: standard deviation of the month's daily log returns, shape (bars,).
     """
 
-    def __init__(self, bars: Sequence[Bar]) -> None:
+    def __init__(self, bars: Sequence[Bar], timeframe: str = "1d", bar_seconds: float = 86_400.0) -> None:
         self.symbol = bars[0].symbol
+        self.timeframe = timeframe
+        self.bar_seconds = bar_seconds
         self.bars = check_bars(bars)
         self._compute()
 

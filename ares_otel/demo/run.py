@@ -146,7 +146,7 @@ def _trade(options: Options, stop: threading.Event, view: View) -> Trading | Non
         live.run(stop, options.decisions)
         return live.trading
     replay: Replay = open_replay(state, _run_id(), options.seed, view)
-    history = replay.total - replay.state.step if replay.state.lap == 0 else 0
+    history = replay.total - replay.state.step if replay.state.lap == 1 else 0
     done = replay.run(stop, options.decisions if options.decisions is not None else history)
     if options.decisions is None or done < options.decisions:
         replay.run(stop, None, pace=1 / options.rate)

@@ -35,7 +35,6 @@ __all__ = [
 
 VENUE = "paper"
 CURRENCY = "USD"
-DAY = 86_400.0
 
 
 def bar(seen: Bar) -> ares.MarketData:
@@ -65,14 +64,14 @@ def vote(prediction: Prediction, verdict: Verdict) -> ares.Vote:
     )
 
 
-def regime(reading: RegimeReading) -> ares.Regime:
+def regime(reading: RegimeReading, bar_seconds: float) -> ares.Regime:
     """The regime that the decision saw."""
     return ares.Regime(
         reading.regime,
         confidence=reading.confidence,
         probabilities=reading.probabilities,
         indicators=reading.indicators,
-        duration=reading.duration * DAY,
+        duration=reading.duration * bar_seconds,
         method="filter over trend and volatility",
     )
 

@@ -1,7 +1,7 @@
 """How a metric is written: text lines for the endpoint, families of prometheus_client for everybody else.
 
-The lines equal those of prometheus_client's exposition. For 4,000 series that one needs eleven times as long, because it
-writes names and labels anew each time, and the bot waits for the GIL meanwhile.
+The lines equal those of prometheus_client's exposition. For 4,000 series that one needs eleven times as long: it
+writes names and labels anew each time. The bot waits for the GIL meanwhile.
 """
 
 from __future__ import annotations

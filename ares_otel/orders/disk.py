@@ -7,10 +7,9 @@ since a process last looked.
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ VERSION = 1
 LAST_BUSY = 0.5
 DAY = 86_400 * 10**9
 SLACK = 50
+CHUNK = 500
 COMPANIONS = ("", "-wal", "-shm")
 CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SCHEMA = f"""
@@ -40,7 +40,6 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 SELECT = "SELECT change, client_id, rank, owner, touched, facts FROM orders "
-AMONG = "WHERE client_id IN (SELECT value FROM json_each(?))"
 INSERT = "INSERT OR REPLACE INTO orders (client_id, rank, owner, touched, facts) VALUES (?, ?, ?, ?, ?)"
 PRUNE = "DELETE FROM orders WHERE change IN (SELECT change FROM orders ORDER BY rank DESC, change LIMIT ?)"
 
@@ -165,7 +164,7 @@ class Disk:
         with self.connection.use() as sqlite:
             sqlite.execute("BEGIN IMMEDIATE")
             try:
-                found = [*self._since(sqlite), *_select(sqlite, AMONG, json.dumps(sent))]
+                found = [*self._since(sqlite), *_among(sqlite, sent)]
                 rows = merge([row for _, row in found])
                 sqlite.executemany(INSERT, rows)
                 self._prune(sqlite, len(rows))
@@ -204,6 +203,13 @@ def _corrupt(verdict: str) -> sqlite3.DatabaseError:
 
 def _select(sqlite: sqlite3.Connection, where: str, *values: object) -> list[tuple[int, Row]]:
     return [(change, Row(*rest)) for change, *rest in sqlite.execute(SELECT + where, values)]
+
+
+def _among(sqlite: sqlite3.Connection, ids: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    # placeholders of an IN are limited, in older versions to 999
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        yield from _select(sqlite, f"WHERE client_id IN ({', '.join('?' * len(chunk))})", *chunk)
 
 
 def _number(sqlite: sqlite3.Connection, sql: str) -> int:

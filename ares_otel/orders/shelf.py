@@ -173,16 +173,18 @@ class Shelf:
 
     def _write(self, keeper: Keeper) -> bool:
         for _ in range(2):
-            sent = [
-                name for name, steps in self._changes.items() if any(isinstance(step, Submission) for step in steps)
-            ]
-            if keeper.commit(self._merge, sent):
+            if keeper.commit(self._merge, self._sent()):
                 return True
             if keeper.is_open:
                 return False
             # the file was damaged and is out of the way: a new one gets all that is in memory
             self._catch_up(keeper)
         return False
+
+    def _sent(self) -> list[str]:
+        """Return the orders sent since the last commit whose ids a file can hold."""
+        changes = self._changes.items()
+        return [name for name, steps in changes if _is_text(name) and any(type(step) is Submission for step in steps)]
 
     def _merge(self, rows: list[Row]) -> Sequence[Row]:
         from ares_otel.orders.disk import Row  # noqa: PLC0415  # SQLite is loaded where there is a file
@@ -210,3 +212,11 @@ class Shelf:
             if was_open:
                 self.gauges.hide(client_id)
                 GUARD.complain(WHERE, "limit", f"more than {self._limit} open orders; the oldest are forgotten")
+
+
+def _is_text(client_id: str) -> bool:
+    try:
+        client_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

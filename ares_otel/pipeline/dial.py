@@ -114,7 +114,7 @@ def dial(host: str, port: int, deadline: float, expose: Callable[[Wire], None]) 
     failure: OSError | None = None
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         left = deadline - time.monotonic()
-        wire = Wire(socket.socket(family, kind, protocol), time.monotonic() + left)
+        wire = Wire(socket.socket(family, kind, protocol), time.monotonic() + left / (len(addresses) - tried))
         try:
             expose(wire)
             wire.connect(address)

@@ -12,7 +12,7 @@ from ares_otel.server.ids import canonical
 from ares_otel.server.rows import MARKS
 from ares_otel.server.stored import StoredSpan
 
-__all__ = ["Case", "answers", "clients", "is_decision", "split"]
+__all__ = ["Case", "answers", "clients", "identity", "is_decision", "split"]
 
 MOMENT_DIGITS = 12
 

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ares_otel.server.wire import JSON, PROTOBUF, RequestError, failure_body, success_body
 from ares_otel.server.writer import Answer, Job, Writer
 
-__all__ = ["BODY_SECONDS", "Ingest"]
+__all__ = ["BODY_SECONDS", "ClientGoneError", "Ingest"]
 
 MEMORY = 64 << 20
 """Most bytes of bodies that wait, all senders together."""

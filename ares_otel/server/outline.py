@@ -10,6 +10,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.filling import fill
 from ares_otel.server.stories import (
+    CallStory,
     DecisionStory,
     OrderStory,
     OutcomeStory,
@@ -70,6 +71,8 @@ def _label(span: SpanStory, decision: DecisionStory | None) -> str:
         return _order(fill(OrderStory, facts))
     if span.name == s.ORDER_UPDATE.name:
         return _update(fill(UpdateStory, facts))
+    if s.EXCHANGE.matches(span.name):
+        return _call(span.name, fill(CallStory, facts))
     scope = f" [{clean(span.scope)}]" if span.scope not in {"", OWN} else ""
     extra = {key: value for key, value in facts.items() if key not in HIDDEN}
     said = " ".join(f"{clean(key.removeprefix('ares.'))}={shown(extra[key])}" for key in sorted(extra)[:SHOWN])
@@ -182,6 +185,15 @@ def _update(update: UpdateStory) -> str:
     words = f" ({clean(update.text)})" if update.text else ""
     odd = ", a duplicate" if update.duplicate else ", not allowed by FIX" if update.valid is False else ""
     return f"{update.status or 'update'}{quantity}{price}{liquidity}{fee}{reason}{words}{odd}"
+
+
+def _call(name: str, call: CallStory) -> str:
+    facts = [f"HTTP {call.status}"] if call.status is not None else []
+    if call.rate_limit_wait is not None:
+        facts.append(f"waited {seconds(float(call.rate_limit_wait))} for the rate limit")
+    if call.error_type:
+        facts.append(clean(call.error_type))
+    return clean(name) + (f": {', '.join(facts)}" if facts else "")
 
 
 def _cost(span: SpanStory, orders: Iterable[OrderStory]) -> Iterator[Line]:

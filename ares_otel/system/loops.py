@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # a bot without asyncio need not import it, and one with it has
     import asyncio
 
-__all__ = ["Loops", "attach_if_running"]
+__all__ = ["Loops", "attach_if_running", "running_loop"]
 
 INTERVAL: Final = 0.5
 KEPT: Final = 1_024

@@ -188,7 +188,7 @@ def test_plain_lines() -> None:
     console = Console(file=io.StringIO(), width=160)
     seen: list[Event] = []
     with Lines(console) as lines:
-        replay = open_replay(None, "t", 7, lambda event: (lines(event), seen.append(event))[0])
+        replay = open_replay(None, "t", 7, demo._both(lines, seen.append))
         for _ in range(5):
             replay.step()
         lines(Trouble("no network"))

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from orders_kit import ORIGIN, SECOND, WALL, known, opened, order, plain, run, sent, start, told, update
 
@@ -103,6 +103,8 @@ ACTS = st.lists(
 
 @settings(max_examples=50)
 @given(ACTS)
+@example([(1, "submit", 0, 0), (1, "fill", 0, 0), (1, "commit", 0, 0), (0, "submit", 0, 0)])
+@example([(0, "fill", 0, 0), (1, "submit", 0, 0), (1, "commit", 0, 0), (0, "restart", 0, 0)])
 def test_whatever_processes_do_each_fill_counts_once(acts: list[tuple[int, str, int, int]]) -> None:
     """Three processes send, report, commit and restart in any order; in the end all know the same, and all of it."""
     with tempfile.TemporaryDirectory() as directory:

@@ -437,6 +437,23 @@ def test_verdict_that_comes_too_late() -> None:
     assert state.accounts().balanced
 
 
+def test_verdict_on_a_batch_that_the_disk_lost(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict on a batch that was lost meanwhile is not taken for one on the next."""
+    state = delivery(spool)
+    state.add(batch(0), 0.0)
+    lost = state.due(0.0)
+    assert lost is not None
+    with monkeypatch.context() as patched:
+        patched.setattr("ares_otel.pipeline.segments._load", lambda *_: None)
+        state.backlog.spill()
+    state.add(batch(1), 0.0)
+    assert number_of(state.due(0.0)) == 1
+    state.settle(lost, Verdict("delivered"), 0.25, 0.0)
+
+    assert number_of(state.backlog.head) == 1
+    assert state.accounts().exported == 0
+
+
 def test_disk_that_cannot_be_read(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the disk cannot be read, nothing is due: younger batches do not overtake."""
     state = delivery(spool)

@@ -368,6 +368,36 @@ def test_next_address(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     assert send(sink).reason == "connection"
 
 
+def test_each_address_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that swallows everything leaves time for the next."""
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))
+    shares: list[float] = []
+
+    def swallow(wire: Wire, _: object) -> None:
+        shares.append(wire.deadline - time.monotonic())
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
+    monkeypatch.setattr(Wire, "connect", swallow)
+
+    assert HttpTransport("http://collector.example").send(batch_of("a"), 100.0).reason == "timeout"
+    assert [round(100.0 / share) for share in shares] == [4, 3, 2, 1]
+
+
+def test_connections_are_made_here_only(sink: Sink) -> None:
+    """The HTTP library does not connect by itself: it would know neither TLS nor deadline."""
+    transport = HttpTransport(sink.url)
+    transport.send(batch_of("a"), SECONDS)
+    connection = transport._link._connection
+    assert connection is not None
+    connection.sock = None
+
+    assert transport.send(batch_of("b"), SECONDS).reason == "protocol"
+    assert transport.send(batch_of("c"), SECONDS) == DELIVERED
+    assert sink.delivered == ["a", "c"]
+    transport.close()
+
+
 def test_close_breaks_off(sink: Sink) -> None:
     """A close from another thread ends a request that hangs; the next opens a connection again."""
     sink.script.append(hang)

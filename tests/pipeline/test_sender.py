@@ -136,6 +136,18 @@ def test_empty_batch(make: Make) -> None:
     assert transport.tried == []
 
 
+def left_behind(root: Path, spans: int) -> Spool:
+    """Return the spool of the next process, once the last one has let go of what it left."""
+    found = Spool(root)
+    deadline = time.monotonic() + SECONDS
+    while not found.adopted and time.monotonic() < deadline:
+        found.close()
+        time.sleep(0.005)
+        found = Spool(root)
+    assert found.adopted == spans
+    return found
+
+
 def test_accounts(make: Make) -> None:
     """After a flush the accounts tell what was delivered, when, and how long it took."""
     sender = make(Script(Verdict("delivered", rejected=1, detail="one")))
@@ -446,7 +458,7 @@ def test_shutdown_while_the_transport_is_stuck(make: Make, tmp_path: Path) -> No
     eventually(lambda: transport.delivered)
     assert sender.accounts() == left
     heir = Script()
-    assert make(heir, Spool(tmp_path)).flush(SECONDS)
+    assert make(heir, left_behind(tmp_path, 30)).flush(SECONDS)
     assert heir.delivered == texts(range(30))
 
 
@@ -467,7 +479,7 @@ def test_shutdown_of_what_is_on_disk(make: Make, tmp_path: Path) -> None:
 
     assert not sender.shutdown(0.05)
     heir = Script()
-    assert make(heir, Spool(tmp_path)).flush(SECONDS)
+    assert make(heir, left_behind(tmp_path, 3)).flush(SECONDS)
     assert heir.delivered == texts(range(3))
     released.set()
 
@@ -490,6 +502,22 @@ def test_shutdown_twice_at_once(make: Make) -> None:
     assert answers == [True, True]
 
 
+def test_flush_during_a_shutdown(make: Make) -> None:
+    """A flush that waits is over when the shutdown is."""
+    transport = Script()
+    transport.gate.clear()
+    sender = make(transport)
+    submit(sender, "a")
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(sender.flush(1_000.0)))
+    thread.start()
+    eventually(lambda: transport.tried)
+
+    assert not sender.shutdown(0.05)
+    thread.join(SECONDS)
+    assert answers == [False]
+
+
 def test_closing_fails(make: Make, tmp_path: Path) -> None:
     """A transport that cannot be closed keeps the content from nobody."""
 
@@ -502,9 +530,7 @@ def test_closing_fails(make: Make, tmp_path: Path) -> None:
 
     assert not sender.shutdown(0.05)
     assert GUARD.counts()["sender"] > 0
-    spool = Spool(tmp_path)
-    assert spool.adopted == 1
-    spool.close()
+    left_behind(tmp_path, 1).close()
 
 
 @pytest.fixture
@@ -645,7 +671,7 @@ def test_hung_receiver(tmp_path: Path) -> None:
             late = max(overrun(sender.flush, 0.3), overrun(sender.shutdown, 0.5))
             assert sender.accounts().spooled == 100
             sink.script.clear()
-            assert over_http(sink, root).shutdown(SECONDS)
+            assert Sender(HttpTransport(sink.url), left_behind(root, 100)).shutdown(SECONDS)
             assert sink.delivered == texts(range(100))
         return late
 

@@ -171,58 +171,56 @@ class Whole:
 
 def whole(ids: Ids, start: int, *, number: int, order: bool, statuses: Sequence[str]) -> Whole:
     """Return a decision as the library tells it."""
-    client = f"C-{number}"
-    symbol = ("SP500", "NASDAQ")[number % 2]
+    client, symbol = f"C-{number}", ("SP500", "NASDAQ")[number % 2]
     place: dict[Attribute, Any] = {a.STRATEGY: "swing", a.SYMBOL: symbol, a.VENUE: "paper"}
-    root = span(
+    root = _root(ids, start, place)
+    children = _children(ids, start)
+    if not order:
+        return Whole(ids, client, [*children, root], [])
+    submit = _submit(ids, start + 9 * MILLISECOND, client, place)
+    updates = [_update(ids, submit, client, place, status, 1 + at) for at, status in enumerate(statuses)]
+    return Whole(ids, client, [*children, submit, root], updates)
+
+
+def _root(ids: Ids, start: int, place: dict[Attribute, Any]) -> Span:
+    facts = {
+        a.TIMEFRAME: "1d",
+        a.MARKET_PRICE: 1_431.2,
+        a.MARKET_DATA_AGE: 2.1,
+        a.EVENT_TIME: 1_173_052_800 * SECOND,
+        a.ACTION: "buy",
+        a.CONFIDENCE: 0.66,
+        a.THRESHOLD: 0.6,
+        a.REASON: "weighted vote 0.66 > 0.60",
+        a.AGREEMENT: 0.8,
+        a.ENTROPY: 0.72,
+        a.REGIME: "bull_trend",
+        a.REGIME_CONFIDENCE: 0.81,
+    }
+    return span(
         s.DECISION,
-        {
-            **ids.common,
-            **place,
-            a.TIMEFRAME: "1d",
-            a.MARKET_PRICE: 1_431.2,
-            a.MARKET_DATA_AGE: 2.1,
-            a.EVENT_TIME: 1_173_052_800 * SECOND,
-            a.ACTION: "buy",
-            a.CONFIDENCE: 0.66,
-            a.THRESHOLD: 0.6,
-            a.REASON: "weighted vote 0.66 > 0.60",
-            a.AGREEMENT: 0.8,
-            a.ENTROPY: 0.72,
-            a.REGIME: "bull_trend",
-            a.REGIME_CONFIDENCE: 0.81,
-        },
+        {**ids.common, **place, **facts},
         trace=ids.trace,
         own=ids.root,
         parent=ids.parent,
         start=start,
         seconds=0.0124,
-        events=_events(start, symbol),
+        events=_events(start, place[a.SYMBOL]),
     )
-    children = _children(ids, start)
-    if not order:
-        return Whole(ids, client, [*children, root], [])
-    submit = span(
-        s.ORDER_SUBMIT,
-        {
-            **ids.common,
-            **place,
-            a.CLIENT_ID: client,
-            a.SIDE: "buy",
-            a.ORDER_TYPE: "limit",
-            a.QUANTITY: 12.0,
-            a.PRICE: 1_432.0,
-            a.CURRENCY: "USD",
-            a.ARRIVAL_MID: 1_431.2283,
-        },
-        trace=ids.trace,
-        own=ids.span(),
-        parent=ids.root,
-        start=start + 9 * MILLISECOND,
-        seconds=0.0004,
-    )
-    updates = [_update(ids, submit, client, place, status, 1 + at) for at, status in enumerate(statuses)]
-    return Whole(ids, client, [*children, submit, root], updates)
+
+
+def _submit(ids: Ids, start: int, client: str, place: dict[Attribute, Any]) -> Span:
+    facts = {
+        a.CLIENT_ID: client,
+        a.SIDE: "buy",
+        a.ORDER_TYPE: "limit",
+        a.QUANTITY: 12.0,
+        a.PRICE: 1_432.0,
+        a.CURRENCY: "USD",
+        a.ARRIVAL_MID: 1_431.2283,
+    }
+    said = {**ids.common, **place, **facts}
+    return span(s.ORDER_SUBMIT, said, trace=ids.trace, own=ids.span(), parent=ids.root, start=start, seconds=0.0004)
 
 
 def _children(ids: Ids, start: int) -> list[Span]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from server_kit import fresh, store_all
 from spans import START, Bot, Whole, event, span
 
@@ -20,6 +20,7 @@ from ares_otel.cli import serve as serve_command
 from ares_otel.records import Regime, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.semconv.model import Attribute
 from ares_otel.server.explain import explain, render
 from ares_otel.server.reader import Reader
 from ares_otel.server.sentence import sentence
@@ -299,36 +300,38 @@ def test_whatever_is_shown_is_one_harmless_line() -> None:
     assert listed({str(at): at for at in range(20)}).endswith("9 9, 8 8, … 8 more")
 
 
-def test_facts_that_are_told_sparsely(tmp_path: Path) -> None:
-    """Records with hardly anything in them give short lines, not failures."""
-    database = fresh(tmp_path)
+def _sparse() -> list[Span]:
+    """Return a decision whose records say hardly anything."""
+    kinds = (s.VOTE, s.REGIME, s.DECISION_PATH, s.FEATURES, s.PREDICTION, s.MARKET_DATA, s.OUTCOME, s.EXCEPTION)
     events = [
-        *(event(kind, START, {}) for kind in (s.VOTE, s.REGIME, s.DECISION_PATH, s.FEATURES, s.PREDICTION)),
-        *(event(kind, START, {}) for kind in (s.MARKET_DATA, s.OUTCOME, s.EXCEPTION)),
+        *(event(kind, START, {}) for kind in kinds),
         event(s.REGIME, START, {a.REGIME: "breakout", a.REGIME_RAW: "pop", a.INDICATORS: {"adx": 40.0}}),
         event(s.VOTE, START, {a.META_LEARNER: True, a.MODEL_VERSION: "2"}),
         event(s.DECISION_PATH, START, {a.STEP: "gate", a.PATH_PASSED: False}),
         event(s.FEATURES, START, {a.MODEL_NAME: "m"}),
     ]
-    decision = span(s.DECISION, {a.CORRELATION_ID: "sparse"}, events=events, seconds=0)
-    spans = [
+    updates: list[dict[Attribute, Any]] = [{}, {a.STATUS: "new", a.TRANSITION_VALID: False}]
+    updates.append({a.STATUS: "new", a.DUPLICATE: True})
+    calls: list[dict[Attribute, Any]] = [{}, {a.HTTP_STATUS: 429, a.RATE_LIMIT_WAIT: 0.25, a.ERROR_TYPE: "RateLimit"}]
+    return [
+        span(s.DECISION, {a.CORRELATION_ID: "sparse"}, events=events, seconds=0),
         span(s.RISK_CHECK, {}, own=b"check001", parent=b"S" * 8),
         span(s.ORDER_SUBMIT, {a.CLIENT_ID: "c"}, own=b"order001", parent=b"S" * 8),
-        span(s.ORDER_UPDATE, {a.CLIENT_ID: "c"}, own=b"update01", parent=b"order001"),
-        span(
-            s.ORDER_UPDATE,
-            {a.CLIENT_ID: "c", a.STATUS: "new", a.TRANSITION_VALID: False},
-            own=b"update02",
-            parent=b"order001",
+        *(
+            span(s.ORDER_UPDATE, {a.CLIENT_ID: "c", **facts}, own=bytes([at]) * 8, parent=b"order001")
+            for at, facts in enumerate(updates, start=1)
         ),
-        span(
-            s.ORDER_UPDATE,
-            {a.CLIENT_ID: "c", a.STATUS: "new", a.DUPLICATE: True},
-            own=b"update03",
-            parent=b"order001",
+        *(
+            span("exchange ping", facts, own=bytes([at]) * 8, parent=b"S" * 8)
+            for at, facts in enumerate(calls, start=8)
         ),
     ]
-    store_all(database, [[decision, *spans]])
+
+
+def test_facts_that_are_told_sparsely(tmp_path: Path) -> None:
+    """Records with hardly anything in them give short lines, not failures, and nothing that was not said."""
+    database = fresh(tmp_path)
+    store_all(database, [_sparse()])
 
     lines = [line.strip("├└─│ ") for line in told(database, "sparse").splitlines()[7:]]
 
@@ -351,6 +354,8 @@ def test_facts_that_are_told_sparsely(tmp_path: Path) -> None:
         "update",
         "new, not allowed by FIX",
         "new, a duplicate",
+        "exchange ping",
+        "exchange ping: HTTP 429, waited 250 ms for the rate limit, RateLimit",
         "exception:",
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
@@ -40,12 +40,14 @@ UNKNOWN = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(NUMBERS, st.text(), UNKNOWN, UNKNOWN)
 def test_reads_what_the_official_classes_write(rejected: int, message: str, before: bytes, after: bytes) -> None:
     """Count and message arrive, with unknown fields around them."""
     assert parse_response(before + answer(rejected, message) + after) == (rejected, message)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NUMBERS, st.text(max_size=5), UNKNOWN), max_size=3))
 def test_pieces_are_merged_as_protobuf_merges_them(pieces: list[tuple[int, str, bytes]]) -> None:
     """Of a message in several pieces the last word counts."""
@@ -64,11 +66,17 @@ def test_negative_count_is_zero() -> None:
     assert parse_response(answer(-5, "odd")) == (0, "odd")
 
 
+def test_unknown_fields_of_the_partial_success() -> None:
+    """A field that a later version may add is skipped."""
+    assert parse_response(delimited(1, b"\x18\x05" + delimited(4, b"x") + b"\x08\x07")) == (7, "")
+
+
 def test_message_that_is_no_text() -> None:
     """Bytes that are no UTF-8 are replaced, so that the count is not lost."""
     assert parse_response(delimited(1, b"\x08\x07" + delimited(2, b"a\xff"))) == (7, "a\ufffd")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 @example(b"\x0a\x05\x08")  # shorter than it says
 @example(b"\x0a\x02\x08\x80")  # varint without an end
