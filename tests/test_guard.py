@@ -50,6 +50,7 @@ class Raising(logging.Filter):
     """A filter of the bot's that fails."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Fail."""
         raise ZeroDivisionError(record.getMessage())
 
 

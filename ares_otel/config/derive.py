@@ -14,7 +14,7 @@ from ares_otel.config.problems import Origin, Problems
 from ares_otel.config.source import read_text
 from ares_otel.config.values import Mismatch, convert
 
-__all__ = ["derive"]
+__all__ = ["Derivation", "derive"]
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 HEADERS_LIMIT = 1 << 16

@@ -11,7 +11,7 @@ from yaml.composer import ComposerError
 
 from ares_otel.config.values import Mismatch, Substituted
 
-__all__ = ["UNSET", "DocumentError", "Entry", "compose", "entries", "raw_value"]
+__all__ = ["UNSET", "BoundedLoader", "DocumentError", "Entry", "compose", "entries", "raw_value"]
 
 DEEPEST = 20
 MOST_NODES = 20_000

@@ -119,7 +119,7 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
 def _watch(console: Console, options: Options, url: str, metrics: str | None) -> Iterator[View]:
     where = f"spans to {url}" if options.otlp else f"stored in {options.directory / 'ares.db'}"
     command = f"ares-otel explain ORDER --database {options.directory / 'ares.db'}"
-    footer = f"{where} · numbers at {metrics} · why was an order sent? {command} · Ctrl-C ends"
+    footer = f"{where} · numbers at {metrics} · Ctrl-C ends\nwhy was an order sent? {command}"
     if console.is_terminal:
         with Screen(console, footer) as screen:
             yield screen

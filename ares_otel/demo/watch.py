@@ -18,7 +18,8 @@ from ares_otel.demo.orders import ExecutionReport
 
 __all__ = ["Journal", "Lines", "Screen", "sentence"]
 
-ROWS: Final = 14
+ROWS: Final = 12
+ORDERS: Final = 4
 REMEMBERED: Final = 2_000
 REFRESHES: Final = 6
 EVERY: Final = 1_000
@@ -107,6 +108,7 @@ class Screen:
 
     def __init__(self, console: Console, footer: str) -> None:
         self._rows: deque[Decision] = deque(maxlen=ROWS)
+        self._orders: deque[Decision] = deque(maxlen=ORDERS)
         self._states: OrderedDict[str, str] = OrderedDict()
         self._footer = footer
         self._note = ""
@@ -117,6 +119,8 @@ class Screen:
         """Take what happened; the picture is drawn by the clock, not by the event."""
         if isinstance(event, Decision):
             self._rows.append(event)
+            if event.orders:
+                self._orders.append(event)
         elif isinstance(event, ExecutionReport):
             self._states[event.client_id] = event.status
             if len(self._states) > REMEMBERED:
@@ -137,19 +141,24 @@ class Screen:
 
     def _render(self) -> RenderableType:
         done, total = self._progress.done, self._progress.total
-        bar = ProgressBar(total=total, completed=done, width=40)
         line = Table.grid(padding=(0, 2))
-        line.add_row("history", bar, f"{done:,} of {total:,} decisions")
-        return Group(self._table(), line, Text(self._note, style="yellow"), Text(self._footer, style="bright_black"))
+        line.add_row("history", ProgressBar(total=total, completed=done, width=40), f"{done:,} of {total:,} decisions")
+        parts: list[RenderableType] = [self._table("newest decisions", list(self._rows))]
+        if self._orders:
+            parts.append(self._table("newest orders", list(self._orders)))
+        if self._note:
+            parts.append(Text(self._note, style="yellow"))
+        return Group(*parts, line, Text(self._footer, style="bright_black"))
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False, expand=False, header_style="bright_black")
-        for name, justify in (("day", "left"), ("strategy", "left"), ("symbol", "left"), ("price", "right")):
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]
-        for name in ("regime", "votes", "action", "order", "state"):
-            table.add_column(name, no_wrap=True)
-        table.add_column("equity", justify="right")
-        for decision in list(self._rows):
+    def _table(self, title: str, decisions: list[Decision]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bright_black", title=title, title_justify="left")
+        for name, width in (("day", 10), ("strategy", 9), ("symbol", 7)):
+            table.add_column(name, min_width=width)
+        table.add_column("price", justify="right", min_width=9)
+        for name, width in (("regime", 8), ("votes", 10), ("action", 6), ("order", 28), ("state", 16)):
+            table.add_column(name, min_width=width, no_wrap=True)
+        table.add_column("equity", justify="right", min_width=8)
+        for decision in decisions:
             table.add_row(*self._cells(decision))
         return table
 

@@ -27,7 +27,7 @@ from ares_otel.server.rows import (
     is_decision,
 )
 from ares_otel.server.values import flag, number, text
-from ares_otel.server.views import SpanView
+from ares_otel.server.views import AttributeMap, SpanView
 
 __all__ = ["ORDER", "ORDER_SPANS", "UPDATE", "Booking", "OrderSpans"]
 
@@ -183,7 +183,7 @@ class Booking:
         name = self.desk.name
         said = [span.attributes for span in (*submits, *updates)]
         named = (("strategy", STRATEGY), ("symbol", SYMBOL), ("venue", VENUE), ("side", SIDE), ("type", TYPE))
-        texts = (name(kind, next(filter(None, (text(each, key) for each in said)), None)) for kind, key in named)
+        texts = (name(kind, _first(said, key)) for kind, key in named)
         sent = submits[0].attributes if submits else {}
         return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
 
@@ -211,6 +211,14 @@ class Booking:
                 int(flag(facts, VALID, default=True)),
             ),
         )
+
+
+def _first(said: Iterable[AttributeMap], key: str) -> str | None:
+    for facts in said:
+        found = text(facts, key)
+        if found is not None:
+            return found
+    return None
 
 
 def _owns(decision: SpanView, span: SpanView) -> bool:

@@ -17,7 +17,7 @@ from ares_otel.system import System, attach_if_running
 
 __all__ = ["Measuring"]
 
-SCRAPE = 2.0
+SCRAPE = 8.0
 
 Resource = dict[str, "str | int"]
 

@@ -11,14 +11,15 @@ import argparse
 import random
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ares_otel.pipeline.model import EventData, Scope, SpanData, Value
@@ -53,7 +54,7 @@ class Load:
     """Makes requests with the library's own encoder; ids begin with the time, as the library makes them."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311  the same load in each run
         self.encoder = Encoder({"service.name": "ares-bot", "ares.mode": "paper"})
         self.number = 0
         self.late: list[SpanData] = []
@@ -75,11 +76,19 @@ class Load:
         head = f"{millis:012x}"
         correlation = f"{head[:8]}-{head[8:]}-7{tail[:3]}-8{tail[3:6]}-{tail[6:18]}"
         common: dict[str, Value] = {a.CORRELATION_ID.key: correlation, a.DECISION_ID.key: f"{head}{root:016x}"}
-        place = {a.STRATEGY.key: draw.choice("ABCDE"), a.SYMBOL.key: f"SYM{draw.randrange(20)}", a.VENUE.key: "paper"}
+        place: dict[str, Value] = {
+            a.STRATEGY.key: draw.choice("ABCDE"),
+            a.SYMBOL.key: f"SYM{draw.randrange(20)}",
+            a.VENUE.key: "paper",
+        }
         for at, name in enumerate(("analyst", "strategist", "tactician")):
             facts = common | {a.COMPONENT.key: name}
             yield self._span(trace, root, name, start + at * MILLISECOND, facts)
-        checked = {a.CHECK.key: "max_position", a.LIMIT_VALUE.key: 100.0, a.CHECK_VALUE.key: draw.random() * 100}
+        checked: dict[str, Value] = {
+            a.CHECK.key: "max_position",
+            a.LIMIT_VALUE.key: 100.0,
+            a.CHECK_VALUE.key: draw.random() * 100,
+        }
         yield self._span(trace, root, s.RISK_CHECK.name, start, common | checked | {a.CHECK_OUTCOME.key: "passed"})
         if self.number % 2:
             yield from self._order(trace, root, start, common | place)
@@ -101,7 +110,7 @@ class Load:
             a.AGREEMENT.key: 0.8,
             a.ENTROPY.key: 0.72,
         }
-        votes = [
+        votes: list[dict[str, Value]] = [
             {
                 a.MODEL_NAME.key: model,
                 a.ACTION.key: draw.choice(ACTIONS),
@@ -115,10 +124,25 @@ class Load:
 
     def _order(self, trace: int, root: int, start: int, common: dict[str, Value]) -> Iterator[SpanData]:
         client = f"ord-{self.random.getrandbits(64):016x}"
-        order = common | {a.CLIENT_ID.key: client, a.SIDE.key: "buy", a.ORDER_TYPE.key: "limit", a.QUANTITY.key: 1.5}
+        order: dict[str, Value] = common | {
+            a.CLIENT_ID.key: client,
+            a.SIDE.key: "buy",
+            a.ORDER_TYPE.key: "limit",
+            a.QUANTITY.key: 1.5,
+        }
         sent = self._span(trace, root, s.ORDER_SUBMIT.name, start, order | {a.PRICE.key: self.random.random()})
-        fill = {a.CLIENT_ID.key: client, a.STATUS.key: "filled", a.CUM_QUANTITY.key: 1.5, a.AVG_PRICE.key: 99.5}
-        money = {a.FILL_QUANTITY.key: 1.5, a.FILL_PRICE.key: 99.5, a.FEE.key: 0.1, a.FEE_CURRENCY.key: "USD"}
+        fill: dict[str, Value] = {
+            a.CLIENT_ID.key: client,
+            a.STATUS.key: "filled",
+            a.CUM_QUANTITY.key: 1.5,
+            a.AVG_PRICE.key: 99.5,
+        }
+        money: dict[str, Value] = {
+            a.FILL_QUANTITY.key: 1.5,
+            a.FILL_PRICE.key: 99.5,
+            a.FEE.key: 0.1,
+            a.FEE_CURRENCY.key: "USD",
+        }
         late = self._span(trace, sent.span_id, s.ORDER_UPDATE.name, start + 10**9, common | fill | money)
         self.late.append(late)
         yield sent
@@ -190,7 +214,7 @@ class Ours:
         self.store.close()
 
 
-def _text(value: Message) -> str:
+def _text(value: AnyValue) -> str:
     kind = value.WhichOneof("value")
     return str(getattr(value, kind)) if kind else ""
 
@@ -222,14 +246,15 @@ def _round(variant: Callable[[Path], Ours | Plain], bodies: list[bytes]) -> Resu
 
 
 def _report(results: dict[str, list[Result]], decisions: int) -> None:
-    print(f"{'':14}{'spans/s':>10}{'CPU µs/span':>14}{'CPU µs/decision':>18}{'bytes/decision':>17}")
+    lines = [f"{'':14}{'spans/s':>10}{'CPU µs/span':>14}{'CPU µs/decision':>18}{'bytes/decision':>17}"]
     for name, rounds in results.items():
         spans = rounds[0].spans
         cpu, wall = (statistics.median(getattr(each, kind) for each in rounds) for kind in ("cpu", "wall"))
-        each = f"{spans / wall:>10,.0f}{cpu / spans * 1e6:>14.1f}{cpu / decisions * 1e6:>18.0f}"
-        print(f"{name:14}{each}{rounds[0].size / decisions:>17,.0f}")
+        costs = f"{spans / wall:>10,.0f}{cpu / spans * 1e6:>14.1f}{cpu / decisions * 1e6:>18.0f}"
+        lines.append(f"{name:14}{costs}{rounds[0].size / decisions:>17,.0f}")
     ratio = statistics.median(plain.cpu / ours.cpu for ours, plain in zip(*results.values(), strict=True))
-    print(f"plain tables take {ratio:.1f} times the CPU")
+    lines.append(f"plain tables take {ratio:.1f} times the CPU")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 import ares_otel as ares
 from ares_otel import Vote
 
-__all__ = ["SPANS", "Careful", "Input", "Nothing", "Ours", "Usual", "Variant", "inputs"]
+__all__ = ["SPANS", "Careful", "Input", "Nothing", "Ours", "OursCareful", "Usual", "Variant", "inputs"]
 
 MODELS = ("xgb", "lgbm", "lstm", "tcn", "transformer")
 BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
-SPANS = {"nothing": 0, "ours": 5, "careful SDK": 10, "usual SDK": 10}
+SPANS = {"nothing": 0, "ours": 5, "ours, careful": 5, "careful SDK": 10, "usual SDK": 10}
 """Spans of one decision: our votes are events of the decision, the SDK's are spans as its users write them."""
 
 
@@ -62,7 +62,7 @@ class Variant(Protocol):
 
 def inputs(count: int = 1_024, seed: int = 1) -> list[Input]:
     """Return the same inputs in every run."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311  the same inputs in every run
     return [
         Input(
             symbol=draw.choice(["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"]),
@@ -101,12 +101,9 @@ class Nothing:
 
 
 class Ours:
-    """ares_otel; the worker derives the metrics from the same records."""
+    """ares_otel as people write it: stages are blocks. The worker derives the metrics from the same records."""
 
-    def __init__(self, endpoint: str) -> None:
-        quiet = {"recorder.drain_interval": 60.0, "metrics.port": 0, "spool.enabled": False}
-        self.telemetry = ares.setup(overrides={"exporter.endpoint": endpoint, "ledger.enabled": False, **quiet})
-        self.number = 0
+    number = 0
 
     def decide(self, given: Input) -> int:
         """Make one decision."""
@@ -127,20 +124,23 @@ class Ours:
                 pass
             with d.stage("tactician", {"entry": given.price, "stop": 0.98, "take": 1.05, "leverage": 2.0}):
                 pass
-            agree = 0
-            for _, action, _, _ in given.votes:
-                if action == given.side:
-                    agree += 1
-            d.votes([Vote(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
-            d.resolve(given.side, confidence=given.confidence)
-            self.number += 1
-            d.order(
-                f"{given.order_id}-{self.number}",
-                side=given.side,
-                type="limit",
-                quantity=given.quantity,
-                price=given.price,
-            )
+            return self._conclude(d, given)
+
+    def _conclude(self, d: ares.LiveDecision, given: Input) -> int:
+        agree = 0
+        for _, action, _, _ in given.votes:
+            if action == given.side:
+                agree += 1
+        d.votes([Vote(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
+        d.resolve(given.side, confidence=given.confidence)
+        Ours.number += 1
+        d.order(
+            f"{given.order_id}-{Ours.number}",
+            side=given.side,
+            type="limit",
+            quantity=given.quantity,
+            price=given.price,
+        )
         return agree
 
     def flush(self) -> None:
@@ -150,6 +150,28 @@ class Ours:
     def close(self) -> None:
         """End."""
         ares.shutdown(30.0)
+
+
+class OursCareful(Ours):
+    """ares_otel by somebody who measured: stages that follow each other are said with one call each."""
+
+    def decide(self, given: Input) -> int:
+        """Make one decision."""
+        with ares.decision(
+            symbol=given.symbol,
+            strategy=given.strategy,
+            venue="binance",
+            timeframe="1h",
+            price=given.price,
+            data_age=0.2,
+        ) as d:
+            d.did(
+                "analyst",
+                {"signal": given.signal, "score": given.score, "features": given.features, "regime": given.regime},
+            )
+            d.did("strategist", {"bias": given.signal, "risk": given.score, "horizon": 15, "name": "x"})
+            d.did("tactician", {"entry": given.price, "stop": 0.98, "take": 1.05, "leverage": 2.0})
+            return self._conclude(d, given)
 
 
 class _Metrics:

@@ -120,14 +120,17 @@ def test_an_odd_carrier_never_raises(carrier: Any) -> None:
 class Broken(TextMapPropagator):
     """A propagator that fails."""
 
-    def inject(self, *args: Any, **kwargs: Any) -> None:
+    def inject(self, *_: object, **__: object) -> None:
+        """Fail."""
         raise RuntimeError("no")
 
-    def extract(self, *args: Any, **kwargs: Any) -> Context:
+    def extract(self, *_: object, **__: object) -> Context:
+        """Fail."""
         raise RuntimeError("no")
 
     @property
     def fields(self) -> set[str]:
+        """None."""
         return set()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -55,7 +55,7 @@ def test_installed_twice_and_taken_back_once() -> None:
 
 
 def test_somebody_elses_patch_is_left_in_place() -> None:
-    """Who patched after us is not undone with us: ours does nothing more, and works again when it is installed again."""
+    """Who patched after us is not undone with us: ours does nothing more, until it is installed again."""
     seen: list[str] = []
     threads.install()
     ours = threading.Thread.start
@@ -120,7 +120,9 @@ def test_a_class_that_allows_no_other_run(ares_capture: Capture) -> None:
     ran = threading.Event()
 
     class Sealed(threading.Thread):
-        run = property(lambda self: ran.set)  # type: ignore[assignment]
+        @property
+        def run(self) -> Callable[[], None]:
+            return ran.set
 
     with ares.decision():
         sealed = Sealed()

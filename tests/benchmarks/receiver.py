@@ -1,4 +1,4 @@
-"""An OTLP/HTTP receiver in a process of its own that decodes what comes and counts it: `python sink.py`."""
+"""An OTLP/HTTP receiver in a process of its own that decodes what comes and counts it: `python receiver.py`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,183 @@
+"""What tests of the set-up need: bots in processes of their own, received spans as plain data, scrapes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.request import Request, urlopen
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from sink import Sink
+
+from ares_otel.setup import Handle
+
+__all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "scrape", "spans"]
+
+PATIENCE = 60.0
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+PRELUDE = """
+import json, logging, os, signal, sys, threading, time
+import ares_otel as ares
+
+def say(*what):
+    os.write(1, (json.dumps(what) + "\\n").encode())
+
+def decide(number, **more):
+    with ares.decision(symbol="BTC", strategy=f"s{number}", **more) as d:
+        d.resolve("buy")
+"""
+
+
+class Begin(Protocol):
+    """Sets telemetry up in this process; settings by key with `__` for the dot."""
+
+    def __call__(self, sink: Sink | None = None, **settings: object) -> Handle:
+        """Begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a bot ended: exit status (negative: signal), what it said, what it wrote to standard error."""
+
+    status: int
+    said: list[Any]
+    errors: str
+
+    @property
+    def well(self) -> list[Any]:
+        """What it said, after a good end."""
+        assert self.status == 0, self.errors
+        return self.said
+
+
+class Bot:
+    """A bot in a process of its own, with state in a directory of the test.
+
+    Args:
+        script: what it does, after `ares` was imported; `say()` tells the test, `decide(n)` makes a decision.
+        directory: where its state lives.
+        sink: where it sends to; None: nowhere.
+        environ: further environment variables.
+        options: of the interpreter.
+    """
+
+    def __init__(
+        self, script: str, directory: Path, sink: Sink | str | None, *options: str, **environ: str | None
+    ) -> None:
+        given = {
+            **os.environ,
+            "XDG_STATE_HOME": str(directory),
+            "ARES_OTEL_METRICS_PORT": "0",
+            "ARES_OTEL_METRICS_SYSTEM": "false",
+            "OTEL_TRACES_EXPORTER": "otlp" if sink is not None else "none",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": sink.url if isinstance(sink, Sink) else sink,
+            **environ,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", *options, "-c", PRELUDE + script],
+            env={name: value for name, value in given.items() if value is not None},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def next(self) -> list[Any]:
+        """Wait for what it says next."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.end().errors
+        said: list[Any] = json.loads(line)
+        return said
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        try:
+            out, errors = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return Ended(self.process.returncode, [json.loads(line) for line in out.splitlines()], errors)
+
+
+def decide(ares: Any, *strategies: str) -> None:
+    """Make a decision for each strategy."""
+    for strategy in strategies:
+        with ares.decision(symbol="BTC", strategy=strategy) as d:
+            d.resolve("buy")
+
+
+def _requests(sink: Sink) -> Iterable[ExportTraceServiceRequest]:
+    return (ExportTraceServiceRequest.FromString(request.body) for request in list(sink.requests))
+
+
+def resources(sink: Sink) -> list[dict[str, Any]]:
+    """Return the resource of each request that came."""
+    return [_plain(part.resource.attributes) for request in _requests(sink) for part in request.resource_spans]
+
+
+def spans(sink: Sink) -> list[dict[str, Any]]:
+    """Return the spans that came, as plain data with their scope and resource."""
+    return [
+        {
+            "name": span.name,
+            "trace_id": span.trace_id.hex(),
+            "span_id": span.span_id.hex(),
+            "parent_id": span.parent_span_id.hex(),
+            "kind": span.kind,
+            "flags": span.flags,
+            "status": (span.status.code, span.status.message),
+            "attributes": _plain(span.attributes),
+            "events": [(event.name, _plain(event.attributes)) for event in span.events],
+            "links": [(link.trace_id.hex(), link.span_id.hex(), _plain(link.attributes)) for link in span.links],
+            "dropped": (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
+            "scope": scope.scope.name,
+            "resource": _plain(part.resource.attributes),
+        }
+        for request in _requests(sink)
+        for part in request.resource_spans
+        for scope in part.scope_spans
+        for span in scope.spans
+    ]
+
+
+def named(sink: Sink, name: str = "decision") -> list[str]:
+    """Return the strategies of the spans of one name, sorted."""
+    return sorted(str(span["attributes"].get("ares.strategy")) for span in spans(sink) if span["name"] == name)
+
+
+def _plain(attributes: Iterable[KeyValue]) -> dict[str, Any]:
+    return {each.key: _value(each.value) for each in attributes}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(each) for each in value.array_value.values]
+    if kind == "kvlist_value":
+        return _plain(value.kvlist_value.values)
+    return getattr(value, kind) if kind else None
+
+
+def scrape(url: str | None) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Return all samples of a metrics page, by name and labels."""
+    assert url is not None
+    with urlopen(Request(url, headers={"Accept": OPENMETRICS}), timeout=PATIENCE) as answer:  # noqa: S310  our own page
+        text = answer.read().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): float(sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
