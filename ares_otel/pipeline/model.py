@@ -19,6 +19,7 @@ class EventData(NamedTuple):
     name: str
     time: int
     attributes: Mapping[str, Value]
+    dropped_attributes: int = 0
 
 
 class LinkData(NamedTuple):
@@ -27,6 +28,8 @@ class LinkData(NamedTuple):
     trace_id: int
     span_id: int
     attributes: Mapping[str, Value]
+    flags: int = 0
+    dropped_attributes: int = 0
 
 
 class SpanData(NamedTuple):

@@ -122,10 +122,11 @@ def to_span_data(item: object) -> tuple[Scope, SpanData] | None:
             start=start,
             end=item.end_time or start,
             attributes=_plain(item.attributes),
-            events=[EventData(event.name, event.timestamp, _plain(event.attributes)) for event in item.events],
-            links=[
-                LinkData(link.context.trace_id, link.context.span_id, _plain(link.attributes)) for link in item.links
+            events=[
+                EventData(event.name, event.timestamp, _plain(event.attributes), _lost(event.attributes))
+                for event in item.events
             ],
+            links=[_link(link) for link in item.links],
             status=item.status.status_code.value,
             message=item.status.description or "",
             trace_state=own.trace_state.to_header() if own.trace_state else "",
@@ -137,5 +138,17 @@ def to_span_data(item: object) -> tuple[Scope, SpanData] | None:
     )
 
 
+def _link(link: Link) -> LinkData:
+    where = link.context
+    remote = 0x200 if where.is_remote else 0
+    flags = 0x100 | remote | int(where.trace_flags)
+    return LinkData(where.trace_id, where.span_id, _plain(link.attributes), flags, _lost(link.attributes))
+
+
 def _plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    return attributes if attributes is not None else {}
+    """Return a plain dictionary: the SDK's own mapping is iterated in Python, at several times the cost."""
+    return dict(attributes) if attributes is not None else {}
+
+
+def _lost(attributes: object) -> int:
+    return int(getattr(attributes, "dropped", 0))

@@ -188,8 +188,8 @@ class Plain:
 
     def _attributes(self, spans: Iterable[Span]) -> Iterator[tuple[object, ...]]:
         for span in spans:
-            for number, holder in enumerate((span, *span.events)):
-                for pair in holder.attributes:
+            for number, pairs in enumerate((span.attributes, *(event.attributes for event in span.events))):
+                for pair in pairs:
                     yield span.trace_id, span.span_id, number, pair.key, _text(pair.value)
 
     def _events(self, spans: Iterable[Span]) -> Iterator[tuple[object, ...]]:

@@ -65,22 +65,20 @@ def is_whole(story: Story, client_id: str, ledger: Ledger) -> bool:
     assert fills == [(float(each["quantity"]), float(each["price"])) for each in reports if each["trade_id"]]
     assert sum(order.fees.values(), Decimal(0)) == fees
     assert order.acknowledged_after_seconds is not None
-    return {"analyst", "strategist", "tactician", "supervisor", "exchange"} <= {
-        span.name for span in story.spans[0].children
-    }
+    return STAGES <= {span.name for span in story.spans[0].children}
 
 
 @pytest.mark.timeout(600)
 def test_every_order_is_explained_though_the_server_was_killed_twice(tmp_path: Path) -> None:
-    """The server dies by kill -9 twice in the middle; nothing is lost, nothing comes twice, every order is explained."""
-    server = Server(tmp_path / "ares.db").start()
+    """The server dies by kill -9 twice in between; nothing is lost, nothing comes twice, every order is explained."""
+    with Server(tmp_path / "ares.db") as server:
 
-    def dies() -> None:
-        server.kill()
-        server.start()
+        def dies() -> None:
+            server.kill()
+            server.start()
 
-    ledger, page = trade(server.url, tmp_path, ORDERS, {300: dies, 600: dies})
-    assert server.stop() == 0
+        ledger, page = trade(server.url, tmp_path, ORDERS, {300: dies, 600: dies})
+        assert server.stop() == 0
 
     agree(ledger, server.database, page)
     assert len(ledger.correlations) >= ORDERS
@@ -94,12 +92,11 @@ def test_every_order_is_explained_though_the_server_was_killed_twice(tmp_path: P
 @pytest.mark.timeout(600)
 def test_through_a_real_collector(tmp_path: Path) -> None:
     """The same with a real OpenTelemetry collector between bot and store."""
-    server = Server(tmp_path / "ares.db").start()
-    with Collector(server.url, tmp_path) as collector:
-        ledger, page = trade(collector.http, tmp_path, 200)
-        eventually(lambda: stored(server.database).decisions == len(ledger.decisions))
-        eventually(lambda: stored(server.database) == ledger.totals())
-    assert server.stop() == 0
+    with Server(tmp_path / "ares.db") as server:
+        with Collector(server.url, tmp_path) as collector:
+            ledger, page = trade(collector.http, tmp_path, 200)
+            eventually(lambda: stored(server.database) == ledger.totals())
+        assert server.stop() == 0
 
     agree(ledger, server.database, page)
     with Reader(server.database) as reader:
@@ -109,8 +106,9 @@ def test_through_a_real_collector(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_the_command_explains_by_every_id(tmp_path: Path) -> None:
     """`ares-otel explain` takes client order id, correlation id and trace id, for people and for programs."""
-    server = Server(tmp_path / "ares.db").start()
-    ledger, _ = trade(server.url, tmp_path, 20)
+    with Server(tmp_path / "ares.db") as server:
+        ledger, _ = trade(server.url, tmp_path, 20)
+        assert server.stop() == 0
     client_id, correlation_id = next(iter(ledger.correlations.items()))
 
     def explain(*words: str) -> str:
@@ -121,4 +119,3 @@ def test_the_command_explains_by_every_id(tmp_path: Path) -> None:
     trace_id = found["stories"][0]["trace_id"] if "stories" in found else found[0]["trace_id"]
     assert explain(client_id) == explain(correlation_id) == explain(trace_id)
     assert client_id in explain(trace_id)
-    server.stop()

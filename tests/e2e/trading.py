@@ -44,6 +44,13 @@ class Server:
         eventually(self._is_ready)
         return self
 
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
     def kill(self) -> None:
         """End it as a power cut would end the process."""
         assert self._process is not None
@@ -115,7 +122,7 @@ def exposed(text: str) -> Totals:
     sums: Counter[str] = Counter()
     updates: Counter[str] = Counter()
     money: dict[str, Decimal] = {}
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
         for sample in family.samples:
             sums[sample.name] += sample.value if sample.name.endswith("_total") else 0
             if sample.name == "ares_order_updates_total" and sample.value:
@@ -184,4 +191,3 @@ def eventually(holds: Callable[[], bool]) -> None:
         if time.monotonic() > end:
             raise TimeoutError("it did not happen")
         time.sleep(PATIENCE)
-

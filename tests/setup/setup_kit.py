@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -19,9 +20,10 @@ from sink import Sink
 
 from ares_otel.setup import Handle
 
-__all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "scrape", "spans"]
+__all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "shown", "spans"]
 
 PATIENCE = 60.0
+NUMBERS = itertools.count()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PRELUDE = """
 import json, logging, os, signal, sys, threading, time
@@ -63,14 +65,23 @@ class Bot:
 
     Args:
         script: what it does, after `ares` was imported; `say()` tells the test, `decide(n)` makes a decision.
-        directory: where its state lives.
+        directory: where its state and its script live.
         sink: where it sends to; None: nowhere.
-        environ: further environment variables.
+        arguments: of the script.
         options: of the interpreter.
+        before: what starts the interpreter.
+        environ: further environment variables.
     """
 
     def __init__(
-        self, script: str, directory: Path, sink: Sink | str | None, *options: str, **environ: str | None
+        self,
+        script: str,
+        directory: Path,
+        sink: Sink | str | None,
+        *arguments: str,
+        options: Iterable[str] = (),
+        before: Iterable[str] = (),
+        **environ: str,
     ) -> None:
         given = {
             **os.environ,
@@ -78,12 +89,14 @@ class Bot:
             "ARES_OTEL_METRICS_PORT": "0",
             "ARES_OTEL_METRICS_SYSTEM": "false",
             "OTEL_TRACES_EXPORTER": "otlp" if sink is not None else "none",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": sink.url if isinstance(sink, Sink) else sink,
-            **environ,
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": sink.url if isinstance(sink, Sink) else sink or "",
         }
+        directory.mkdir(exist_ok=True)
+        file = directory / f"bot{next(NUMBERS)}.py"
+        file.write_text(PRELUDE + script, encoding="utf-8")
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", *options, "-c", PRELUDE + script],
-            env={name: value for name, value in given.items() if value is not None},
+            [*before, sys.executable, "-W", "error", *options, str(file), *arguments],
+            env=given | environ,
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -171,13 +184,15 @@ def _value(value: AnyValue) -> Any:
     return getattr(value, kind) if kind else None
 
 
-def scrape(url: str | None) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Return all samples of a metrics page, by name and labels."""
+def shown(url: str | None, name: str, **labels: str) -> float | None:
+    """Scrape a metrics page; return the sum of the samples with a name and at least these labels, None without any."""
     assert url is not None
-    with urlopen(Request(url, headers={"Accept": OPENMETRICS}), timeout=PATIENCE) as answer:  # noqa: S310  our own page
+    with urlopen(Request(url, headers={"Accept": OPENMETRICS}), timeout=PATIENCE) as answer:
         text = answer.read().decode()
-    return {
-        (sample.name, frozenset(sample.labels.items())): float(sample.value)
+    found = [
+        float(sample.value)
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-    }
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    return sum(found) if found else None

@@ -12,7 +12,7 @@
 | `bytearray`, `memoryview` | bytes |
 | `Decimal` | double |
 | dates, times | string, ISO 8601 |
-| numpy scalars, small arrays | what `.tolist()` makes of them; numpy dates and large arrays as `str()` |
+| numpy scalars, small arrays | what `.item()`, `.tolist()` make of them; numpy dates and large arrays as `str()` |
 | anything else | `str()`; the name of its type when `__str__` fails |
 
 Strings and bytes are cut at the length limit, `str()` of an object at `TEXT_LIMIT` in any case. Containers eight deep
@@ -75,12 +75,22 @@ CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], object]], ...]
 
 
 def _foreign(value: Any) -> object:
-    """Return what a foreign object holds, as text unless it behaves like a small numpy scalar or array of numbers."""
-    if isinstance(getattr(value, "ndim", None), int) and value.dtype.kind not in "mM" and value.size <= ELEMENTS_LIMIT:
-        plain: object = value.tolist()
+    """Return what a foreign object holds: a scalar's item, a small array's elements, else text.
+
+    Told by their attributes, because numpy and its like are never imported here.
+    """
+    dimensions, size = getattr(value, "ndim", None), getattr(value, "size", None)
+    convert = getattr(value, "item" if dimensions == 0 else "tolist", None)
+    small = dimensions == 0 or (isinstance(size, int) and size <= ELEMENTS_LIMIT)
+    if type(dimensions) is int and small and callable(convert) and not _is_date(value):
+        plain: object = convert()
         if type(plain) is not type(value):  # a numpy longdouble gives itself
             return plain
     return str(value)[:TEXT_LIMIT]
+
+
+def _is_date(value: Any) -> bool:
+    return getattr(getattr(value, "dtype", None), "kind", "") in {"m", "M"}
 
 
 def _plain(value: object) -> object:

@@ -208,6 +208,28 @@ def test_becomes_double(given: object, number: float) -> None:
     assert struct.pack("<d", value(given).double_value) == struct.pack("<d", number)
 
 
+def test_scalars_of_other_libraries() -> None:
+    """What behaves like a scalar of numpy is one, whatever library it is of; an array without a size is text."""
+
+    class Tensor:
+        ndim = 0
+        dtype = "float32"
+
+        def size(self) -> tuple[()]:
+            return ()
+
+        def item(self) -> float:
+            return 0.25
+
+        def __str__(self) -> str:
+            return "tensor"
+
+    assert value(Tensor()).double_value == 0.25
+    vector = Tensor()
+    vector.ndim = 1
+    assert value(vector).string_value == "tensor"
+
+
 def test_long_double_is_never_lost() -> None:
     """A long double, which on some platforms is more than a double and converts to itself, is a text or a double."""
     got = value(np.longdouble(0.5))
