@@ -30,7 +30,7 @@ check-static: $(VENV)/dev.stamp ## ruff, mypy, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy deploy/servers.py deploy/constraints.py
+	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py
 	$(BIN)/ares-otel generate --check
 
 coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the last `make test`; fails below the limit

@@ -49,6 +49,7 @@ class BoundedLoader(yaml.SafeLoader):
     nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node, within the bounds."""
         self.depth += 1
         self.nodes += 1
         if self.depth > DEEPEST or self.nodes > MOST_NODES:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from ares_otel.guard import GUARD
+from ares_otel.metrics.models import judged
 from ares_otel.records import (
     Attributes,
     Equity,
@@ -33,7 +34,6 @@ from ares_otel.records import (
 )
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.semconv.enums import OutcomeResult
 
 __all__ = ["EVENTS", "Said", "hashed", "listen", "without_secrets"]
 
@@ -122,10 +122,8 @@ def _stage(given: Stage) -> Said:
 
 
 def _judged(given: Outcome) -> Outcome:
-    if given.result is not None or given.prediction is None or given.actual is None:
-        return given
-    right = str(given.prediction) == str(given.actual)
-    return msgspec.structs.replace(given, result=OutcomeResult.CORRECT if right else OutcomeResult.WRONG)
+    result = given.result if given.result is not None else judged(given.prediction, given.actual)
+    return msgspec.structs.replace(given, result=result)
 
 
 def _nanoseconds(seconds: object) -> int:

@@ -229,7 +229,7 @@ def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any]) -> SpanData:
     if live.rest.error is not None:
         said[a.ERROR_TYPE.key] = live.rest.error.type
         events.append(EventData(s.EXCEPTION.name, wall(end), exception_attributes(live.rest.error)))
-    elif any(name == s.EXCEPTION.name for name, _, _ in events):
+    elif any(event.name == s.EXCEPTION.name for event in events):
         said[a.ERROR_SWALLOWED.key] = True
     links = [LinkData(where.trace_id, where.span_id, attributes) for where, attributes in live.rest.links]
     return SpanData(

@@ -6,9 +6,10 @@ those that come now.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -49,35 +50,38 @@ FACTS = ("decision", "strategy", "symbol", "venue", "side", "type", "quantity", 
 STATE = ("status", "cum_quantity", "avg_price", "updated")
 KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE))
 CHANGE = f"UPDATE orders SET submitted = max(submitted, ?), {KEPT} WHERE id = ?"  # noqa: S608  own names
-ADVANCE = """UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ?
-    WHERE id BETWEEN ? AND ? AND client_id = ? AND trace = ? RETURNING id"""
+NEAR = "SELECT id, client_id, trace FROM orders WHERE id BETWEEN ? AND ?"
 MOVE = "UPDATE orders SET id = ? WHERE id = ?"
 MOVE_UPDATE = "UPDATE order_update SET order_id = ? WHERE id BETWEEN ? AND ? AND order_id = ?"
 REJECT = "UPDATE decision SET rejected = ? WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
 
 
-class OrderSpans(NamedTuple):
-    """The spans of a trace that orders are made of."""
+class OrderSpans:
+    """The spans of a trace that orders are made of: decisions, and submissions and updates by client order id."""
 
-    decisions: list[SpanView]
-    orders: list[SpanView]
-    updates: list[SpanView]
+    __slots__ = ("decisions", "orders", "updates")
+
+    def __init__(self) -> None:
+        self.decisions: list[SpanView] = []
+        self.orders: dict[str, list[SpanView]] = {}
+        self.updates: dict[str, list[SpanView]] = {}
 
     def take(self, span: SpanView, name: str) -> None:
         """Add a span, if it is one of these."""
         if name == DECISION:
             if is_decision(span):
                 self.decisions.append(span)
-        elif text(span.attributes, CLIENT) is not None:
-            (self.orders if name == ORDER else self.updates).append(span)
+            return
+        client = text(span.attributes, CLIENT)
+        if client is not None:
+            (self.orders if name == ORDER else self.updates).setdefault(client, []).append(span)
 
-    def of(self, client: str) -> tuple[list[SpanView], list[SpanView]]:
-        """Return submissions and updates of one client order id, each by time."""
-        return _of(self.orders, client), _of(self.updates, client)
+    def __bool__(self) -> bool:
+        return bool(self.decisions or self.orders or self.updates)
 
 
-def _of(spans: Iterable[SpanView], client: str) -> list[SpanView]:
-    return sorted((span for span in spans if text(span.attributes, CLIENT) == client), key=_moment)
+def _by_time(fresh: Sequence[SpanView], old: Sequence[SpanView]) -> list[SpanView]:
+    return sorted((*fresh, *old), key=_moment)
 
 
 def _moment(span: SpanView) -> tuple[int, bytes]:
@@ -101,46 +105,54 @@ class Booking:
         self.rows = rows
         self.fresh = fresh
         self.old = old
-        self.all = OrderSpans(*(new + known for new, known in zip(fresh, old, strict=True)))
 
     def rejected(self, decision: SpanView) -> int:
         """Count the orders of a decision that the venue rejected or the bot denied."""
-        refused = (span for span in self.all.updates if text(span.attributes, STATUS) in REFUSED)
-        return len({text(span.attributes, CLIENT) for span in refused if _owns(decision, span)})
+        updates = itertools.chain(self.fresh.updates.items(), self.old.updates.items())
+        return len({client for client, spans in updates if any(_refused(decision, span) for span in spans)})
 
     def book(self, decided: dict[bytes, int]) -> None:
         """Add and change rows of orders; `decided`: row ids of the decisions that come now, by span id."""
-        known = (*self.old.orders, *self.old.updates) if decided else ()
-        spans = (*self.fresh.orders, *self.fresh.updates, *known)
-        settled = not decided and not self.fresh.orders
-        for client in {text(span.attributes, CLIENT): None for span in spans}:
-            if client is not None and not (settled and self._advanced(client)):
+        fresh, old = self.fresh, self.old
+        clients = {**fresh.orders, **fresh.updates}
+        if decided:
+            clients |= {**old.orders, **old.updates}
+        for client in clients:
+            if decided or client in fresh.orders or not self._advanced(client):
                 self._order(client, decided)
-        if any(text(span.attributes, STATUS) in REFUSED for span in self.fresh.updates):
-            for decision in self.old.decisions:
+        for decision in old.decisions if fresh.updates else ():
+            if any(_refused(decision, span) for spans in fresh.updates.values() for span in spans):
                 low = base_id(decision)
                 found = (self.rejected(decision), low, low + MOVED, decision.trace_id, decision.span_id)
                 self.db.execute(REJECT, found)
 
     # --- one order ---------------------------------------------------------------------------------------------
 
+    def _submits(self, client: str) -> list[SpanView]:
+        return _by_time(self.fresh.orders.get(client, ()), self.old.orders.get(client, ()))
+
+    def _reports(self, client: str) -> list[SpanView]:
+        return _by_time(self.fresh.updates.get(client, ()), self.old.updates.get(client, ()))
+
     def _advanced(self, client: str) -> bool:
         """Book updates of an order whose submission is stored, the usual case; False where that is not so."""
-        submits, updates = self.all.of(client)
+        submits = self._submits(client)
         if not submits:
             return False
-        low = base_id(submits[0])
-        found = (*self._state(updates), low, low + MOVED, bounded(client), submits[0].trace_id)
-        row = self.db.execute(ADVANCE, found).fetchone()
-        if row is not None:
-            self._updates(client, row[0])
-        return row is not None
+        low, own = base_id(submits[0]), (bounded(client), submits[0].trace_id)
+        for row, *found in self.db.execute(NEAR, (low, low + MOVED)).fetchall():
+            if tuple(found) == own:
+                self.rows.states.append((*self._state(self._reports(client)), row))
+                self._updates(client, row)
+                return True
+        return False
 
     def _order(self, client: str, decided: dict[bytes, int]) -> None:
-        submits, updates = self.all.of(client)
+        submits, updates = self._submits(client), self._reports(client)
         first = (submits or updates)[0]
         trace, key = first.trace_id, bounded(client)
-        known = self.db.execute(FIND, (key, trace)).fetchone() if self.old.orders or self.old.updates else None
+        stored = client in self.old.orders or client in self.old.updates
+        known = self.db.execute(FIND, (key, trace)).fetchone() if stored else None
         decision = known[1] if known else None
         if decision is None:
             decision = self._decision(first, decided)
@@ -154,7 +166,7 @@ class Booking:
         self._updates(client, row)
 
     def _updates(self, client: str, row: int) -> None:
-        for update in _of(self.fresh.updates, client):
+        for update in self.fresh.updates.get(client, ()):
             self._update(update, row)
 
     def _moved(self, row: int, first: SpanView, client: str) -> int:
@@ -164,13 +176,13 @@ class Booking:
             return row
         moved = self.desk.free("orders", base)
         self.db.execute(MOVE, (moved, row))
-        for update in _of(self.old.updates, client):
+        for update in self.old.updates.get(client, ()):
             low = base_id(update)
             self.db.execute(MOVE_UPDATE, (moved, low, low + MOVED, row))
         return moved
 
     def _decision(self, span: SpanView, decided: dict[bytes, int]) -> int | None:
-        for decision in self.all.decisions:
+        for decision in (*self.fresh.decisions, *self.old.decisions):
             if _owns(decision, span):
                 low = base_id(decision)
                 row = decided.get(decision.span_id)
@@ -224,6 +236,10 @@ def _first(said: Iterable[AttributeMap], key: str) -> str | None:
 def _owns(decision: SpanView, span: SpanView) -> bool:
     said = text(span.attributes, DECISION_ID)
     return said == identity(decision) if said is not None else span.parent_span_id == decision.span_id
+
+
+def _refused(decision: SpanView, update: SpanView) -> bool:
+    return text(update.attributes, STATUS) in REFUSED and _owns(decision, update)
 
 
 def _rank(update: SpanView) -> Rank:

@@ -58,10 +58,12 @@ class Rows:
     Attributes:
         hours: decisions by hour, strategy, symbol and action.
         keys: under which the trace at hand is found.
+        states: new states of orders that are stored, with their row ids.
     """
 
     def __init__(self) -> None:
         self.keys: set[int] = set()
+        self.states: list[tuple[Any, ...]] = []
         self.by_table: dict[str, list[tuple[Any, ...]]] = {}
         self.hours: Counter[tuple[int, int, int, int]] = Counter()
 

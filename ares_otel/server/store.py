@@ -39,6 +39,7 @@ INSERT = {
     table.name: f"INSERT INTO {table.name}({', '.join(table.c.keys())}) VALUES ({', '.join('?' * len(table.c))})"  # noqa: S608
     for table in METADATA.sorted_tables
 }
+ADVANCE = "UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ? WHERE id = ?"
 COUNT = INSERT["hourly"] + " ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
@@ -94,6 +95,7 @@ class Store:
         rows.by_table.get("lookup", []).sort()
         for table, values in rows.by_table.items():
             self.db.executemany(INSERT[table], values)
+        self.db.executemany(ADVANCE, rows.states)
         self.db.executemany(COUNT, [(*key, count) for key, count in rows.hours.items()])
 
     # --- spans that are stored already --------------------------------------------------------------------------
@@ -139,7 +141,7 @@ class Store:
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
         correlations: set[str | None] = set()
-        fresh = OrderSpans([], [], [])
+        fresh = OrderSpans()
         resource = b""
         for span, _, source in entries.values():
             correlations.add(text(span.attributes, CORRELATION))
@@ -151,13 +153,13 @@ class Store:
             elif name == OUTCOME:
                 outcome_row(rows, self._numbers, base_id(span), span)
         rows.keys.update(text_key(correlation) for correlation in correlations if correlation is not None)
-        self._book(rows, fresh, old, resource)
+        if fresh:
+            self._book(rows, fresh, old, resource)
 
     def _book(self, rows: Rows, fresh: OrderSpans, old: list[tuple[str, bytes]], resource: bytes) -> None:
-        before = OrderSpans([], [], [])
-        if any(fresh):
-            for name, raw in old:
-                before.take(FullSpan.FromString(raw), name)
+        before = OrderSpans()
+        for name, raw in old:
+            before.take(FullSpan.FromString(raw), name)
         booking = Booking(self.db, self._numbers, rows, fresh, before)
         number = self._numbers.resource(resource) if fresh.decisions else 0
         booking.book(

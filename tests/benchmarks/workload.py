@@ -330,8 +330,8 @@ class Careful(_Sdk):
         correlation = f"{random.getrandbits(128):032x}"
         around = baggage.set_baggage("correlation.id", correlation, self.empty)
         facts = {"correlation.id": correlation, "symbol": given.symbol, "strategy": given.strategy}
-        more = {"side": given.side, "venue": "binance", "price": given.price, "confidence": given.confidence}
-        root = start_span("decision", around, attributes={**facts, **more, "data_age": 0.2})
+        more: dict[str, str | float] = {"side": given.side, "venue": "binance", "price": given.price}
+        root = start_span("decision", around, attributes={**facts, **more, "confidence": given.confidence, "data_age": 0.2})
         around = trace.set_span_in_context(root, around)
         token = context.attach(around)
         try:
