@@ -201,10 +201,9 @@ class Strategy(ABC):
         return Plan(_action(side), f"close: {why}", path, cancels, drafts)
 
     def _support(self, now: Situation) -> PathStep:
-        """Compare the vote with what is held: how far it tilts that way, passed unless it decided the other way."""
-        side = 1 if now.position > 0 else -1
-        turned = _direction(now.verdict.action) * side < 0
-        return PathStep("vote_for_position", side * now.verdict.tilt, 0.0, not turned)
+        """Compare the vote with what is held: 1 for it, 0 undecided, -1 against it."""
+        vote = _direction(now.verdict.action) * (1 if now.position > 0 else -1)
+        return PathStep("vote_for_position", vote, 0.0, vote >= 0)
 
 
 @dataclass(frozen=True, kw_only=True)

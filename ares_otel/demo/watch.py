@@ -155,7 +155,7 @@ class Screen:
         for name, width in (("day", 10), ("strategy", 9), ("symbol", 7)):
             table.add_column(name, min_width=width)
         table.add_column("price", justify="right", min_width=9)
-        for name, width in (("regime", 8), ("votes", 10), ("action", 6), ("order", 28), ("state", 16)):
+        for name, width in (("regime", 8), ("votes", 10), ("action", 6), ("order", 20), ("state", 8)):
             table.add_column(name, min_width=width, no_wrap=True)
         table.add_column("equity", justify="right", min_width=8)
         for decision in decisions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -33,6 +33,15 @@ KINDS = {
 }
 
 
+class _Watch(ref[Span]):
+    """Knows the id of a span and whom it belongs to, also when the span is gone without having ended."""
+
+    __slots__ = ("owner", "span_id")
+
+    owner: ctx.Owner
+    span_id: int
+
+
 class AresProcessor(SpanProcessor):
     """Joins the SDK's spans to our decisions and to our sender.
 
@@ -42,7 +51,8 @@ class AresProcessor(SpanProcessor):
 
     def __init__(self, flush: Callable[[float], bool]) -> None:
         self._flush = flush
-        self._owners: WeakKeyDictionary[Span, ctx.Owner] = WeakKeyDictionary()
+        # by id, because the SDK hands over a copy of the span at its end
+        self._watches: dict[int, _Watch] = {}
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Put the correlation id on the span and remember its decision."""
@@ -54,16 +64,25 @@ class AresProcessor(SpanProcessor):
             owner = ctx.owner(context)
             if owner is not None:
                 span.set_attribute(DECISION_ID, owner.decision_id)
-                self._owners[span] = owner
+                self._watch(span, owner)
+
+    def _watch(self, span: Span, owner: ctx.Owner) -> None:
+        watch = _Watch(span, self._forget)
+        watch.owner, watch.span_id = owner, span.get_span_context().span_id
+        self._watches[watch.span_id] = watch
+
+    def _forget(self, watch: _Watch) -> None:
+        self._watches.pop(watch.span_id, None)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand the ended span to its decision while that is open, else to the queue."""
         with GUARD.shield("sdk processor"):
-            owner = self._owners.pop(span, None) if isinstance(span, Span) else None
             context = span.get_span_context()
-            if context is None or not (context.trace_flags.sampled or owner is not None):
+            if context is None:
                 return
-            if owner is None or not owner.adopt(span):
+            watch = self._watches.pop(context.span_id, None)
+            wanted = context.trace_flags.sampled if watch is None else not watch.owner.adopt(span)
+            if wanted:
                 R.put(span)
 
     def shutdown(self) -> None:

@@ -76,10 +76,26 @@ def limited(span: SpanData, limit: int) -> SpanData:
         return span
     return span._replace(
         attributes=_first(span.attributes, limit),
-        dropped_attributes=span.dropped_attributes + max(len(span.attributes) - limit, 0),
-        events=[event._replace(attributes=_first(event.attributes, limit)) for event in span.events],
-        links=[link._replace(attributes=_first(link.attributes, limit)) for link in span.links],
+        dropped_attributes=span.dropped_attributes + _excess(span.attributes, limit),
+        events=[
+            event._replace(
+                attributes=_first(event.attributes, limit),
+                dropped_attributes=event.dropped_attributes + _excess(event.attributes, limit),
+            )
+            for event in span.events
+        ],
+        links=[
+            link._replace(
+                attributes=_first(link.attributes, limit),
+                dropped_attributes=link.dropped_attributes + _excess(link.attributes, limit),
+            )
+            for link in span.links
+        ],
     )
+
+
+def _excess(attributes: Mapping[str, Any], limit: int) -> int:
+    return max(len(attributes) - limit, 0)
 
 
 def _first(attributes: Mapping[str, Any], limit: int) -> Mapping[str, Any]:

@@ -49,8 +49,8 @@ def _compare(endpoint: str, rounds: int, output: Path | None) -> int:
     ares.setup(overrides={"exporter.endpoint": endpoint, **QUIET})
     variants: dict[str, Variant] = {
         "nothing": Nothing(),
-        "ours": Ours(),
-        "ours, careful": OursCareful(),
+        "ours": Ours(WARM_UP + rounds * BLOCK),
+        "ours, careful": OursCareful(WARM_UP + rounds * BLOCK),
         "careful SDK": Careful(endpoint),
         "usual SDK": Usual(endpoint),
     }

@@ -103,7 +103,9 @@ class Nothing:
 class Ours:
     """ares_otel as people write it: stages are blocks. The worker derives the metrics from the same records."""
 
-    number = 0
+    def __init__(self, decisions: int) -> None:
+        # made ahead: every order has an id of its own, and making it is the bot's business
+        self.order_ids = iter([f"{type(self).__name__}-{number:08d}" for number in range(decisions)])
 
     def decide(self, given: Input) -> int:
         """Make one decision."""
@@ -133,9 +135,8 @@ class Ours:
                 agree += 1
         d.votes([Vote(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
         d.resolve(given.side, confidence=given.confidence)
-        Ours.number += 1
         d.order(
-            f"{given.order_id}-{Ours.number}",
+            next(self.order_ids),
             side=given.side,
             type="limit",
             quantity=given.quantity,
@@ -331,7 +332,9 @@ class Careful(_Sdk):
         around = baggage.set_baggage("correlation.id", correlation, self.empty)
         facts = {"correlation.id": correlation, "symbol": given.symbol, "strategy": given.strategy}
         more: dict[str, str | float] = {"side": given.side, "venue": "binance", "price": given.price}
-        root = start_span("decision", around, attributes={**facts, **more, "confidence": given.confidence, "data_age": 0.2})
+        root = start_span(
+            "decision", around, attributes={**facts, **more, "confidence": given.confidence, "data_age": 0.2}
+        )
         around = trace.set_span_in_context(root, around)
         token = context.attach(around)
         try:

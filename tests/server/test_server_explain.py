@@ -322,7 +322,7 @@ def _sparse() -> list[Span]:
             for at, facts in enumerate(updates, start=1)
         ),
         *(
-            span("exchange ping", facts, own=bytes([at]) * 8, parent=b"S" * 8)
+            span("exchange ping", facts, own=bytes([at]) * 8, parent=b"S" * 8, start=START + at)
             for at, facts in enumerate(calls, start=8)
         ),
     ]

@@ -191,7 +191,7 @@ def shown(url: str | None, name: str, **labels: str) -> float | None:
         text = answer.read().decode()
     found = [
         float(sample.value)
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     ]

@@ -20,19 +20,25 @@ from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.setup import active
 
 
+def recording() -> tuple[bool, bool]:
+    """Return whether anything is kept, and whether bad values raise."""
+    assert GUARD.strict is RECORDER.strict
+    return RECORDER.enabled, GUARD.strict
+
+
 def test_a_context_manager(begin: Begin, sink: Sink) -> None:
     """Within the block telemetry runs; at its end all is delivered, and what was patched is as before."""
     make, start = logging.Logger.makeRecord, threading.Thread.start
     with begin(sink) as handle:
         assert handle.owner
         assert active() is not None
-        assert RECORDER.enabled
+        assert recording() == (True, False)
         assert logging.Logger.makeRecord is not make
         assert threading.Thread.start is not start
         decide(ares, "s1")
 
     assert active() is None
-    assert not RECORDER.enabled
+    assert recording() == (False, False)
     assert (logging.Logger.makeRecord, threading.Thread.start) == (make, start)
     assert handle.metrics_url is None
     assert named(sink) == ["s1"]
@@ -118,11 +124,10 @@ def test_strict_raises_for_the_configuration(begin: Begin, monkeypatch: pytest.M
     assert active() is None
     monkeypatch.delenv("ARES_OTEL_SPOOL_CAP_BYTES")
     with begin(strict=True):
-        assert GUARD.strict
+        assert recording() == (True, True)
         with pytest.raises(ValueError, match="confidence"), ares.decision() as d:
             d.resolve("buy", confidence=1.4)
-    assert not GUARD.strict
-    assert not RECORDER.strict
+    assert recording() == (False, False)
 
 
 def test_nothing_raises_whatever_goes_wrong(begin: Begin, tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def test_sigterm_delivers(tmp_path: Path, sink: Sink) -> None:
 def test_sigterm_spools(tmp_path: Path, sink: Sink, server: str) -> None:
     """When nobody takes it, it is on disk within the time, whatever somebody who has no patience sends more."""
     sink.script.append(hang)
-    bot = Bot(WAITING, tmp_path, sink if server == "hangs" else f"http://127.0.0.1:{free_port()}/v1/traces")
+    where = sink if server == "hangs" else f"http://127.0.0.1:{free_port()}/v1/traces"
+    bot = Bot(WAITING, tmp_path, where, ARES_OTEL_RECORDER_SHUTDOWN_TIMEOUT="0.5")
     bot.next()
     for _ in range(3):
         bot.signal(signal.SIGTERM)
@@ -92,7 +93,9 @@ INSIDE = {
 def test_sigterm_in_the_middle_of_something(tmp_path: Path, sink: Sink, place: str) -> None:
     """The handler interrupts the main thread anywhere, also in our own calls, and still saves what was recorded."""
     sink.script.append(hang)
-    bot = Bot(f"ares.setup()\ndecide(1)\n{INSIDE[place]}", tmp_path, sink)
+    limit = "2" if place == "shutdown" else "0.5"
+    script = f"ares.setup()\ndecide(1)\n{INSIDE[place]}"
+    bot = Bot(script, tmp_path, sink, ARES_OTEL_RECORDER_SHUTDOWN_TIMEOUT=limit)
     bot.next()
     bot.signal(signal.SIGTERM)
     assert bot.end().status == -signal.SIGTERM
