@@ -11,9 +11,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
-from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, reset, set_
+from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, set_
 from ares_otel.correlation.ids import decision_id
-from ares_otel.decision.live import LiveSpan, failure
+from ares_otel.decision.live import LiveSpan
 from ares_otel.guard import GUARD
 from ares_otel.orders.client_ids import make_client_id
 from ares_otel.pipeline.recorder import RECORDER as R
@@ -71,15 +71,7 @@ class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
     told: tuple[Order, Attributes] | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.end_at = R.now()
-        if self.token is not None:
-            try:
-                reset(self.token)
-            except ValueError as problem:
-                GUARD.failed("context", problem)
-            self.token = None
-        if error is not None:
-            self.making_more.error = failure(error)
+        self._stop(error)
 
     @property
     def client_id(self) -> str:
@@ -148,15 +140,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         self.token = set_({**context, SPAN_KEY: self, BAGGAGE_KEY: baggage, DECISION_KEY: self})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.end_at = R.now()
-        if self.token is not None:
-            try:
-                reset(self.token)
-            except ValueError as problem:
-                GUARD.failed("context", problem)
-            self.token = None
-        if error is not None:
-            self.making_more.error = failure(error)
+        self._stop(error)
         R.open.pop(self.drawn_span, None)
         if len(R.queue) < R.limit and R.enabled and not self.settled:
             R.queue.append(self)

@@ -141,7 +141,16 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        # written out here, in `LiveDecision` and `LiveOrder`: a call more is 5 % of a stage
+        self._stop(error)
+        decision = self.decision
+        if decision is None or decision.end_at or decision.settled:
+            R.put(self)
+        elif len(decision.items) < R.max_items:
+            decision.items.append(self)
+        else:
+            R.over_limit()
+
+    def _stop(self, error: BaseException | None) -> None:
         self.end_at = R.now()
         if self.token is not None:
             try:
@@ -151,13 +160,6 @@ class LiveSpan(_Base, eq=False):  # type: ignore[call-arg]
             self.token = None
         if error is not None:
             self.making_more.error = failure(error)
-        decision = self.decision
-        if decision is None or decision.end_at or decision.settled:
-            R.put(self)
-        elif len(decision.items) < R.max_items:
-            decision.items.append(self)
-        else:
-            R.over_limit()
 
     def _enter_elsewhere(self, context: Mapping[str, Any]) -> None:
         """Begin in a thread or task that the decision's context did not reach."""

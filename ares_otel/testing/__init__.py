@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ares_otel.testing.capture import Capture, OpenDecisionError, UndeclaredError
-    from ares_otel.testing.live_check import live_check
+    from ares_otel.testing.checking import live_check
 
 __all__ = ["Capture", "OpenDecisionError", "UndeclaredError", "live_check"]
 
@@ -15,7 +15,7 @@ HOMES = {
     "Capture": "ares_otel.testing.capture",
     "OpenDecisionError": "ares_otel.testing.capture",
     "UndeclaredError": "ares_otel.testing.capture",
-    "live_check": "ares_otel.testing.live_check",
+    "live_check": "ares_otel.testing.checking",
 }
 
 

@@ -30,7 +30,7 @@ from ares_otel.pipeline.recorder import RECORDER, Recorder
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.setup import shutdown
 from ares_otel.setup.api import STAND_INS
-from ares_otel.testing.live_check import live_check
+from ares_otel.testing.checking import live_check
 
 __all__ = ["Capture", "OpenDecisionError", "UndeclaredError"]
 

@@ -92,6 +92,10 @@ def _fits(attribute: Attribute, value: object) -> bool:
         return False
     if not isinstance(value, TYPES[attribute.kind]):
         return False
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and isinstance(each, float) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(each, float) for each in value)
     return attribute.enum is None or value in set(attribute.enum)
 
 
