@@ -29,8 +29,9 @@ __all__ = ["Ending", "Options", "run", "summary"]
 
 PORT: Final = 4_318
 LONGEST_END: Final = 1.9
+DRAIN: Final = 0.25  # history is replayed far faster than a bot decides
 SHORTEST_END: Final = 0.4
-SERVER_SHARE: Final = 0.3
+SERVER_SHARE: Final = 0.2
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +113,7 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
         "service.version": "1",
         "exporter.endpoint": url,
         "state_directory": str(options.directory / "state"),
+        "recorder.drain_interval": DRAIN,
     }
 
 

@@ -56,9 +56,10 @@ def identity(decision: StoredSpan) -> str:
 def answers(span: StoredSpan, text: str) -> bool:
     """Tell whether a span carries an id as its trace id, correlation id or decision id."""
     wanted = canonical(text)
-    correlation = span.text(a.CORRELATION_ID.key)
-    said = correlation is not None and canonical(correlation) == wanted
-    return said or span.trace == wanted or span.text(a.DECISION_ID.key) == text
+    correlation, decision = span.text(a.CORRELATION_ID.key), span.text(a.DECISION_ID.key)
+    if decision is None and is_decision(span):
+        decision = identity(span)
+    return span.trace == wanted or decision == text or (correlation is not None and canonical(correlation) == wanted)
 
 
 def clients(spans: Iterable[StoredSpan]) -> list[str]:

@@ -56,8 +56,9 @@ def migrate(database: Path, scripts: Path = MIGRATIONS) -> None:
     """
     try:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # what a bot decides is for the eyes of its user only
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        if not database.exists():
+            # what a bot decides is for the eyes of its user only
+            os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             behind = check(database, version(connection), write=True)
             connection.execute("PRAGMA journal_mode = WAL")

@@ -42,7 +42,9 @@ class Line(NamedTuple):
 
 def outline(story: Story) -> list[Line]:
     """Return the spans of a story, the decision's own facts in their place."""
-    return [_span(span, story) for span in story.spans]
+    # outcomes are told with the decision that they are of
+    told = s.OUTCOME.name if story.decision is not None else None
+    return [_span(span, story) for span in story.spans if span.name != told]
 
 
 def _span(span: SpanStory, story: Story) -> Line:

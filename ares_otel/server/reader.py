@@ -36,7 +36,7 @@ class Reader(SpanReader):
                 id. Several decisions may share a correlation id, a trace or a client order id.
         """
         text = text.strip().encode("utf-8", "replace").decode()
-        traces = {span.trace: None for span in self.by_text(text) if answers(span, text)}
+        traces = {span.trace: None for span in (*self.by_text(text), *self.by_moment(text)) if answers(span, text)}
         traces |= dict.fromkeys(self.traces_of_order(text))
         carried = trace_of(text)
         if carried is not None:

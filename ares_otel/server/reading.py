@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,12 +16,13 @@ from sqlalchemy.pool import StaticPool
 
 from ares_otel.server import schema as t
 from ares_otel.server.frames import Unpacker
-from ares_otel.server.ids import bounded, moment_keys, text_key, trace_key
+from ares_otel.server.ids import bounded, canonical, moment_keys, text_key, trace_key
 from ares_otel.server.migrate import DatabaseError, check, version
-from ares_otel.server.stored import StoredSpan, read_spans
+from ares_otel.server.stored import StoredSpan, Wanted, read_spans
 
 __all__ = ["SpanReader"]
 
+UUID_DIGITS, SPAN_DIGITS = 32, 16
 SEGMENTS = 2_000
 """Most segments read for one id, the newest first."""
 
@@ -58,17 +60,22 @@ class SpanReader:
     # --- spans -------------------------------------------------------------------------------------------------
 
     def by_text(self, text: str) -> list[StoredSpan]:
-        """Return spans of segments that any textual id may be found in; compare the ids."""
-        found = [t.lookup.c.key == text_key(text)]
-        moment = moment_keys(text)
-        if moment is not None:
-            found.append(t.lookup.c.key.between(*moment))
-        return [span for condition in found for span in self._spans(condition)]
+        """Return the spans that hold a text, in any spelling if it is 128 hexadecimal bits; compare the ids."""
+        return list(self._spans(t.lookup.c.key == text_key(text), _holds(text)))
+
+    def by_moment(self, decision: str) -> list[StoredSpan]:
+        """Return the spans that a decision id of the library may belong to; empty for any other text."""
+        moment = moment_keys(decision)
+        if moment is None:
+            return []
+        span, holds = bytes.fromhex(decision[-SPAN_DIGITS:]), _holds(decision)
+        condition = t.lookup.c.key.between(*moment)
+        return list(self._spans(condition, lambda trace, raw: span in raw or holds(trace, raw)))
 
     def by_trace(self, trace: str) -> list[StoredSpan]:
         """Return the spans of a trace, each once, by time."""
-        key = trace_key(bytes.fromhex(trace))
-        spans = {span.span: span for span in self._spans(t.lookup.c.key == key) if span.trace == trace}
+        own = bytes.fromhex(trace)
+        spans = {span.span: span for span in self._spans(t.lookup.c.key == trace_key(own), lambda got, _: got == own)}
         return sorted(spans.values(), key=lambda span: (span.start, span.end, span.span))
 
     def traces_of_order(self, client_id: str) -> list[str]:
@@ -77,20 +84,34 @@ class SpanReader:
         rows = self._db.execute(query.order_by(t.orders.c.id.desc()).limit(SEGMENTS))
         return list(dict.fromkeys(trace.hex() for (trace,) in rows))
 
-    def _spans(self, condition: ColumnElement[bool]) -> Iterator[StoredSpan]:
+    def _spans(self, condition: ColumnElement[bool], wanted: Wanted) -> Iterator[StoredSpan]:
         chosen = select(t.lookup.c.segment).where(condition).order_by(t.lookup.c.segment.desc()).limit(SEGMENTS)
         query = (
             select(t.resource.c.data, t.segment.c.data)
             .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
-            .where(t.segment.c.id.in_(chosen.scalar_subquery()))
+            .where(t.segment.c.id.in_(chosen))
             .order_by(t.segment.c.id)
         )
         for resource, data in self._db.execute(query).all():
-            yield from read_spans(resource, self._unpack(data))
+            yield from read_spans(resource, self._unpack(data), wanted)
 
     def _dictionary(self, number: int) -> bytes | None:
         found = self._db.execute(select(t.dictionary.c.data).where(t.dictionary.c.id == number)).scalar()
         return None if found is None else bytes(found)
+
+
+def _holds(text: str) -> Wanted:
+    """Return a test for spans that hold a text: it is quick, and may say yes too often."""
+    digits = canonical(text)
+    if len(digits) != UUID_DIGITS or not digits.isalnum():
+        sought = text.encode()
+        return lambda _, raw: sought in raw
+    try:
+        trace = bytes.fromhex(digits)
+    except ValueError:
+        trace = b""
+    spelled = re.compile("-?".join(digits).encode(), re.IGNORECASE)
+    return lambda found, raw: found == trace or spelled.search(raw) is not None
 
 
 def _connect(database: Path) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.decode import LATEST
+from ares_otel.server.decode import LATEST, Entry
 from ares_otel.server.ids import bounded, decision_id, text_key, time_id
 from ares_otel.server.values import flag, number, scaled, text
 from ares_otel.server.views import AttributeMap, EventView, SpanView
@@ -59,11 +59,13 @@ class Rows:
         hours: decisions by hour, strategy, symbol and action.
         keys: under which the trace at hand is found.
         states: new states of orders that are stored, with their row ids.
+        singles: spans that came as the only one of their trace, with the keys they are found under, by resource.
     """
 
     def __init__(self) -> None:
         self.keys: set[int] = set()
         self.states: list[tuple[Any, ...]] = []
+        self.singles: dict[bytes, list[tuple[set[int], Entry]]] = {}
         self.by_table: dict[str, list[tuple[Any, ...]]] = {}
         self.hours: Counter[tuple[int, int, int, int]] = Counter()
 

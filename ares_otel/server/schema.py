@@ -2,7 +2,8 @@
 
 Row ids of `decision`, `orders`, `order_update` and `outcome` are times (`ids.time_id`), so newest first, time ranges,
 cursors and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds the spans
-of one trace and one resource that came in one commit; `lookup` finds segments by 64 bits of any id.
+of one trace and one resource that came in one commit, or some that came as the only ones of their traces; `lookup`
+finds segments by 64 bits of any id.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ PRAGMAS = (
     "temp_store = MEMORY",
 )
 KNOWN_SEGMENTS = 512
+SHARED_SPANS = 32
 CHUNK = 200
 SOME = ", ".join("?" * CHUNK)
 MANY = CHUNK * KNOWN_SEGMENTS
@@ -51,12 +52,16 @@ class Store:
     """
 
     def __init__(self, database: Path) -> None:
-        self.db = db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-        for pragma in PRAGMAS:
-            db.execute(f"PRAGMA {pragma}")
-        self._codec = Codec(db)
-        self._numbers = Numbers(db)
-        self._segment = self._numbers.greatest("segment")
+        self.db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in PRAGMAS:
+                self.db.execute(f"PRAGMA {pragma}")
+            self._codec = Codec(self.db)
+            self._numbers = Numbers(self.db)
+            self._segment = self._numbers.greatest("segment")
+        except BaseException:
+            self.db.close()
+            raise
 
     def close(self) -> None:
         """Write the log back into the database and close it."""
@@ -76,6 +81,7 @@ class Store:
         try:
             old = self._known(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
+            self._share(rows)
             self._insert(rows)
             self.db.execute("COMMIT")
         except BaseException:
@@ -133,11 +139,25 @@ class Store:
             return 0
         rows.keys = {trace_key(trace)}
         self._typed(rows, entries, old)
-        for resource, content in frames(entries.values()).items():
+        if len(entries) == 1:
+            (entry,) = entries.values()
+            rows.singles.setdefault(entry[2].resource, []).append((rows.keys, entry))
+        else:
+            self._pack(rows, entries.values(), rows.keys)
+        return len(entries)
+
+    def _share(self, rows: Rows) -> None:
+        """Put spans that came alone into segments together: outcomes, marks, late updates would cost most as frames."""
+        for singles in rows.singles.values():
+            for at in range(0, len(singles), SHARED_SPANS):
+                part = singles[at : at + SHARED_SPANS]
+                self._pack(rows, [entry for _, entry in part], set().union(*(keys for keys, _ in part)))
+
+    def _pack(self, rows: Rows, entries: Iterable[Entry], keys: set[int]) -> None:
+        for resource, content in frames(entries).items():
             self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
             rows.add("segment", (at, self._numbers.resource(resource), self._codec.pack(content)))
-            rows.add("lookup", *((found, at) for found in rows.keys))
-        return len(entries)
+            rows.add("lookup", *((key, at) for key in keys))
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
         correlations: set[str | None] = set()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import msgspec
 
 from ares_otel.server.values import plain_map
-from ares_otel.server.views import FullResource, SpanView
+from ares_otel.server.views import FullResource, FullScope, FullSpan, HeadResource, RawResource, SpanView
 
-__all__ = ["Said", "StoredEvent", "StoredSpan", "read_spans"]
+__all__ = ["Said", "StoredEvent", "StoredSpan", "Wanted", "read_spans"]
 
 FAILED = 2
 
@@ -48,13 +48,20 @@ class StoredSpan(Said, frozen=True):
     resource: dict[str, Any]
 
 
-def read_spans(resource: bytes, content: bytes) -> Iterator[StoredSpan]:
-    """Yield the spans of a frame's content after the resource that it belongs to."""
-    whole = FullResource.FromString(resource + content)
-    said = plain_map(whole.resource.attributes)
-    for scope in whole.scope_spans:
-        for span in scope.spans:
-            yield _stored(span, scope.scope.name, said)
+Wanted: TypeAlias = Callable[[bytes, bytes], bool]
+"""Tells from the trace id and the bytes of a span whether it is wanted."""
+
+
+def read_spans(resource: bytes, content: bytes, wanted: Wanted) -> Iterator[StoredSpan]:
+    """Yield the wanted spans of a frame's content after the resource that it belongs to."""
+    said: dict[str, Any] | None = None
+    heads = HeadResource.FromString(content)
+    for raw, head in zip(RawResource.FromString(content).scope_spans, heads.scope_spans, strict=True):
+        scope = FullScope.FromString(raw.scope).name
+        for data, ids in zip(raw.spans, head.spans, strict=True):
+            if wanted(ids.trace_id, data):
+                said = plain_map(FullResource.FromString(resource).resource.attributes) if said is None else said
+                yield _stored(FullSpan.FromString(data), scope, said)
 
 
 def _stored(span: SpanView, scope: str, resource: dict[str, Any]) -> StoredSpan:

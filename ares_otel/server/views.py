@@ -20,6 +20,7 @@ __all__ = [
     "EventView",
     "FullRequest",
     "FullResource",
+    "FullScope",
     "FullSpan",
     "HeadResource",
     "RawRequest",
@@ -70,8 +71,8 @@ MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
     "RawScope": SCOPE_BYTES | {"spans": (2, [BYTES])},
     "RawResource": RESOURCE_BYTES | {"scope_spans": (2, ["RawScope"])},
     "RawRequest": {"resource_spans": (1, ["RawResource"])},
-    "FullScope": {"scope": (1, "Scope"), "spans": (2, ["Span"])},
-    "FullResource": {"resource": (1, "Resource"), "scope_spans": (2, ["FullScope"])},
+    "ScopeSpans": {"scope": (1, "Scope"), "spans": (2, ["Span"])},
+    "FullResource": {"resource": (1, "Resource"), "scope_spans": (2, ["ScopeSpans"])},
     "FullRequest": {"resource_spans": (1, ["FullResource"])},
 }
 """Field name → (number, type): a message by its name, a list for repeated, `dict` for attributes as a map."""
@@ -172,5 +173,5 @@ def _classes() -> dict[str, Any]:
 
 _MADE = _classes()
 RawRequest, RawResource = _MADE["RawRequest"], _MADE["RawResource"]
-FullRequest, FullResource = _MADE["FullRequest"], _MADE["FullResource"]
-FullSpan, HeadResource = _MADE["Span"], _MADE["HeadResource"]
+FullRequest, FullSpan = _MADE["FullRequest"], _MADE["Span"]
+HeadResource, FullResource, FullScope = _MADE["HeadResource"], _MADE["FullResource"], _MADE["Scope"]

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType, ModuleType
+from types import FrameType
 
 __all__ = ["arrange", "forgo"]
 
@@ -55,25 +55,21 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 # --- children of `multiprocessing` end by `os._exit`, past `atexit` ------------------------------------------------
 
 
-def _multiprocessing() -> ModuleType | None:
-    return sys.modules.get("multiprocessing.util")
-
-
 def _end_with_child() -> None:
     """In a child that was not forked: be the last of what `multiprocessing` does at its end."""
-    util = _multiprocessing()
-    if util is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
         _finalize(_shutdown[0])
 
 
 def _end_with_parent() -> None:
     """In a forked child: the same, once `multiprocessing` has forgotten what the parent does at its end."""
-    util = _multiprocessing()
+    util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.register_after_fork(_shutdown[0], _finalize)
 
 
 def _finalize(shutdown: Callable[[], bool]) -> None:
-    util = _multiprocessing()
-    if util is not None:
-        util.Finalize(None, shutdown, exitpriority=LAST)
+    from multiprocessing.util import Finalize  # noqa: PLC0415  loaded already by who uses it
+
+    Finalize(None, shutdown, exitpriority=LAST)

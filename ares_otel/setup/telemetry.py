@@ -24,8 +24,9 @@ from ares_otel.setup.provider import resource
 
 __all__ = ["Telemetry"]
 
-PART = 1_000
+PART = 250
 LEAST = 0.05
+WORK_SHARE = 0.85  # of the time for the end: what is worked through goes to the spool, what is not is lost
 GRACE = 0.1
 NEVER = float("inf")
 
@@ -97,7 +98,7 @@ class Telemetry:
         """
         if self._deadline == NEVER:
             now = time.monotonic()
-            self._work_until = now + max(timeout / 2, LEAST)
+            self._work_until = now + max(WORK_SHARE * timeout, LEAST)
             self._deadline = now + timeout
             self.recorder.enabled = False
         ended = self.worker.stop(timeout + GRACE)

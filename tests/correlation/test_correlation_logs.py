@@ -285,6 +285,7 @@ def test_a_broken_span_costs_no_log_line(logger: logging.Logger, lines: Lines) -
 
 def test_a_span_that_is_none() -> None:
     """Anything may stand in the context."""
-    token = ctx.set_({ctx.SPAN_KEY: "no span"})
-    assert logs.ids() == {}
-    ctx.reset(token)
+    for nothing in ("no span", NonRecordingSpan(INVALID_SPAN_CONTEXT)):
+        token = ctx.set_({ctx.SPAN_KEY: nothing})
+        assert logs.ids() == {}
+        ctx.reset(token)

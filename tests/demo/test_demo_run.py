@@ -57,7 +57,7 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
     """Ended in the middle: exit code 0 in time, the store holds all that the bot's list holds, the next run goes on."""
     process = start(tmp_path)
     assert process.stdout is not None
-    first = [process.stdout.readline(), process.stdout.readline()]
+    head = [process.stdout.readline() for _ in range(3)]
     time.sleep(1.5)
     asked = time.monotonic()
     process.send_signal(number)
@@ -66,8 +66,9 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
 
     assert process.returncode == 0, errors
     assert took < LONGEST
-    assert "ares-otel explain" in first[0]
-    assert "SP500" in first[1]
+    assert "/metrics" in head[0]
+    assert "ares-otel explain" in head[1]
+    assert "SP500" in head[2]
     assert "decisions" in output
     again = start(tmp_path, "--decisions", "20", "--json")
     summary, errors = again.communicate(timeout=DEADLINE)

@@ -16,8 +16,11 @@ from urllib.parse import urlsplit
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spans import body
 
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
 from ares_otel.server.decode import decode
 from ares_otel.server.frames import Unpacker, raw_spans
+from ares_otel.server.ids import decision_id, text_key, trace_key
 from ares_otel.server.migrate import migrate
 from ares_otel.server.store import Store
 from ares_otel.server.wire import PROTOBUF
@@ -111,9 +114,30 @@ def _spans(connection: sqlite3.Connection, resources: Mapping[int, bytes]) -> li
 
 
 def _lookup(connection: sqlite3.Connection) -> list[Row]:
-    segments = _segments(connection)
-    pairs = connection.execute("SELECT key, segment FROM lookup")
-    return [*{(key, segments[segment][1][0][0]) for key, segment in pairs}]
+    """Return which span is found under which key; each has to be found under all of its own."""
+    segments = {number: spans for number, (_, spans) in _segments(connection).items()}
+    found = {
+        (key, trace, span)
+        for key, segment in connection.execute("SELECT key, segment FROM lookup")
+        for trace, span, _, raw in segments[segment]
+        if key in _keys(raw)
+    }
+    assert found == {
+        (key, trace, span) for spans in segments.values() for trace, span, _, raw in spans for key in _keys(raw)
+    }
+    return [*found]
+
+
+def _keys(raw: bytes) -> set[int]:
+    span = Span.FromString(raw)
+    said = {pair.key: pair.value.string_value for pair in span.attributes}
+    texts = {said.get(a.CORRELATION_ID.key)}
+    if span.name == s.DECISION.name and said.get(a.DECISION_ID.key) != decision_id(span.trace_id, span.span_id):
+        texts.add(said.get(a.DECISION_ID.key))
+    outcomes = [span.attributes] if span.name == s.OUTCOME.name else []
+    outcomes += (event.attributes for event in span.events if event.name == s.OUTCOME.name)
+    texts |= {pair.value.string_value for pairs in outcomes for pair in pairs if pair.key == a.MODEL_KEY.key}
+    return {trace_key(span.trace_id), *(text_key(text) for text in texts if text)}
 
 
 # --- HTTP --------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_a_decision_becomes_rows(tmp_path: Path) -> None:
         *(0.1, ("currency", "USD"), ("liquidity", "taker"), "F-C-1-2", None, 0, 1),
     )
     assert found["hourly"] == [(START // 3_600_000_000_000, *place[:2], ("action", "buy"), 1)]
-    assert {key for key, _ in found["lookup"]} == {trace_key(trace), text_key(made.ids.correlation)}
+    assert {key for key, *_ in found["lookup"]} == {trace_key(trace), text_key(made.ids.correlation)}
 
 
 def test_row_ids_are_times(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_foreign_ids_and_names(tmp_path: Path) -> None:
     store_all(database, [[ours, span(s.DECISION, {"policy": "allow"}, own=b"another1")]])
 
     assert rows(database, "SELECT correlation, decision_id FROM decision") == [("batch 12", "order-desk/7")]
-    keys = {key for key, _ in content(database)["lookup"]}
+    keys = {key for key, *_ in content(database)["lookup"]}
     assert {text_key("order-desk/7"), text_key("batch 12")} < keys
 
 

@@ -17,7 +17,7 @@ from ares_otel.config import ConfigError
 from ares_otel.correlation import carriers, threads
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER
-from ares_otel.setup import active
+from ares_otel.setup import active, api
 
 
 def recording() -> tuple[bool, bool]:
@@ -138,6 +138,19 @@ def test_nothing_raises_whatever_goes_wrong(begin: Begin, tmp_path: Path) -> Non
     with ares.setup(7, overrides={"metrics.enabled": False, "exporter.enabled": False, "ledger.enabled": False}):  # type: ignore[arg-type]
         assert active() is not None
     assert tmp_path.exists()
+
+
+def test_not_even_a_mistake_of_ours_raises(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails inside: the bot starts, without telemetry, and it is counted."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(api, "load", fail)
+    with begin() as handle:
+        assert handle.loaded is None
+        assert not handle.owner
+    assert GUARD.counts() == {"setup": 1}
 
 
 def test_disabled(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,12 +227,27 @@ def test_a_worker_that_is_held_up(begin: Begin, sink: Sink, caplog: pytest.LogCa
     assert named(sink).count("before") >= 1
 
 
+def test_a_worker_that_is_held_up_with_nothing_to_send(begin: Begin) -> None:
+    """Without an exporter nothing is left to save, and the answer is as honest."""
+    held: Any = Held()
+    begin()
+    ares.metric(Counter("bot_held_total", "held", (STRATEGY,))).add(held, strategy="s")
+    assert not ares.flush(0.01)
+    assert not ares.shutdown(0.01)
+    held.free.set()
+
+
 def test_more_than_can_be_worked_through_in_time(begin: Begin, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
     """At the end the time counts more than the records: what is left is counted, logged, and not called delivered."""
     begin(sink)
-    decide(ares, *["s"] * 30_000)
-    assert not ares.shutdown(0.1)
-    assert "could not be worked through in time" in caplog.text
+    decide(ares, *["s"] * 1_000)
+    telemetry = active()
+    assert telemetry is not None
+    telemetry._work_until = 0.0
+    assert not ares.flush(10.0)
+    assert "1000 records could not be worked through in time" in caplog.text
+    decide(ares, *["s"] * 20_000)
+    assert not ares.shutdown(0.0)
 
 
 def test_a_long_queue_is_sent_in_parts(begin: Begin, sink: Sink) -> None:

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from multiprocessing import process, util
 from pathlib import Path
+from typing import Any
 
 import pytest
 from setup_kit import Begin, Bot, decide, named, resources, shown, spans
@@ -18,6 +20,8 @@ from ares_otel.setup import active, ending
 
 FORK = ("-W", "ignore::DeprecationWarning")
 """From Python 3.12 on, forking a process with threads is deprecated: there the child has none but its own."""
+
+REGISTRY: dict[Any, Any] = vars(util)["_finalizer_registry"]
 
 fork_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -216,10 +220,11 @@ os.waitpid(child, 0)
 
 
 @fork_only
-def test_metrics_after_a_fork(tmp_path: Path, sink: Sink) -> None:
+def test_metrics_after_a_fork(tmp_path: Path) -> None:
     """The child's page shows what the child did: the parent's numbers are on the parent's."""
     file = tmp_path / "targets.json"
-    bot = Bot(COUNTING, tmp_path, sink, options=FORK, ARES_OTEL_METRICS_FILE_SD=str(file))
+    environ = {"ARES_OTEL_METRICS_FILE_SD": str(file), "ARES_OTEL_METRICS_SYSTEM": "true"}
+    bot = Bot(COUNTING, tmp_path, None, options=FORK, **environ)
     pages = {bot.next()[0], bot.next()[0]}
     counts = sorted(shown(page, "ares_decisions_total", action="buy") or 0.0 for page in pages)
     assert counts == [1.0, 7.0]
@@ -256,6 +261,66 @@ def test_children_of_multiprocessing(tmp_path: Path, sink: Sink, method: str) ->
     bot = Bot(MULTIPROCESSING, tmp_path, sink, method, options=FORK)
     assert bot.end().well == [[[0, 0, 0]]]
     assert named(sink) == ["s child 0", "s child 1", "s child 2", "s parent"]
+
+
+def test_what_is_arranged_with_multiprocessing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child's end is ours, after all other things that happen then; a program without it is not made to load it."""
+    with begin():
+        before = {*REGISTRY}
+        monkeypatch.setattr(process, "_parent_process", object())
+        ending._end_with_child()
+        (key,) = {*REGISTRY} - before
+        assert key[0] == ending.LAST < 0
+        assert active() is not None
+        REGISTRY[key]()
+        assert active() is None
+
+    ending._end_with_parent()
+    monkeypatch.delitem(sys.modules, "multiprocessing.util")
+    monkeypatch.delitem(sys.modules, "multiprocessing.process")
+    ending._end_with_parent()
+    ending._end_with_child()
+    assert "multiprocessing.util" not in sys.modules
+
+
+PLAIN = """
+ares.setup()
+decide(" parent")
+child = os.fork()
+decide(f" {'child' if child == 0 else 'parent'} after")
+say(ares.shutdown(20.0))
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+@fork_only
+def test_fork_without_a_page(tmp_path: Path, sink: Sink) -> None:
+    """Where no metrics are shown, a child has nothing but its spans."""
+    bot = Bot(PLAIN, tmp_path, sink, options=FORK, ARES_OTEL_METRICS_ENABLED="false")
+    assert bot.end().well == [[True], [True]]
+    assert named(sink) == ["s child after", "s parent", "s parent after"]
+
+
+AFTERWARDS = """
+ares.setup()
+decide("parent")
+ares.shutdown()
+child = os.fork()
+if child == 0:
+    say(ares.shutdown(), ares.setup().owner)
+    decide("child")
+    say(ares.shutdown())
+    sys.exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@fork_only
+def test_fork_after_the_end(tmp_path: Path, sink: Sink) -> None:
+    """A child of a process whose telemetry has ended may set up its own."""
+    assert Bot(AFTERWARDS, tmp_path, sink, options=FORK).end().well == [[True, True], [True]]
+    assert named(sink) == ["schild", "sparent"]
 
 
 PREEXEC = """
