@@ -31,6 +31,7 @@ PORT: Final = 4_318
 LONGEST_END: Final = 1.9
 DRAIN: Final = 0.25  # history is replayed far faster than a bot decides
 SHORTEST_END: Final = 0.4
+UNHURRIED_END: Final = 6.0
 SERVER_SHARE: Final = 0.2
 
 
@@ -70,9 +71,10 @@ class Ending:
 
     @property
     def left(self) -> float:
-        """Seconds that are left for the end."""
-        since = time.monotonic() - self.asked if self.asked is not None else 0.0
-        return max(LONGEST_END - since, SHORTEST_END)
+        """Seconds that are left for the end; nobody waits for a demo that ends by itself."""
+        if self.asked is None:
+            return UNHURRIED_END
+        return max(LONGEST_END - (time.monotonic() - self.asked), SHORTEST_END)
 
 
 def run(options: Options, loaded: Loaded, stop: threading.Event) -> int:

@@ -16,9 +16,9 @@ from ares_otel.server.wire import length_delimited, varint
 __all__ = ["Codec", "Unpacker", "frames", "raw_spans"]
 
 LEVEL = 3
-TRAIN_AFTER = 2_000
+TRAIN_AFTER = 500
 DICTIONARY_BYTES = 16_384
-SAMPLE_BYTES = 16_384
+SAMPLES, SAMPLE_BYTES = 2_000, 16_384
 SPANS = 2
 SPAN_TAG = b"\x12"
 
@@ -77,7 +77,7 @@ class Codec(Unpacker):
                 self._train()
 
     def _train(self) -> None:
-        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (TRAIN_AFTER,))
+        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (SAMPLES,))
         samples: list[bytes | bytearray | memoryview] = [self.unpack(data)[:SAMPLE_BYTES] for (data,) in rows]
         trained = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1).as_bytes()
         self._db.execute("INSERT INTO dictionary(id, data) VALUES (1, ?)", (trained,))

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["TEXT_LIMIT", "bounded", "canonical", "decision_id", "moment_keys", "text_key", "time_id", "trace_key"]
+__all__ = [
+    "TEXT_LIMIT",
+    "bounded",
+    "canonical",
+    "decision_id",
+    "moment_keys",
+    "text_key",
+    "time_id",
+    "trace_key",
+    "uuid_digits",
+]
 
 TEXT_LIMIT = 256
 """Longest name or client order id in a column, in characters; a longer one is kept as its beginning and its hash."""
@@ -13,6 +23,7 @@ UUID_DIGITS = 32
 DECISION_DIGITS = 28
 MOMENT_DIGITS = 12
 SLOT = 1_023
+HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def trace_key(trace: bytes) -> int:
@@ -20,20 +31,22 @@ def trace_key(trace: bytes) -> int:
     return int.from_bytes(trace[:8], "big", signed=True)
 
 
+def uuid_digits(text: str) -> str | None:
+    """Return the 32 lower-case digits of an id of 128 hexadecimal bits, with dashes or without; None for another."""
+    digits = text.replace("-", "")
+    return digits.lower() if len(digits) == UUID_DIGITS and _is_hex(digits) else None
+
+
 def canonical(text: str) -> str:
     """Return an id as it is compared: 128 hexadecimal bits without dashes in lower case, anything else unchanged."""
-    digits = text.replace("-", "")
-    return digits.lower() if len(digits) == UUID_DIGITS and _is_hex(digits) else text
+    return uuid_digits(text) or text
 
 
 def text_key(text: str) -> int:
     """Return 64 bits of a textual id; those of 128 hexadecimal bits keep their order."""
-    digits = text.replace("-", "")
-    if len(digits) == UUID_DIGITS:
-        try:
-            return trace_key(bytes.fromhex(digits))
-        except ValueError:
-            pass
+    digits = uuid_digits(text)
+    if digits is not None:
+        return trace_key(bytes.fromhex(digits))
     return trace_key(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 
@@ -66,4 +79,4 @@ def bounded(text: str) -> str:
 
 
 def _is_hex(digits: str) -> bool:
-    return all(digit in "0123456789abcdefABCDEF" for digit in digits)
+    return HEX.issuperset(digits)

@@ -18,7 +18,7 @@ from ares_otel.server.stories import (
     Story,
     UpdateStory,
 )
-from ares_otel.server.wording import amount, clean, listed, seconds, shown
+from ares_otel.server.wording import amount, clean, figure, listed, seconds, shown
 
 __all__ = ["Line", "outline"]
 
@@ -89,7 +89,7 @@ def _facts(decision: DecisionStory) -> Iterator[Line]:
     if decision.regime is not None:
         regime = decision.regime
         sure = f" {regime.confidence:.2f}" if regime.confidence is not None else ""
-        chances = f" ({listed(regime.probabilities)})" if regime.probabilities else ""
+        chances = f" ({listed(regime.probabilities, show='{:.2f}'.format)})" if regime.probabilities else ""
         raw = f", the bot's word: {clean(regime.raw)}" if regime.raw else ""
         below = (Line(f"indicators {listed(regime.indicators)}", QUIET),) if regime.indicators else ()
         yield Line(f"regime {regime.name or 'not said'}{sure}{chances}{raw}", below=below)
@@ -102,8 +102,8 @@ def _facts(decision: DecisionStory) -> Iterator[Line]:
         yield Line(f"votes{_agreement(decision)}", below=tuple(_vote(vote, decision) for vote in decision.votes))
     for step in decision.path:
         passed = {True: " passed", False: " not passed", None: ""}[step.passed]
-        bound = f" against {amount(step.threshold)}" if step.threshold is not None else ""
-        value = f" {amount(step.value)}" if step.value is not None else ""
+        bound = f" against {figure(step.threshold)}" if step.threshold is not None else ""
+        value = f" {figure(step.value)}" if step.value is not None else ""
         yield Line(f"path: {clean(step.step or 'a step')}{value}{bound}{passed}")
     yield _resolution(decision)
 
@@ -164,8 +164,8 @@ def _outcome(outcome: OutcomeStory) -> Line:
 
 
 def _check(check: RiskCheck) -> str:
-    value = f" {amount(check.value)}" if check.value is not None else ""
-    limit = f" of {amount(check.limit)}" if check.limit is not None else ""
+    value = f" {figure(check.value)}" if check.value is not None else ""
+    limit = f" of {figure(check.limit)}" if check.limit is not None else ""
     return f"risk check {clean(check.check or '')}:{value}{limit} {check.outcome or ''}".rstrip()
 
 

@@ -16,13 +16,13 @@ from sqlalchemy.pool import StaticPool
 
 from ares_otel.server import schema as t
 from ares_otel.server.frames import Unpacker
-from ares_otel.server.ids import bounded, canonical, moment_keys, text_key, trace_key
+from ares_otel.server.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
 from ares_otel.server.migrate import DatabaseError, check, version
 from ares_otel.server.stored import StoredSpan, Wanted, read_spans
 
 __all__ = ["SpanReader"]
 
-UUID_DIGITS, SPAN_DIGITS = 32, 16
+SPAN_DIGITS = 16
 SEGMENTS = 2_000
 """Most segments read for one id, the newest first."""
 
@@ -102,15 +102,11 @@ class SpanReader:
 
 def _holds(text: str) -> Wanted:
     """Return a test for spans that hold a text: it is quick, and may say yes too often."""
-    digits = canonical(text)
-    if len(digits) != UUID_DIGITS or not digits.isalnum():
+    digits = uuid_digits(text)
+    if digits is None:
         sought = text.encode()
         return lambda _, raw: sought in raw
-    try:
-        trace = bytes.fromhex(digits)
-    except ValueError:
-        trace = b""
-    spelled = re.compile("-?".join(digits).encode(), re.IGNORECASE)
+    trace, spelled = bytes.fromhex(digits), re.compile("-?".join(digits).encode(), re.IGNORECASE)
     return lambda found, raw: found == trace or spelled.search(raw) is not None
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["amount", "clean", "listed", "seconds", "shown"]
+__all__ = ["amount", "clean", "figure", "listed", "seconds", "shown"]
 
 LONGEST = 200
-LARGE, SMALL = 1e8, 1e-4
+LARGE, WHOLE, SMALL = 1e8, 1e4, 1e-4
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (60.0, 1.0, "s"))
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -33,6 +33,12 @@ def amount(value: Any) -> str:
     return f"{number:,.8g}"
 
 
+def figure(value: Any) -> str:
+    """Return a measured value with five digits, which is more than it bears."""
+    number = float(value)
+    return amount(f"{number:.5g}") if abs(number) < WHOLE else amount(round(number))
+
+
 def seconds(value: float) -> str:
     """Return a duration with its unit, three digits."""
     size = abs(value)
@@ -53,7 +59,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return amount(value)
+        return figure(value)
     if isinstance(value, Mapping):
         return listed(value)
     if isinstance(value, list):
@@ -63,8 +69,8 @@ def shown(value: Any) -> str:
     return clean(value)
 
 
-def listed(values: Mapping[str, Any], most: int = 12) -> str:
+def listed(values: Mapping[str, Any], most: int = 12, show: Callable[[Any], str] = shown) -> str:
     """Return names with values, the largest first where they are numbers."""
     pairs = sorted(values.items(), key=lambda pair: -pair[1] if isinstance(pair[1], int | float) else 0)
     more = f", … {len(pairs) - most} more" if len(pairs) > most else ""
-    return ", ".join(f"{clean(name)} {shown(value)}" for name, value in pairs[:most]) + more
+    return ", ".join(f"{clean(name)} {show(value)}" for name, value in pairs[:most]) + more

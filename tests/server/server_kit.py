@@ -25,7 +25,7 @@ from ares_otel.server.migrate import migrate
 from ares_otel.server.store import Store
 from ares_otel.server.wire import PROTOBUF
 
-__all__ = ["Reply", "Row", "content", "fresh", "put", "rows", "send", "store_all", "until"]
+__all__ = ["Reply", "Row", "content", "fresh", "put", "rows", "segments_of", "send", "store_all", "until"]
 
 Row: TypeAlias = tuple[Any, ...]
 NAMED = {
@@ -106,6 +106,12 @@ def _segments(connection: sqlite3.Connection) -> dict[int, tuple[int, list[tuple
     unpack = Unpacker(load).unpack
     query = "SELECT id, resource, data FROM segment"
     return {number: (resource, list(raw_spans(unpack(data)))) for number, resource, data in connection.execute(query)}
+
+
+def segments_of(database: Path) -> list[tuple[int, list[tuple[bytes, bytes, str, bytes]]]]:
+    """Return the resource and the spans of each segment."""
+    with closing(sqlite3.connect(database)) as connection:
+        return [*_segments(connection).values()]
 
 
 def _spans(connection: sqlite3.Connection, resources: Mapping[int, bytes]) -> list[Row]:

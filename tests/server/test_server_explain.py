@@ -25,7 +25,7 @@ from ares_otel.server.explain import explain, render
 from ares_otel.server.reader import Reader
 from ares_otel.server.sentence import sentence
 from ares_otel.server.stories import DecisionStory, ExceptionStory, OrderStory, Story, UpdateStory
-from ares_otel.server.wording import amount, clean, listed, seconds, shown
+from ares_otel.server.wording import amount, clean, figure, listed, seconds, shown
 
 GOLDEN = Path(__file__).with_name("golden")
 
@@ -275,6 +275,18 @@ def test_sentences(told_story: Story, expected: str) -> None:
 def test_amounts(value: float | Decimal, expected: str) -> None:
     """Quantities and prices have the digits that they need and no more."""
     assert amount(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((0, "0"), (0.021433084, "0.021433"), (-5.0, "-5"), (3_355.56, "3,355.6"), (28_388.038, "28,388")),
+        *((1_437_770_000.0, "1,437,770,000"), (1e-9, "0.000000001"), (99_999.96, "100,000")),
+    ],
+)
+def test_figures(value: float, expected: str) -> None:
+    """Measured values have five digits, and never less than their whole part."""
+    assert figure(value) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from server_kit import Row, content, fresh, put, rows, store_all
+from server_kit import Row, content, fresh, put, rows, segments_of, store_all
 from spans import START, Bot, Whole, body, event, span
 
 from ares_otel.semconv import attributes as a
@@ -105,6 +105,26 @@ def test_a_span_twice_is_stored_once(tmp_path: Path) -> None:
 
     assert stored == [len(made.all), 0, 0]
     assert content(often) == content(once)
+
+
+def test_spans_that_come_alone_share_segments(tmp_path: Path) -> None:
+    """Records in traces of their own are stored together, each found under its ids and told from those that repeat."""
+    database = fresh(tmp_path)
+    spans = [
+        span(s.MARK, {a.CORRELATION_ID: f"mark {at}", a.MARK_PRICE: at * 1.5}, trace=bytes([1 + at]) * 16)
+        for at in range(100)
+    ]
+    other = span(s.MARK, {a.MARK_PRICE: 1.0}, trace=b"other resource16")
+    with closing(Store(database)) as store:
+        data = [body(spans), body([other], resource={"service.name": "other"})]
+        first = store.write([decode(each).traces for each in data])
+        again = put(store, spans[40:60])
+
+    segments = [len(found) for _, found in segments_of(database)]
+
+    assert (first, again) == (101, 0)
+    assert sorted(segments) == [1, 4, 32, 32, 32]
+    assert len(content(database)["lookup"]) == 201
 
 
 def test_a_trace_without_end_stays_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
