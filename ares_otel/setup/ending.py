@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from types import FrameType
 
 __all__ = ["arrange", "forgo"]
 
+LOG = logging.getLogger("ares_otel")
 LAST = -100
 INIT = 1
 
@@ -43,13 +45,24 @@ def _on_main() -> bool:
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     """Save what is recorded, then die of the signal as the bot would have done without us."""
-    del frame
+    if _is_logging(frame):
+        # the thread that waits here for ours holds the handlers that ours would log to
+        LOG.disabled = True
     _shutdown[0]()
+    LOG.disabled = False
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     if os.getpid() == INIT:
         # the first process of a container does not die of a signal: it would live on without telemetry
         raise SystemExit(128 + number)
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "logging":
+            return True
+        frame = frame.f_back
+    return False
 
 
 # --- children of `multiprocessing` end by `os._exit`, past `atexit` ------------------------------------------------

@@ -100,7 +100,6 @@ class Telemetry:
             now = time.monotonic()
             self._work_until = now + max(WORK_SHARE * timeout, LEAST)
             self._deadline = now + timeout
-            self.recorder.enabled = False
         ended = self.worker.stop(timeout + GRACE)
         if not ended and time.monotonic() >= self._deadline:
             self._give_up()
@@ -123,11 +122,12 @@ class Telemetry:
         recorder, desk = self.recorder, self.desk
         desk.closing = self._deadline != NEVER
         recorder.clock.follow()
-        self._work_through(recorder.snapshot())
         if desk.closing:
+            # before the queue is closed: what ends in the meantime would be neither open nor in it
             desk.close_all()
-        else:
-            desk.abandon(self.config.correlation.timeout)
+            recorder.enabled = False
+        self._work_through(recorder.snapshot())
+        desk.abandon(self.config.correlation.timeout)
         with GUARD.shield("ledger"):
             self.ledger.commit()
         self._submit()
@@ -150,7 +150,10 @@ class Telemetry:
             self._lost += len(list(spans)) if self.config.exporter.enabled else 0
             return
         encode, limit = self.encoder.span, self.config.recorder.attribute_count_limit
-        self._groups.setdefault(scope, []).extend(encode(limited(span, limit)) for span in spans)
+        kept = self._groups.setdefault(scope, [])
+        for span in spans:
+            is_simple = len(span.attributes) <= limit and not span.events and not span.links
+            kept.append(encode(span if is_simple else limited(span, limit)))
 
     def _submit(self) -> None:
         if self.sender is None or not self._groups:

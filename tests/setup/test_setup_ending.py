@@ -33,7 +33,10 @@ fork_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does
         ("sys.exit(3)", 3),
         ("raise KeyError('price')", 1),
         ("threading.Thread(target=lambda: (time.sleep(0.1), decide('late'))).start()", 0),
-        ("signal.raise_signal(signal.SIGINT)", -signal.SIGINT),
+        (
+            "signal.signal(signal.SIGINT, signal.default_int_handler); signal.raise_signal(signal.SIGINT)",
+            -signal.SIGINT,
+        ),
         ("import atexit, io; atexit.register(decide, 'late')", 0),
     ],
     ids=["end", "exit", "exception", "thread", "ctrl-c", "atexit"],

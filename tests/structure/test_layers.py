@@ -163,8 +163,9 @@ def distributions(requirements: Iterable[str]) -> set[str]:
 
 
 def names_of(wanted: set[str]) -> set[str]:
-    """Return the top-level names that some distributions install."""
-    return {top for top, names in TOPS.items() if wanted & distributions(names)}
+    """Return the top-level names that some distributions install; of one that is not installed, its own."""
+    absent = {name.replace("-", "_") for name in wanted - INSTALLED}
+    return absent | {top for top, names in TOPS.items() if wanted & distributions(names)}
 
 
 def closure(wanted: set[str]) -> set[str]:
