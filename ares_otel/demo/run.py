@@ -29,7 +29,7 @@ __all__ = ["Ending", "Options", "run", "summary"]
 
 PORT: Final = 4_318
 LONGEST_END: Final = 1.9
-DRAIN: Final = 0.25  # history is replayed far faster than a bot decides
+DRAIN: Final = 0.1  # history is replayed far faster than a bot decides
 SHORTEST_END: Final = 0.4
 UNHURRIED_END: Final = 6.0
 SERVER_SHARE: Final = 0.2

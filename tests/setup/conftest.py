@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "pipeline"))  # the receiver of its tests
 
 from setup_kit import Begin
-from sink import Sink
+from sink import Sink  # type: ignore[import-not-found]  # type checkers read this file alone
 
 import ares_otel as ares
 from ares_otel.config import Config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -139,6 +140,29 @@ def test_another_signal_that_is_ignored_by_default(begin: Begin, sink: Sink) -> 
     assert signal.getsignal(signal.SIGURG) is before is signal.SIG_DFL
     assert active() is None
     assert named(sink) == ["s1"]
+
+
+class Interrupted(logging.Filter):
+    """Is interrupted by a signal while the bot logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Run the handler as the interpreter does."""
+        ending._on_sigterm(signal.SIGURG, sys._getframe())
+        return bool(record)
+
+
+def test_a_signal_in_the_middle_of_logging(begin: Begin, caplog: pytest.LogCaptureFixture) -> None:
+    """The thread that waits for ours holds the locks of its log handlers: ours must not wait for them."""
+    begin(exporter__enabled=True, exporter__traces_endpoint=f"http://127.0.0.1:{free_port()}/v1/traces")
+    decide(ares, "s1")
+    logger = logging.getLogger("bot")
+    interrupted = Interrupted()
+    logger.addFilter(interrupted)
+    logger.warning("busy")
+    logger.removeFilter(interrupted)
+    assert active() is None
+    assert [record.name for record in caplog.records] == ["bot"]
+    assert not logging.getLogger("ares_otel").disabled
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
