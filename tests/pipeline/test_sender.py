@@ -579,7 +579,7 @@ def test_no_complaint_at_exit(make: Make, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.usefixtures("no_threads")
 def test_no_thread_and_a_failing_receiver(make: Make, tmp_path: Path) -> None:
     """The deadline holds, and what is left is on disk."""
-    sender = make(Script(*[BUSY] * 10_000), Spool(tmp_path))
+    sender = make(Script(*[BUSY] * 1_000), Spool(tmp_path), draw=lambda: 0.01)
     submit(sender, *range(3))
 
     assert not sender.shutdown(0.2)
@@ -747,12 +747,15 @@ def test_child_begins_anew(make: Make, tmp_path: Path, monkeypatch: pytest.Monke
         sender = make(transport, spool)
         submit(sender, "parent")
         eventually(lambda: transport.tried[-1:] == ["parent"])
+        parents = sender._courier
         with monkeypatch.context() as patched:
             patched.setattr(os, "getpid", lambda: 1)
             assert sender.accounts().submitted == 0
             assert sender.flush(0.0)
             assert sender.take_durations() == []
             assert sender.shutdown(0.0)
+        parents.stopped = True  # a real child would not have the thread at all
+    transport.gate.set()
 
 
 def test_first_batch_at_exit() -> None:

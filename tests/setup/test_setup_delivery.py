@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ CROWDED = 1.5
 """Seconds more on a machine that is shared; the promise itself is 0.2 s, and its own test measures that."""
 
 
-def released() -> bool:
-    """Tell whether the spool of a telemetry that ended is free: a slow disk may take longer than the end waits."""
-    return not any(thread.name.startswith("ares-otel-sender") for thread in threading.enumerate())
+@pytest.fixture
+def released() -> Callable[[], bool]:
+    """Return what tells whether a test's spool is free after an end: a slow disk may take longer than that waits."""
+    before = {*threading.enumerate()}
+    return lambda: not any(thread.name.startswith("ares-otel-sender") for thread in {*threading.enumerate()} - before)
 
 
 def url_of(port: int) -> str:
@@ -79,7 +81,7 @@ def test_nobody_answers(begin: Begin, silent: int, where: str) -> None:
     assert not ares.shutdown(0.3)
 
 
-def test_a_receiver_that_hangs(begin: Begin, sink: Sink, tmp_path: Path) -> None:
+def test_a_receiver_that_hangs(begin: Begin, sink: Sink, tmp_path: Path, released: Callable[[], bool]) -> None:
     """It has the request and says nothing: not delivered; the spool has it, and the next start delivers it."""
     sink.script.append(hang)
     begin(sink)
@@ -208,7 +210,9 @@ class Held:
         return 1.0
 
 
-def test_a_worker_that_is_held_up(begin: Begin, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_that_is_held_up(
+    begin: Begin, sink: Sink, caplog: pytest.LogCaptureFixture, released: Callable[[], bool]
+) -> None:
     """Something of the bot's blocks the worker: calls come back in time and honest, what went before is not lost."""
     sink.script.append(hang)
     held: Any = Held()
