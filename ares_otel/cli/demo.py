@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
         from ares_otel.demo.run import Options  # noqa: PLC0415
         from ares_otel.demo.run import run as run_demo  # noqa: PLC0415
         from ares_otel.demo.state import StateError  # noqa: PLC0415
-        from ares_otel.server.serve import StartError  # noqa: PLC0415
+        from ares_otel.server.http.serve import StartError  # noqa: PLC0415
 
         options = Options(
             decisions=args.decisions,

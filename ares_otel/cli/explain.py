@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from ares_otel.config import Loaded
-from ares_otel.server.explain import explain
-from ares_otel.server.migrate import DatabaseError
+from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.story.explain import explain
 
 __all__ = ["add_parser", "run"]
 

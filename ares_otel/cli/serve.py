@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ares_otel.config import Loaded
-from ares_otel.server.serve import serve
+from ares_otel.server.http.serve import serve
 
 __all__ = ["add_parser", "run"]
 

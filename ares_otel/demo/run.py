@@ -23,7 +23,7 @@ from ares_otel.demo.events import Event, View
 from ares_otel.demo.live import Live, connect, open_live
 from ares_otel.demo.session import Replay, Trading, open_replay
 from ares_otel.demo.watch import Journal, Lines, Screen
-from ares_otel.server.serve import EmbeddedServer, StartError
+from ares_otel.server.http.serve import EmbeddedServer, StartError
 
 __all__ = ["Ending", "Options", "run", "summary"]
 

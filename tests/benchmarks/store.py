@@ -26,9 +26,9 @@ from ares_otel.pipeline.model import EventData, Scope, SpanData, Value
 from ares_otel.pipeline.otlp.encoder import Encoder
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.decode import decode
-from ares_otel.server.migrate import migrate
-from ares_otel.server.store import Store
+from ares_otel.server.otlp.decode import decode
+from ares_otel.server.store.migrate import migrate
+from ares_otel.server.store.store import Store
 
 __all__ = ["main"]
 

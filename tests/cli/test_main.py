@@ -47,7 +47,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     real = builtins.__import__
 
     def lacking(name: str, *args: Any, **kwargs: Any) -> ModuleType:
-        if name.startswith(("uvicorn", "ares_otel.server.serve")):
+        if name.startswith(("uvicorn", "ares_otel.server.http.serve")):
             raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
         return real(name, *args, **kwargs)
 

@@ -24,7 +24,7 @@ from ares_otel.demo.events import Decision, Event, Progress, Tripped, Trouble
 from ares_otel.demo.run import Options
 from ares_otel.demo.session import open_replay
 from ares_otel.demo.watch import Journal, Lines, Screen, sentence
-from ares_otel.server.reader import Reader
+from ares_otel.server.story.reader import Reader
 from ares_otel.testing import Capture
 
 LONGEST = 2.2 * 3  # the promise is 2.2 s; the machines of the tests are shared

@@ -12,8 +12,8 @@ import pytest
 from collector import Collector
 from trading import Ledger, Server, Totals, eventually, exposed, trade
 
-from ares_otel.server.reader import Reader
-from ares_otel.server.stories import Story
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.stories import Story
 
 ORDERS = 1_000
 STAGES = {"analyst", "strategist", "tactician", "supervisor", "exchange"}

@@ -18,12 +18,12 @@ from spans import body
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.decode import decode
-from ares_otel.server.frames import Unpacker, raw_spans
-from ares_otel.server.ids import decision_id, text_key, trace_key
-from ares_otel.server.migrate import migrate
-from ares_otel.server.store import Store
-from ares_otel.server.wire import PROTOBUF
+from ares_otel.server.otlp.decode import decode
+from ares_otel.server.otlp.wire import PROTOBUF
+from ares_otel.server.store.frames import Unpacker, raw_spans
+from ares_otel.server.store.ids import decision_id, text_key, trace_key
+from ares_otel.server.store.migrate import migrate
+from ares_otel.server.store.store import Store
 
 __all__ = ["Reply", "Row", "content", "fresh", "put", "rows", "segments_of", "send", "store_all", "until"]
 

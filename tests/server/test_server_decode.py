@@ -24,14 +24,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import content, fresh
 from spans import START, Bot, body, key_values, request, span
 
-from ares_otel.server import wire
-from ares_otel.server.decode import decode
-from ares_otel.server.ids import bounded, canonical, decision_id, moment_keys, text_key, time_id, trace_key
-from ares_otel.server.otlp_json import to_protobuf
-from ares_otel.server.store import Store
-from ares_otel.server.values import flag, number, plain_map, scaled, text
-from ares_otel.server.views import FullSpan
-from ares_otel.server.wire import JSON, PROTOBUF, RequestError
+from ares_otel.server.otlp import wire
+from ares_otel.server.otlp.decode import decode
+from ares_otel.server.otlp.otlp_json import to_protobuf
+from ares_otel.server.otlp.values import flag, number, plain_map, scaled, text
+from ares_otel.server.otlp.views import FullSpan
+from ares_otel.server.otlp.wire import JSON, PROTOBUF, RequestError
+from ares_otel.server.store.ids import bounded, canonical, decision_id, moment_keys, text_key, time_id, trace_key
+from ares_otel.server.store.store import Store
 
 
 def as_json(made: ExportTraceServiceRequest, **options: Any) -> bytes:

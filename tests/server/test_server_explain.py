@@ -21,11 +21,11 @@ from ares_otel.records import Regime, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
-from ares_otel.server.explain import explain, render
-from ares_otel.server.reader import Reader
-from ares_otel.server.sentence import sentence
-from ares_otel.server.stories import DecisionStory, ExceptionStory, OrderStory, Story, UpdateStory
-from ares_otel.server.wording import amount, clean, figure, listed, seconds, shown
+from ares_otel.server.story.explain import explain, render
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.sentence import sentence
+from ares_otel.server.story.stories import DecisionStory, ExceptionStory, OrderStory, Story, UpdateStory
+from ares_otel.server.story.wording import amount, clean, figure, listed, seconds, shown
 
 GOLDEN = Path(__file__).with_name("golden")
 

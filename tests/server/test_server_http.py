@@ -25,12 +25,13 @@ from server_kit import Reply, content, fresh, rows, send, store_all, until
 from spans import Bot, body, span
 
 from ares_otel.guard import GUARD
-from ares_otel.server import ingest, writer
-from ares_otel.server.lock import DatabaseLock
-from ares_otel.server.migrate import DatabaseError
-from ares_otel.server.serve import EmbeddedServer, StartError, serve
-from ares_otel.server.store import Store
-from ares_otel.server.wire import JSON
+from ares_otel.server.http import ingest
+from ares_otel.server.http.serve import EmbeddedServer, StartError, serve
+from ares_otel.server.otlp.wire import JSON
+from ares_otel.server.store import writer
+from ares_otel.server.store.lock import DatabaseLock
+from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.store.store import Store
 
 LIMIT = 1 << 20
 
@@ -442,7 +443,7 @@ def test_a_closed_store_is_not_ready(server: EmbeddedServer) -> None:
 SERVE = """
 import sys
 from pathlib import Path
-from ares_otel.server.serve import serve
+from ares_otel.server.http.serve import serve
 sys.exit(serve(Path(sys.argv[1]), port=0))
 """
 

@@ -24,7 +24,7 @@ SENDERS = 3
 NURSERY = """
 import os, signal, sys
 from pathlib import Path
-from ares_otel.server.serve import EmbeddedServer
+from ares_otel.server.http.serve import EmbeddedServer
 for line in sys.stdin:
     child = os.fork()
     if not child:

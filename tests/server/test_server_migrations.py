@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from server_kit import content, fresh, store_all
 from spans import Bot
 
-from ares_otel.server import migrate as migrate_module
-from ares_otel.server.migrate import MIGRATIONS, DatabaseError, migrate, version
-from ares_otel.server.reader import Reader
-from ares_otel.server.schema import METADATA, REVISION
+from ares_otel.server.store import migrate as migrate_module
+from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate, version
+from ares_otel.server.store.schema import METADATA, REVISION
+from ares_otel.server.story.reader import Reader
 
 SECOND = '''"""A second version."""
 from alembic import op
@@ -158,7 +158,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_there_is_nothing_before_the_first_version() -> None:
     """The first migration cannot be undone, and says so."""
-    from ares_otel.server.migrations.versions import v0001_first  # noqa: PLC0415  a script, imported as one
+    from ares_otel.server.store.migrations.versions import v0001_first  # noqa: PLC0415  a script, imported as one
 
     with pytest.raises(NotImplementedError, match="0001 is the first version"):
         v0001_first.downgrade()

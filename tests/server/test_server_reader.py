@@ -17,11 +17,12 @@ from ares_otel.orders import make_client_id
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import OrderStatus
-from ares_otel.server import frames, reading
-from ares_otel.server.decode import decode
-from ares_otel.server.reader import Reader
-from ares_otel.server.store import Store
-from ares_otel.server.stories import SpanStory, Story
+from ares_otel.server.otlp.decode import decode
+from ares_otel.server.store import frames
+from ares_otel.server.store.store import Store
+from ares_otel.server.story import reading
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.stories import SpanStory, Story
 
 SECOND = 10**9
 

@@ -16,11 +16,11 @@ from spans import START, Bot, Whole, body, event, span
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server import frames
-from ares_otel.server import store as store_module
-from ares_otel.server.decode import decode
-from ares_otel.server.ids import bounded, text_key, trace_key
-from ares_otel.server.store import Store
+from ares_otel.server.otlp.decode import decode
+from ares_otel.server.store import frames
+from ares_otel.server.store import store as store_module
+from ares_otel.server.store.ids import bounded, text_key, trace_key
+from ares_otel.server.store.store import Store
 
 
 def test_a_decision_becomes_rows(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_dictionary_that_cannot_be_trained(tmp_path: Path, monkeypatch: pytest
 
 def test_caches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many names come, memory holds a limited number, and each has one row."""
-    monkeypatch.setattr("ares_otel.server.numbers.CACHE_LIMIT", 3)
+    monkeypatch.setattr("ares_otel.server.store.numbers.CACHE_LIMIT", 3)
     database = fresh(tmp_path)
     made = [
         span(s.DECISION, {a.STRATEGY: f"s{at % 7}"}, trace=bytes([1 + at]) * 16, start=START + at * 10**7)

@@ -253,7 +253,7 @@ def test_importing_the_package_is_light() -> None:
         ("ares_otel.guard", "import importlib\nimportlib.import_module('ares_otel.records')"),
         ("ares_otel.guard", "if TYPE_CHECKING:\n    from ares_otel.records import Vote"),
         ("ares_otel.decision", "import ares_otel as ares"),
-        ("ares_otel.server.app", "from ares_otel.cli import main"),
+        ("ares_otel.server.http.app", "from ares_otel.cli import main"),
     ],
 )
 def test_upward_import_is_found(name: str, text: str) -> None:
@@ -314,7 +314,7 @@ def test_restricted_distributions_at_home_are_allowed() -> None:
     texts = {
         "ares_otel.setup": "import opentelemetry.sdk.trace\nimport prometheus_client",
         "ares_otel.pipeline.sdk": "from opentelemetry.sdk.trace import SpanProcessor",
-        "ares_otel.server.store": "import sqlalchemy as sa",
+        "ares_otel.server.store.store": "import sqlalchemy as sa",
         "ares_otel.records": "import opentelemetry.trace\nimport architecture",
     }
 
@@ -328,7 +328,7 @@ def test_undeclared_dependency_is_found() -> None:
     assert undeclared([Module.parse("ares_otel.config", text)], {"yaml"}) == [
         "ares_otel.config:1 imports rich at module level, which is no core dependency"
     ]
-    assert undeclared([Module.parse("ares_otel.server.app", text)], {"yaml"}) == []
+    assert undeclared([Module.parse("ares_otel.server.http.app", text)], {"yaml"}) == []
 
 
 def test_undeclared_import_is_found() -> None:

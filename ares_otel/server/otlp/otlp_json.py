@@ -13,7 +13,7 @@ import msgspec
 from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ares_otel.server.wire import RequestError
+from ares_otel.server.otlp.wire import RequestError
 
 __all__ = ["to_protobuf"]
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ares_otel.server.booking import ORDER_SPANS, Booking, OrderSpans
-from ares_otel.server.decode import Entry, Traces
-from ares_otel.server.frames import Codec, frames, raw_spans
-from ares_otel.server.ids import text_key, trace_key
-from ares_otel.server.numbers import Numbers
-from ares_otel.server.rows import CORRELATION, DECISION, OUTCOME, Rows, base_id, decision_row, outcome_row
-from ares_otel.server.schema import METADATA
-from ares_otel.server.values import text
-from ares_otel.server.views import FullSpan
+from ares_otel.server.otlp.decode import Entry, Traces
+from ares_otel.server.otlp.values import text
+from ares_otel.server.otlp.views import FullSpan
+from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
+from ares_otel.server.store.frames import Codec, frames, raw_spans
+from ares_otel.server.store.ids import text_key, trace_key
+from ares_otel.server.store.numbers import Numbers
+from ares_otel.server.store.rows import CORRELATION, DECISION, OUTCOME, Rows, base_id, decision_row, outcome_row
+from ares_otel.server.store.schema import METADATA
 
 __all__ = ["Store"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ares_otel.server.views import AttributeMap, ValueView
+from ares_otel.server.otlp.views import AttributeMap, ValueView
 
 __all__ = ["flag", "number", "plain", "plain_map", "scaled", "text"]
 

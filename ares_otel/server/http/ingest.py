@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from starlette.types import Message, Receive, Scope, Send
 
-from ares_otel.server.wire import JSON, PROTOBUF, RequestError, failure_body, success_body
-from ares_otel.server.writer import Answer, Job, Writer
+from ares_otel.server.otlp.wire import JSON, PROTOBUF, RequestError, failure_body, success_body
+from ares_otel.server.store.writer import Answer, Job, Writer
 
 __all__ = ["BODY_SECONDS", "ClientGoneError", "Ingest"]
 

@@ -14,12 +14,12 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import OrderStatus, Side
 from ares_otel.semconv.model import Event
-from ares_otel.server.cases import Case, clients
-from ares_otel.server.filling import fill, moment
-from ares_otel.server.lifecycle import Rank, rank
-from ares_otel.server.sentence import sentence
-from ares_otel.server.stored import StoredEvent, StoredSpan
-from ares_otel.server.stories import (
+from ares_otel.server.store.lifecycle import Rank, rank
+from ares_otel.server.story.cases import Case, clients
+from ares_otel.server.story.filling import fill, moment
+from ares_otel.server.story.sentence import sentence
+from ares_otel.server.story.stored import StoredEvent, StoredSpan
+from ares_otel.server.story.stories import (
     CallStory,
     DecisionStory,
     ExceptionStory,
@@ -28,7 +28,7 @@ from ares_otel.server.stories import (
     Story,
     UpdateStory,
 )
-from ares_otel.server.tree import tree
+from ares_otel.server.story.tree import tree
 
 __all__ = ["Elsewhere", "tell"]
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 import zstandard
 
 from ares_otel.guard import GUARD
-from ares_otel.server.decode import Entry, Source
-from ares_otel.server.views import HeadResource, RawResource
-from ares_otel.server.wire import length_delimited, varint
+from ares_otel.server.otlp.decode import Entry, Source
+from ares_otel.server.otlp.views import HeadResource, RawResource
+from ares_otel.server.otlp.wire import length_delimited, varint
 
 __all__ = ["Codec", "Unpacker", "frames", "raw_spans"]
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.decode import LATEST, Entry
-from ares_otel.server.ids import bounded, decision_id, text_key, time_id
-from ares_otel.server.values import flag, number, scaled, text
-from ares_otel.server.views import AttributeMap, EventView, SpanView
+from ares_otel.server.otlp.decode import LATEST, Entry
+from ares_otel.server.otlp.values import flag, number, scaled, text
+from ares_otel.server.otlp.views import AttributeMap, EventView, SpanView
+from ares_otel.server.store.ids import bounded, decision_id, text_key, time_id
 
 __all__ = [
     "CORRELATION",

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from ares_otel.records import Prediction, RiskCheck, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.filling import fill
-from ares_otel.server.stories import (
+from ares_otel.server.story.filling import fill
+from ares_otel.server.story.stories import (
     CallStory,
     DecisionStory,
     OrderStory,
@@ -18,7 +18,7 @@ from ares_otel.server.stories import (
     Story,
     UpdateStory,
 )
-from ares_otel.server.wording import amount, clean, figure, listed, seconds, shown
+from ares_otel.server.story.wording import amount, clean, figure, listed, seconds, shown
 
 __all__ = ["Line", "outline"]
 

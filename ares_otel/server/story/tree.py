@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ares_otel.server.filling import moment
-from ares_otel.server.stored import StoredSpan
-from ares_otel.server.stories import EventStory, SpanStory
+from ares_otel.server.story.filling import moment
+from ares_otel.server.story.stored import StoredSpan
+from ares_otel.server.story.stories import EventStory, SpanStory
 
 __all__ = ["tree"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from ares_otel.guard import GUARD
-from ares_otel.server.decode import Decoded, decode
-from ares_otel.server.otlp_json import to_protobuf
-from ares_otel.server.store import Store
-from ares_otel.server.wire import JSON, RequestError, inflate
+from ares_otel.server.otlp.decode import Decoded, decode
+from ares_otel.server.otlp.otlp_json import to_protobuf
+from ares_otel.server.otlp.wire import JSON, RequestError, inflate
+from ares_otel.server.store.store import Store
 
 __all__ = ["Answer", "Job", "Writer"]
 

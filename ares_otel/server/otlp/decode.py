@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from ares_otel.server.views import FullRequest, RawRequest, SpanView
-from ares_otel.server.wire import RequestError, length_delimited
+from ares_otel.server.otlp.views import FullRequest, RawRequest, SpanView
+from ares_otel.server.otlp.wire import RequestError, length_delimited
 
 __all__ = ["LATEST", "Decoded", "Entry", "Source", "Traces", "decode"]
 

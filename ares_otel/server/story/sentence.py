@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ares_otel.semconv.enums import Action, OrderStatus, RegimeName, Side
-from ares_otel.server.stories import DecisionStory, OrderStory, Story
-from ares_otel.server.wording import amount, clean, seconds
+from ares_otel.server.story.stories import DecisionStory, OrderStory, Story
+from ares_otel.server.story.wording import amount, clean, seconds
 
 __all__ = ["sentence"]
 

@@ -8,9 +8,9 @@ import msgspec
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.ids import canonical
-from ares_otel.server.rows import MARKS
-from ares_otel.server.stored import StoredSpan
+from ares_otel.server.store.ids import canonical
+from ares_otel.server.store.rows import MARKS
+from ares_otel.server.story.stored import StoredSpan
 
 __all__ = ["Case", "answers", "clients", "identity", "is_decision", "split"]
 

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, func, select
 from ares_otel.orders import trace_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server import schema as t
-from ares_otel.server.cases import Case, answers, clients, is_decision, split
-from ares_otel.server.ids import canonical
-from ares_otel.server.reading import SpanReader
-from ares_otel.server.stored import StoredEvent, StoredSpan
-from ares_otel.server.stories import Counts, Story
-from ares_otel.server.telling import Elsewhere, tell
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.ids import canonical
+from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
+from ares_otel.server.story.reading import SpanReader
+from ares_otel.server.story.stored import StoredEvent, StoredSpan
+from ares_otel.server.story.stories import Counts, Story
+from ares_otel.server.story.telling import Elsewhere, tell
 
 __all__ = ["Reader"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from ares_otel.server.schema import METADATA
+from ares_otel.server.store.schema import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -13,9 +13,11 @@ from typing import Any
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.ids import bounded
-from ares_otel.server.lifecycle import REFUSED, Rank, rank
-from ares_otel.server.rows import (
+from ares_otel.server.otlp.values import flag, number, text
+from ares_otel.server.otlp.views import AttributeMap, SpanView
+from ares_otel.server.store.ids import bounded
+from ares_otel.server.store.lifecycle import REFUSED, Rank, rank
+from ares_otel.server.store.rows import (
     DECISION,
     DECISION_ID,
     STRATEGY,
@@ -27,8 +29,6 @@ from ares_otel.server.rows import (
     identity,
     is_decision,
 )
-from ares_otel.server.values import flag, number, text
-from ares_otel.server.views import AttributeMap, SpanView
 
 __all__ = ["ORDER", "ORDER_SPANS", "UPDATE", "Booking", "OrderSpans"]
 

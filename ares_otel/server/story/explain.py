@@ -10,10 +10,10 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from ares_otel.server.outline import Line, outline
-from ares_otel.server.reader import Reader
-from ares_otel.server.stories import Story
-from ares_otel.server.wording import clean, seconds
+from ares_otel.server.story.outline import Line, outline
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.stories import Story
+from ares_otel.server.story.wording import clean, seconds
 
 __all__ = ["FOUND", "NOT_FOUND", "Answer", "as_json", "explain", "render"]
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ares_otel.server.values import plain_map
-from ares_otel.server.views import FullResource, FullScope, FullSpan, HeadResource, RawResource, SpanView
+from ares_otel.server.otlp.values import plain_map
+from ares_otel.server.otlp.views import FullResource, FullScope, FullSpan, HeadResource, RawResource, SpanView
 
 __all__ = ["Said", "StoredEvent", "StoredSpan", "Wanted", "read_spans"]
 

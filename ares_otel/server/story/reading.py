@@ -14,11 +14,11 @@ from urllib.parse import quote
 from sqlalchemy import ColumnElement, create_engine, select
 from sqlalchemy.pool import StaticPool
 
-from ares_otel.server import schema as t
-from ares_otel.server.frames import Unpacker
-from ares_otel.server.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
-from ares_otel.server.migrate import DatabaseError, check, version
-from ares_otel.server.stored import StoredSpan, Wanted, read_spans
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.frames import Unpacker
+from ares_otel.server.store.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
+from ares_otel.server.store.migrate import DatabaseError, check, version
+from ares_otel.server.story.stored import StoredSpan, Wanted, read_spans
 
 __all__ = ["SpanReader"]
 

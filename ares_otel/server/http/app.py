@@ -8,8 +8,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ares_otel.server.ingest import Ingest
-from ares_otel.server.writer import Writer
+from ares_otel.server.http.ingest import Ingest
+from ares_otel.server.store.writer import Writer
 
 __all__ = ["TRACES", "App"]
 

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from typing import TypeVar
 
-from ares_otel.server.ids import TEXT_LIMIT, bounded
+from ares_otel.server.store.ids import TEXT_LIMIT, bounded
 
 __all__ = ["Numbers"]
 

@@ -17,10 +17,10 @@ from typing import Self
 
 import uvicorn
 
-from ares_otel.server.app import App
-from ares_otel.server.lock import DatabaseLock
-from ares_otel.server.migrate import DatabaseError, migrate
-from ares_otel.server.writer import Writer
+from ares_otel.server.http.app import App
+from ares_otel.server.store.lock import DatabaseLock
+from ares_otel.server.store.migrate import DatabaseError, migrate
+from ares_otel.server.store.writer import Writer
 
 __all__ = ["MAX_BODY_BYTES", "EmbeddedServer", "StartError", "serve"]
 

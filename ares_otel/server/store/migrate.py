@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from ares_otel.server.schema import REVISION
+from ares_otel.server.store.schema import REVISION
 
 __all__ = ["MIGRATIONS", "DatabaseError", "check", "migrate", "version"]
 
@@ -63,7 +63,7 @@ def migrate(database: Path, scripts: Path = MIGRATIONS) -> None:
             behind = check(database, version(connection), write=True)
             connection.execute("PRAGMA journal_mode = WAL")
         if behind:
-            from ares_otel.server.upgrade import upgrade  # noqa: PLC0415  0.4 s, once in a database's life
+            from ares_otel.server.store.upgrade import upgrade  # noqa: PLC0415  0.4 s, once in a database's life
 
             upgrade(database, scripts)
     except (OSError, sqlite3.Error) as error:

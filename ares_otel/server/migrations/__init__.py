@@ -1,1 +1,0 @@
-"""Alembic's migrations, run by `ares_otel.server.migrate` when a server starts."""

@@ -1,0 +1,1 @@
+"""From bytes of OTLP to typed views of spans; knows nothing of any database."""

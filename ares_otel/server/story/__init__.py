@@ -1,0 +1,1 @@
+"""Reads a database and tells the stories of decisions."""
