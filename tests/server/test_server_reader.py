@@ -449,4 +449,4 @@ def test_reading_while_it_is_written(tmp_path: Path) -> None:
             assert reader.counts().decisions == number
             assert reader.find(made.client_id)[0].decision_id == made.ids.decision
         with pytest.raises(Exception, match="attempt to write a readonly database"):
-            reader._db.exec_driver_sql("DELETE FROM segment")
+            reader.db.exec_driver_sql("DELETE FROM segment")

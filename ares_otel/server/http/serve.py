@@ -18,6 +18,7 @@ from typing import Self
 import uvicorn
 
 from ares_otel.server.http.app import App
+from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.lock import DatabaseLock
 from ares_otel.server.store.migrate import DatabaseError, migrate
 from ares_otel.server.store.writer import Writer
@@ -63,7 +64,8 @@ class EmbeddedServer:
         self._allow_remote = allow_remote
         self._lock = DatabaseLock(database)
         self._writer = Writer(database, max_body_bytes)
-        self._app = App(self._writer, max_body_bytes)
+        self._pool = Pool(database)
+        self._app = App(self._writer, self._pool, max_body_bytes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -143,6 +145,7 @@ class EmbeddedServer:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)
             self._server.force_exit = True
+        self._pool.close()
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
         if ended:
             self._lock.release()

@@ -51,7 +51,7 @@ class Reader(SpanReader):
         """Return how much is stored, as of one moment."""
         update = t.order_update.c
         real = update.duplicate == 0
-        self._db.exec_driver_sql("BEGIN")
+        self.db.exec_driver_sql("BEGIN")
         try:
             return Counts(
                 decisions=self._count(t.decision.c.id),
@@ -65,24 +65,24 @@ class Reader(SpanReader):
                 outcomes=self._count(t.outcome.c.id),
             )
         finally:
-            self._db.exec_driver_sql("COMMIT")
+            self.db.exec_driver_sql("COMMIT")
 
     def _count(self, column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> int:
-        return int(self._db.execute(select(func.count(column)).where(*conditions)).scalar_one())
+        return int(self.db.execute(select(func.count(column)).where(*conditions)).scalar_one())
 
     def _by_status(self) -> dict[str, int]:
         update, word = t.order_update, func.coalesce(t.name.c.value, "")
         query = (
             select(word, func.count()).select_from(update).join(t.name, t.name.c.id == update.c.status, isouter=True)
         )
-        rows = self._db.execute(query.where(update.c.duplicate == 0).group_by(word).order_by(word))
+        rows = self.db.execute(query.where(update.c.duplicate == 0).group_by(word).order_by(word))
         return {str(status): int(number) for status, number in rows}
 
     def _money(self, condition: ColumnElement[bool]) -> dict[str, Decimal]:
         update, word = t.order_update, func.coalesce(t.name.c.value, "")
         query = select(word, update.c.fee).join_from(update, t.name, t.name.c.id == update.c.fee_currency, isouter=True)
         sums: dict[str, Decimal] = {}
-        for currency, fee in self._db.execute(query.where(condition, update.c.duplicate == 0).order_by(word)):
+        for currency, fee in self.db.execute(query.where(condition, update.c.duplicate == 0).order_by(word)):
             sums[currency] = sums.get(currency, Decimal()) + abs(Decimal(repr(float(fee))))
         return sums
 

@@ -43,12 +43,12 @@ class SpanReader:
         except sqlite3.Error as error:
             raise DatabaseError(f"{database} cannot be read: {error}") from error
         self._engine = create_engine("sqlite://", creator=lambda: _connect(database), poolclass=StaticPool)
-        self._db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self.db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._unpack = Unpacker(self._dictionary).unpack
 
     def close(self) -> None:
         """Close the connection."""
-        self._db.close()
+        self.db.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -81,7 +81,7 @@ class SpanReader:
     def traces_of_order(self, client_id: str) -> list[str]:
         """Return the traces that speak of a client order id, newest first."""
         query = select(t.orders.c.trace).where(t.orders.c.client_id == bounded(client_id))
-        rows = self._db.execute(query.order_by(t.orders.c.id.desc()).limit(SEGMENTS))
+        rows = self.db.execute(query.order_by(t.orders.c.id.desc()).limit(SEGMENTS))
         return list(dict.fromkeys(trace.hex() for (trace,) in rows))
 
     def _spans(self, condition: ColumnElement[bool], wanted: Wanted) -> Iterator[StoredSpan]:
@@ -92,11 +92,11 @@ class SpanReader:
             .where(t.segment.c.id.in_(chosen))
             .order_by(t.segment.c.id)
         )
-        for resource, data in self._db.execute(query).all():
+        for resource, data in self.db.execute(query).all():
             yield from read_spans(resource, self._unpack(data), wanted)
 
     def _dictionary(self, number: int) -> bytes | None:
-        found = self._db.execute(select(t.dictionary.c.data).where(t.dictionary.c.id == number)).scalar()
+        found = self.db.execute(select(t.dictionary.c.data).where(t.dictionary.c.id == number)).scalar()
         return None if found is None else bytes(found)
 
 
@@ -112,7 +112,9 @@ def _holds(text: str) -> Wanted:
 
 def _connect(database: Path) -> sqlite3.Connection:
     # `rw` makes no database, and needs no right to write one
-    connection = sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, isolation_level=None)
+    connection = sqlite3.connect(
+        f"file:{quote(str(database))}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
     connection.execute("PRAGMA query_only = 1")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection
