@@ -87,6 +87,13 @@ class Derivation:
                 self.complain(key, f"expected {FIELDS[key].expected}; a target like this is for exporter.protocol grpc")
                 self.set_default(key, FIELDS[key].default)
 
+    def influx(self) -> None:
+        """Refuse an address that is no HTTP one."""
+        key = "server.influx.url"
+        if (url := self.text(key)) and not is_http_url(url):
+            self.complain(key, f"expected {FIELDS[key].expected}")
+            self.set_default(key, None)
+
     def headers(self) -> None:
         """Add the headers of `headers_file` to those given; the latter win."""
         path, given = self.text("exporter.headers_file"), self.settings["exporter.headers"]
@@ -136,6 +143,7 @@ def derive(settings: dict[str, Setting], environ: Mapping[str, str], problems: P
     run.paths()
     run.endpoint()
     run.headers()
+    run.influx()
     run.check()
 
 

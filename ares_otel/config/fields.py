@@ -15,11 +15,12 @@ import msgspec
 
 from ares_otel.config.masking import masked
 
-__all__ = ["Field", "Section", "fields_of", "meaning", "number", "of_kind", "path", "seconds", "size", "text"]
+__all__ = ["Field", "Section", "days", "fields_of", "meaning", "number", "of_kind", "path", "seconds", "size", "text"]
 
 NOUNS = {
     "attributes": "a map of texts",
     "boolean": "true or false",
+    "days": "a number of days, 0 for ever,",
     "dsn": "a database URL such as postgresql://host/name",
     "duration": 'a duration ("500ms", "30s", "5m" or plain seconds)',
     "integer": "an integer",
@@ -112,6 +113,11 @@ def number(description: str, low: float, high: float) -> msgspec.Meta:
 def seconds(description: str, low: float = 0.01, high: float = 86_400) -> msgspec.Meta:
     """Declare a duration in seconds between two bounds, both allowed."""
     return msgspec.Meta(description=description, ge=low, le=high, extra={"kind": "duration"})
+
+
+def days(description: str) -> msgspec.Meta:
+    """Declare a time to keep something: whole days, 0 for ever."""
+    return msgspec.Meta(description=description, ge=0, le=36_500, extra={"kind": "days"})
 
 
 def size(description: str, low: int, high: int = 1 << 40) -> msgspec.Meta:

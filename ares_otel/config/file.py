@@ -49,17 +49,22 @@ class FileReader:
         if entry.name in FIELDS:
             self._value(entry.name, entry)
         elif entry.name in SECTIONS:
-            for inner in self._inside(entry.name, entry):
-                self._key(f"{entry.name}.{inner.name}", inner)
+            self._section(entry.name, entry)
         elif entry.name == PARENT:
             for inner in self._inside(PARENT, entry):
                 self._component(f"{PARENT}.{inner.name}", inner)
         else:
             self._component(entry.name, entry)
 
+    def _section(self, name: str, entry: Entry) -> None:
+        for inner in self._inside(name, entry):
+            self._key(f"{name}.{inner.name}", inner)
+
     def _key(self, key: str, entry: Entry) -> None:
         if key in FIELDS:
             self._value(key, entry)
+        elif key in SECTIONS:
+            self._section(key, entry)
         else:
             self._unknown(key, entry.line, FIELDS)
 

@@ -17,13 +17,12 @@ CONFIG_VARIABLE = "ARES_OTEL_CONFIG"
 LONGEST = 80
 
 
-def _fields() -> Iterator[Field]:
-    for field in fields_of(Config):
-        if field.kind != "section":
-            yield field
-            continue
-        for inner in fields_of(field.hint):
-            yield msgspec.structs.replace(inner, key=f"{field.name}.{inner.name}")
+def _walk(section: type[msgspec.Struct] = Config, prefix: str = "") -> Iterator[Field]:
+    """Yield all keys and groups by their dotted names; the keys of a group come before the groups inside it."""
+    for field in sorted(fields_of(section), key=lambda field: field.kind == "section"):
+        yield msgspec.structs.replace(field, key=f"{prefix}{field.name}")
+        if field.kind == "section":
+            yield from _walk(field.hint, f"{prefix}{field.name}.")
 
 
 def variable(key: str) -> str:
@@ -31,13 +30,11 @@ def variable(key: str) -> str:
     return PREFIX + key.replace(".", "_").upper()
 
 
-FIELDS: dict[str, Field] = {field.key: field for field in _fields()}
+FIELDS: dict[str, Field] = {field.key: field for field in _walk() if field.kind != "section"}
 """All keys in the order of the reference."""
 
-SECTIONS: dict[str, type[msgspec.Struct]] = {
-    field.name: field.hint for field in fields_of(Config) if field.kind == "section"
-}
-"""The groups of keys in the order of the reference."""
+SECTIONS: dict[str, type[msgspec.Struct]] = {field.key: field.hint for field in _walk() if field.kind == "section"}
+"""The groups of keys by dotted name, in the order of the reference; those inside a group come after it."""
 
 VARIABLES: dict[str, str] = {variable(key): key for key in FIELDS}
 """Key by environment variable."""

@@ -103,19 +103,20 @@ def _arguments(overrides: Mapping[str, object], problems: Problems) -> dict[str,
 def _flat(overrides: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in overrides.items():
         if key in SECTIONS and isinstance(value, Mapping):
-            yield from ((f"{key}.{name}", inner) for name, inner in value.items() if inner is not None)
+            yield from _flat({f"{key}.{name}": inner for name, inner in value.items()})
         elif value is not None:
             yield str(key), value
 
 
 def _config(settings: Mapping[str, Setting]) -> Config:
-    top: dict[str, object] = {}
-    nested: dict[str, dict[str, object]] = {name: {} for name in SECTIONS}
+    nested: dict[str, dict[str, object]] = {name: {} for name in ("", *SECTIONS)}
     for key, setting in settings.items():
-        section, dot, name = key.partition(".")
-        (nested[section] if dot else top)[name or section] = setting.value
-    sections = {name: SECTIONS[name](**values) for name, values in nested.items()}
-    return msgspec.convert({**top, **sections}, Config)
+        section, _, name = key.rpartition(".")
+        nested[section][name] = setting.value
+    for dotted in reversed(SECTIONS):  # what is inside a group is made before the group
+        section, _, name = dotted.rpartition(".")
+        nested[section][name] = SECTIONS[dotted](**nested[dotted])
+    return msgspec.convert(nested[""], Config)
 
 
 def _origins(settings: Mapping[str, Setting], layers: tuple[Mapping[str, Setting], ...]) -> dict[str, Origin]:

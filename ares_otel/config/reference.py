@@ -23,7 +23,7 @@ def _lines() -> Iterator[str]:
     yield from ("### Top level", "", *_keys(field for key, field in FIELDS.items() if "." not in key))
     for name, section in SECTIONS.items():
         summary = (section.__doc__ or "").partition("\n")[0]
-        fields = (field for key, field in FIELDS.items() if key.startswith(f"{name}."))
+        fields = (field for key, field in FIELDS.items() if key.rpartition(".")[0] == name)
         yield from ("", f"### `{name}`", "", summary, "", *_keys(fields))
     yield from ("", "### Variables of OpenTelemetry", "", *_variables())
     yield from ("", "### Keys of the old monitoring package", "", *_legacy())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from ares_otel.config.fields import Field
 from ares_otel.config.keys import FIELDS
@@ -36,13 +36,15 @@ def render(loaded: Loaded, *, format: Literal["yaml", "json"] = "yaml") -> str: 
 
 
 def _json(loaded: Loaded) -> str:
-    top: dict[str, object] = {}
-    nested: dict[str, dict[str, object]] = {}
+    config: dict[str, Any] = {}
     for key, field in FIELDS.items():
-        section, dot, name = key.partition(".")
-        (nested.setdefault(section, {}) if dot else top)[name or section] = field.masked(value_of(loaded, key))
+        *sections, name = key.split(".")
+        place = config
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = field.masked(value_of(loaded, key))
     document = {
-        "config": top | nested,
+        "config": config,
         "origins": {key: str(origin) for key, origin in loaded.origins.items()},
         "problems": [
             {"severity": problem.severity, "at": str(problem.origin), "key": problem.key, "message": problem.message}
@@ -59,10 +61,10 @@ def _lines(loaded: Loaded) -> Iterator[str]:
     group = ""
     for key, field in FIELDS.items():
         section = key.rpartition(".")[0]
+        indent = "  " * key.count(".")
         if section != group:
             group = section
-            yield f"{section}:"
-        indent = "  " if section else ""
+            yield f"{indent[2:]}{section.rpartition('.')[2]}:"
         value = field.masked(value_of(loaded, key))
         if isinstance(value, dict) and value:
             yield _commented(f"{indent}{field.name}:", loaded.origins[key])

@@ -8,13 +8,15 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from ares_otel.config.endpoints import exact_url, traces_url
-from ares_otel.config.fields import Section, meaning, number, of_kind, path, seconds, size, text
+from ares_otel.config.fields import Section, days, meaning, number, of_kind, path, seconds, size, text
 
 __all__ = [
     "Compression",
     "Config",
     "Correlation",
     "Exporter",
+    "Influx",
+    "InfluxVersion",
     "Ledger",
     "Logging",
     "Metrics",
@@ -22,6 +24,7 @@ __all__ = [
     "Orders",
     "Protocol",
     "Recorder",
+    "Retention",
     "Sampler",
     "Sampling",
     "Server",
@@ -32,6 +35,7 @@ __all__ = [
 Mode: TypeAlias = Literal["live", "paper", "backtest", "replay"]
 Protocol: TypeAlias = Literal["http/protobuf", "grpc"]
 Compression: TypeAlias = Literal["none", "gzip"]
+InfluxVersion: TypeAlias = Literal["1", "2"]
 Sampler: TypeAlias = Literal[
     "always_on",
     "always_off",
@@ -188,6 +192,43 @@ class Logging(Section, frozen=True, kw_only=True):
     inject: Annotated[bool, meaning("Give log records the correlation id, trace id and span id.")] = True
 
 
+class Retention(Section, frozen=True, kw_only=True):
+    """How many days `ares-otel serve` keeps what it stored; 0: for ever.
+
+    A day is counted from the newest row of a table, so that what stopped growing is not pruned to nothing.
+    """
+
+    spans: Annotated[int, days("Spans as they came, with all their attributes; they are most of the bytes.")] = 30
+    decisions: Annotated[int, days("Decisions, votes, orders, their updates, limits and breaches as rows.")] = 365
+    outcomes: Annotated[int, days("What came true of predictions, and what is known of models.")] = 365
+    equity: Annotated[int, days("Equity, positions, bars, marks and trades.")] = 1_095
+    rollups: Annotated[int, days("Sums by hour and by day.")] = 0
+    logs: Annotated[int, days("Log records.")] = 14
+    open_orders: Annotated[
+        int, days("An order that is still open keeps all that belongs to it until nothing was heard of it so long.")
+    ] = 400
+
+
+class Influx(Section, frozen=True, kw_only=True):
+    """Where `ares-otel serve` forwards rows to as line protocol.
+
+    A token or a password comes from a file or from `INFLUX_TOKEN` or `INFLUX_PASSWORD`, never from this file.
+    """
+
+    url: Annotated[str | None, of_kind("url", "Base URL of InfluxDB; none: nothing is forwarded.")] = None
+    version: Annotated[InfluxVersion, meaning("1: `/write` of InfluxDB 1.x; 2: `/api/v2/write` of 2.x and 3.x.")] = "2"
+    database: Annotated[str, text("Database of 1.x; it has to exist.")] = "ares"
+    username: Annotated[str | None, text("User of 1.x, where it asks for one.")] = None
+    password_file: Annotated[str | None, path("File with the password of `username`.")] = None
+    organization: Annotated[str, text("Organization of 2.x.")] = "ares"
+    bucket: Annotated[str, text("Bucket of 2.x; it has to exist.")] = "ares"
+    token_file: Annotated[str | None, path("File with the token of 2.x.")] = None
+    batch_points: Annotated[int, number("Most points in one request.", 1, 100_000)] = 5_000
+    interval: Annotated[float, seconds("Pause between two looks for new rows.", high=3_600)] = 2.0
+    timeout: Annotated[float, seconds("Longest wait for the answer to one request.", high=3_600)] = 10.0
+    backoff_limit: Annotated[float, seconds("Longest pause between attempts while it fails.", 0.1)] = 60.0
+
+
 class Server(Section, frozen=True, kw_only=True):
     """`ares-otel serve`; the bot itself reads none of these."""
 
@@ -196,6 +237,8 @@ class Server(Section, frozen=True, kw_only=True):
     database: Annotated[str, path("SQLite file.", "`<state_directory>/ares.db`")] = ""
     database_url: Annotated[str | None, of_kind("dsn", "SQLAlchemy URL in place of `database`.")] = None
     max_body_bytes: Annotated[int, size("Longest request body, also after decompression.", 1_024, 1 << 30)] = 8 * MIB
+    retention: Retention = Retention()
+    influx: Influx = Influx()
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -243,6 +243,7 @@ READERS: dict[str, Callable[[Field, object, Complain], object]] = {
     "attributes": _attributes,
     "boolean": _boolean,
     "choice": _choice,
+    "days": _integer,
     "dsn": _dsn,
     "duration": _duration,
     "headers": _headers,

@@ -15,6 +15,7 @@ from ares_otel.config.render import value_of
 HOME = {"HOME": "/home/bot"}
 OTHERS: dict[str, tuple[str, object]] = {
     "attributes": ("a=b%20c", {"a": "b c"}),
+    "days": ("400", 400),
     "dsn": ("postgresql://h/db", "postgresql://h/db"),
     "headers": ("A=b%20c", {"a": "b c"}),
     "list": ("a, b", ("a", "b")),

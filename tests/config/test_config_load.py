@@ -256,6 +256,25 @@ def test_arguments_may_be_dotted_or_nested() -> None:
     assert told(loaded) == [(None, "servise", "unknown key"), (None, "x", "unknown key")]
 
 
+def test_a_group_inside_a_group(write: Write) -> None:
+    """It is read from the file, the environment and arguments; a wrong key in it is named with its whole path."""
+    path = write("server:\n  port: 1\n  retention:\n    spans: 3\n    loggs: 2\n  influx: 7\n")
+    loaded = load(path, HOME | {"ARES_OTEL_SERVER_RETENTION_LOGS": "5"}, {"server": {"retention": {"equity": 9}}})
+    kept = loaded.config.server.retention
+    assert (loaded.config.server.port, kept.spans, kept.logs, kept.equity, kept.decisions) == (1, 3, 5, 9, 365)
+    assert told(loaded) == [
+        (5, "server.retention.loggs", "unknown key; did you mean server.retention.logs?"),
+        (6, "server.influx", "expected a map of keys"),
+    ]
+
+
+def test_forwarding_needs_an_http_address(write: Write) -> None:
+    """What only gRPC understands is refused, and nothing is forwarded."""
+    loaded = load(write("server: {influx: {url: 'influx:8086'}}"), HOME)
+    assert loaded.config.server.influx.url is None
+    assert [key for _, key, _ in told(loaded)] == ["server.influx.url"]
+
+
 @pytest.mark.parametrize("source", ["argument", "environment"])
 def test_an_endpoint_hides_a_traces_endpoint_of_a_lower_source(write: Write, source: str) -> None:
     """The more exact key wins only within a source, or the higher source would have no effect."""

@@ -18,7 +18,7 @@ from ares_otel.config.legacy import LEGACY
 from ares_otel.config.masking import mask_url
 
 HOME = {"HOME": "/home/bot"}
-BOUNDED = {"boolean", "choice", "duration", "integer", "number", "size"}
+BOUNDED = {"boolean", "choice", "days", "duration", "integer", "number", "size"}
 # Anything but NUL and lone surrogates of a text file; leading and trailing space included.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
 STRATEGIES: dict[str, st.SearchStrategy[object]] = {
