@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sqlite3
 import time
@@ -77,19 +78,25 @@ class Store:
         """
         traces = _merged(requests)
         rows = Rows()
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.transaction():
             old = self._known(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
             self._share(rows)
             self._insert(rows)
+        self._numbers.settle()
+        self._codec.learn(len(rows.by_table.get("segment", ())))
+        return stored
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection within a transaction that is committed at the end of the block, or undone."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.db
             self.db.execute("COMMIT")
         except BaseException:
             self._undo()
             raise
-        self._numbers.settle()
-        self._codec.learn(len(rows.by_table.get("segment", ())))
-        return stored
 
     def _undo(self) -> None:
         if self.db.in_transaction:

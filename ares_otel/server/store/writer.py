@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from ares_otel.guard import GUARD
 from ares_otel.server.otlp.decode import Decoded, decode
 from ares_otel.server.otlp.otlp_json import to_protobuf
 from ares_otel.server.otlp.wire import JSON, RequestError, inflate
+from ares_otel.server.store.chores import Chore, Chores
 from ares_otel.server.store.store import Store
 
 __all__ = ["Answer", "Job", "Writer"]
@@ -45,17 +47,23 @@ Group: TypeAlias = list[tuple[Job, Decoded]]
 class Writer:
     """Decodes requests and stores them in groups; answers each after the commit that holds it.
 
+    Args:
+        database: SQLite file that is migrated already.
+        max_body_bytes: longest body, also after it is unpacked.
+        chores: what else is done in this thread, between two commits and while nothing comes.
+
     Attributes:
         problem: why the last commit failed, None while all is well.
         stored: spans stored since the start.
     """
 
-    def __init__(self, database: Path, max_body_bytes: int) -> None:
+    def __init__(self, database: Path, max_body_bytes: int, chores: Iterable[Chore] = ()) -> None:
         self.problem: str | None = None
         self.stored = 0
         self._database = database
         self._limit = max_body_bytes
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._chores = Chores(chores)
         self._open = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="ares-store", daemon=True)
@@ -94,10 +102,13 @@ class Writer:
 
     def _run(self) -> None:
         while not self._ended:
-            first = self._queue.get()
-            group = self._gather(first)
-            if group:
-                self._commit(group)
+            with contextlib.suppress(queue.Empty):
+                first = self._queue.get(timeout=self._chores.wait())
+                group = self._gather(first)
+                if group:
+                    self._commit(group)
+            if not self._ended:
+                self._chores.step(self._store)
         with GUARD.shield("store close"):
             self._store.close()
 
