@@ -37,6 +37,9 @@ HOMES = {
     "scipy": ("ml", "demo"),
     "sklearn": ("ml", "demo"),
     "arch": ("demo",),
+    "backtesting": (),  # AGPL-3; it and the next two are oracles of tests
+    "empyrical": (),
+    "quantstats": (),
     "ccxt": ("demo",),
     "alembic": ("server",),
     "sqlalchemy": ("server",),
