@@ -6,7 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from ares_otel.config import Loaded
+from ares_otel.server.http.journal import written
 from ares_otel.server.http.serve import serve
 
 __all__ = ["add_parser", "run"]
@@ -25,11 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=_port, help="port to listen on, 0 for any free one (default: 4318)")
     parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file, made when it is not there")
-    parser.add_argument(
-        "--allow-remote-without-access-control",
-        action="store_true",
-        help="listen beyond loopback although anybody who reaches the port can then write",
-    )
+    parser.add_argument("--token-file", metavar="FILE", help="access: one `token [read|write|all]` a line")
+    parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (default: text)")
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
@@ -42,13 +42,15 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
         return USAGE
     if any(problem.severity == "error" for problem in loaded.problems):
         return USAGE
-    return serve(
-        args.database or Path(settings.database),
-        args.host or settings.host,
-        settings.port if args.port is None else args.port,
-        max_body_bytes=settings.max_body_bytes,
-        allow_remote=args.allow_remote_without_access_control,
-    )
+    if args.token_file is not None:
+        settings = msgspec.structs.replace(settings, token_file=args.token_file)
+    with written(args.log_format or settings.log_format):
+        return serve(
+            args.database or Path(settings.database),
+            args.host or settings.host,
+            settings.port if args.port is None else args.port,
+            settings=settings,
+        )
 
 
 def _port(text: str) -> int:

@@ -20,6 +20,7 @@ Read: TypeAlias = Callable[[str, Tell], Mapping[str, object]]
 RESERVED = {
     CONFIG_VARIABLE: "path of the configuration file, where `load` is given none",
     "ARES_DATABASE_URL": "`server.database_url`, for the server alone",
+    "ARES_SERVER_TOKEN_FILE": "`server.token_file`, for the server alone",
 }
 FOREVER = 3_600.0
 SUSPICIOUS = 100
@@ -165,8 +166,9 @@ def _read(variable: Variable, text: str, layer: Layer, problems: Problems) -> No
 def read_ours(environ: Mapping[str, str], problems: Problems) -> dict[str, Setting]:
     """Return the settings by our own variables; one with our prefix that is no key is a problem."""
     layer = Layer(problems)
-    if text := given(environ, "ARES_DATABASE_URL"):
-        layer.put("server.database_url", text, Origin("environment", "ARES_DATABASE_URL"))
+    for name, key in (("ARES_DATABASE_URL", "server.database_url"), ("ARES_SERVER_TOKEN_FILE", "server.token_file")):
+        if text := given(environ, name):
+            layer.put(key, text, Origin("environment", name))
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         origin = Origin("environment", name)
         if name in VARIABLES:

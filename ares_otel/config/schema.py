@@ -18,6 +18,8 @@ __all__ = [
     "Influx",
     "InfluxVersion",
     "Ledger",
+    "Limits",
+    "LogFormat",
     "Logging",
     "Metrics",
     "Mode",
@@ -35,6 +37,7 @@ __all__ = [
 Mode: TypeAlias = Literal["live", "paper", "backtest", "replay"]
 Protocol: TypeAlias = Literal["http/protobuf", "grpc"]
 Compression: TypeAlias = Literal["none", "gzip"]
+LogFormat: TypeAlias = Literal["text", "json"]
 InfluxVersion: TypeAlias = Literal["1", "2"]
 Sampler: TypeAlias = Literal[
     "always_on",
@@ -229,6 +232,23 @@ class Influx(Section, frozen=True, kw_only=True):
     backoff_limit: Annotated[float, seconds("Longest pause between attempts while it fails.", 0.1)] = 60.0
 
 
+class Limits(Section, frozen=True, kw_only=True):
+    """How much `ares-otel serve` takes at once; beyond, it answers 429 or 503 with `Retry-After`, and senders wait.
+
+    A client is a token, or an address where no token is asked for.
+    """
+
+    reads: Annotated[int, number("Requests to pages and API a second and client; 0: no limit.", 0, MANY)] = 500
+    writes: Annotated[int, number("Telemetry requests a second and client; 0: no limit.", 0, MANY)] = 5_000
+    concurrent: Annotated[int, number("Requests to pages and API that are answered at the same time.", 1, MANY)] = 64
+    connections: Annotated[int, number("Connections, all clients together.", 1, MANY)] = 2_000
+    streams: Annotated[int, number("Clients of the live stream, SSE and WebSocket together.", 0, MANY)] = 256
+    slow_seconds: Annotated[
+        float, seconds("A client that takes longer to send a request's head, or to read at all, is cut off.", 0.1, 600)
+    ] = 30.0
+    free_bytes: Annotated[int, size("Not ready while the disk of the database has less left.", 0)] = 64 * MIB
+
+
 class Server(Section, frozen=True, kw_only=True):
     """`ares-otel serve`; the bot itself reads none of these."""
 
@@ -237,6 +257,25 @@ class Server(Section, frozen=True, kw_only=True):
     database: Annotated[str, path("SQLite file.", "`<state_directory>/ares.db`")] = ""
     database_url: Annotated[str | None, of_kind("dsn", "SQLAlchemy URL in place of `database`.")] = None
     max_body_bytes: Annotated[int, size("Longest request body, also after decompression.", 1_024, 1 << 30)] = 8 * MIB
+    token_file: Annotated[
+        str | None, path("Access: one `token [read|write|all]` a line; needed to listen beyond loopback.")
+    ] = None
+    public_url: Annotated[
+        str | None, of_kind("url", "Address in browsers, where a proxy stands in front: its host and scheme count.")
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...], of_kind("list", "Further names in `Host` that requests may come by.")
+    ] = ()
+    certificate: Annotated[str | None, path("Certificate chain (PEM) to serve HTTPS and gRPC with TLS.")] = None
+    key: Annotated[str | None, path("Private key (PEM) of `certificate`.")] = None
+    grpc_port: (
+        Annotated[int, number("Port for OTLP over gRPC, with the extra `grpc`; null: none; 0: any free.", 0, PORTS)]
+        | None
+    ) = None
+    push_interval: Annotated[float, seconds("Pause between two messages of the live stream.", 0.05, 3_600)] = 1.0
+    log_format: Annotated[LogFormat, meaning("How `ares-otel serve` writes its log to stderr.")] = "text"
+    access_log: Annotated[bool, meaning("Log each request; those for telemetry only where they fail.")] = False
+    limits: Limits = Limits()
     retention: Retention = Retention()
     influx: Influx = Influx()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ares_otel.semconv import attributes, metrics, spans, thresholds
+from ares_otel.semconv import attributes, metrics, serving, spans, thresholds
 from ares_otel.semconv.enums import (
     Action,
     CheckOutcome,
@@ -54,6 +54,7 @@ __all__ = [
     "TradeOutcome",
     "attributes",
     "metrics",
+    "serving",
     "spans",
     "thresholds",
 ]

@@ -64,6 +64,8 @@ __all__ = [
     "FILL_QUANTITY",
     "FROM",
     "GENERATION",
+    "HTTP_METHOD",
+    "HTTP_ROUTE",
     "HTTP_STATUS",
     "IMPORTANCE_METHOD",
     "INDICATORS",
@@ -131,13 +133,16 @@ __all__ = [
     "RESULT_EMPTY",
     "RETURNS",
     "SCORE",
+    "SERVICE_VERSION",
     "SHORTFALL",
     "SIDE",
+    "SIGNAL",
     "SLIPPAGE",
     "STABILITY",
     "STATUS",
     "STEP",
     "STOP_PRICE",
+    "STORED",
     "STRATEGY",
     "SWALLOWED",
     "SYMBOL",
@@ -145,8 +150,10 @@ __all__ = [
     "TIMEFRAME",
     "TIME_IN_FORCE",
     "TO",
+    "TOPIC",
     "TRADE_OUTCOME",
     "TRANSITION_VALID",
+    "TRANSPORT",
     "UNREALIZED_PNL",
     "URL",
     "VENUE",
@@ -321,7 +328,14 @@ CAUSE = _few("ares.reason", "reason from a short list")
 
 # exchange
 OPERATION = _few("ares.operation", "call of the venue's API")
-HTTP_STATUS = Attribute("http.response.status_code", "HTTP status", INT, low=100, high=599)
+HTTP_STATUS = Attribute("http.response.status_code", "HTTP status", INT, bounded=True, low=100, high=599)
+HTTP_METHOD = _few("http.request.method", "HTTP method")
+HTTP_ROUTE = _few("http.route", "template of a path")
+STORED = _few("ares.storage.result", "stored, duplicate or refused")
+SIGNAL = _few("ares.signal", "traces or logs")
+TOPIC = _few("ares.topic", "what a message of the live stream is about")
+SERVICE_VERSION = _few("service.version", "version of a program")
+TRANSPORT = _few("ares.transport", "sse or websocket")
 URL = Attribute("url.full", "address without user info and query")
 PEER_SERVICE = Attribute("peer.service", "the venue, for service graphs")
 RATE_LIMIT_WAIT = _seconds("ares.exchange.rate_limit_wait", "time spent waiting for the rate limit")

@@ -11,6 +11,7 @@ from ares_otel.semconv import enums
 from ares_otel.semconv.attributes import ATTRIBUTES
 from ares_otel.semconv.metrics import METRICS
 from ares_otel.semconv.model import Attribute, Event, Histogram, Metric, Span
+from ares_otel.semconv.serving import SERVER_METRICS
 from ares_otel.semconv.spans import COMMON, EVENTS, RECORDS, SPANS
 from ares_otel.semconv.thresholds import THRESHOLDS
 
@@ -79,7 +80,7 @@ def _range(attribute: Attribute) -> str:
 
 def _metrics() -> Iterable[str]:
     yield "## Metrics\n"
-    for group, metrics in groupby(METRICS, key=lambda metric: metric.group):
+    for group, metrics in groupby((*METRICS, *SERVER_METRICS), key=lambda metric: metric.group):
         rows = [_metric_row(metric) for metric in metrics]
         yield f"### {group.capitalize()}\n\n" + _table(["metric", "type", "labels", "what"], rows)
 

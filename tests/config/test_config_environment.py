@@ -18,6 +18,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "days": ("400", 400),
     "dsn": ("postgresql://h/db", "postgresql://h/db"),
     "headers": ("A=b%20c", {"a": "b c"}),
+    "integer": ("4317", 4_317),
     "list": ("a, b", ("a", "b")),
     "number": ("0.5", 0.5),
     "path": ("/other", "/other"),

@@ -77,8 +77,11 @@ def test_our_prefix_is_ours() -> None:
         "exception.message",
         "exception.stacktrace",
         "exception.type",
+        "http.request.method",
         "http.response.status_code",
+        "http.route",
         "peer.service",
+        "service.version",
         "url.full",
     }
 

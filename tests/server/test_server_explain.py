@@ -426,17 +426,15 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_serve_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`ares-otel serve` takes its arguments, or what is configured."""
     calls = served(monkeypatch)
-    given = ["--host", "::1", "--port", "0", "--database", "x.db", "--allow-remote-without-access-control"]
+    given = ["--host", "::1", "--port", "0", "--database", "x.db", "--token-file", "t"]
     file = tmp_path / "ares.yaml"
     file.write_text("server:\n  database: /y.db\n  port: 9000\n  max_body_bytes: 2048\n")
 
     assert cli.main(["serve", *given]) == 0
     assert cli.main(["--config", str(file), "serve"]) == 0
 
-    assert calls == [
-        (Path("x.db"), "::1", 0, {"max_body_bytes": 8 << 20, "allow_remote": True}),
-        (Path("/y.db"), "127.0.0.1", 9_000, {"max_body_bytes": 2_048, "allow_remote": False}),
-    ]
+    told = [(*call[:3], call[3]["settings"].token_file, call[3]["settings"].max_body_bytes) for call in calls]
+    assert told == [(Path("x.db"), "::1", 0, "t", 8 << 20), (Path("/y.db"), "127.0.0.1", 9_000, None, 2_048)]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,8 +25,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from server_kit import Reply, content, fresh, rows, send, store_all, until
 from spans import Bot, body, span
 
+from ares_otel.config import Limits, Server
 from ares_otel.guard import GUARD
-from ares_otel.server.http import ingest
+from ares_otel.server.http import health, ingest
 from ares_otel.server.http.serve import EmbeddedServer, StartError, serve
 from ares_otel.server.otlp.wire import JSON
 from ares_otel.server.store import writer
@@ -45,8 +47,17 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(database: Path) -> Iterator[EmbeddedServer]:
     """A running server with a small limit for bodies."""
-    with EmbeddedServer(database, max_body_bytes=LIMIT) as running:
+    with EmbeddedServer(database, settings=Server(max_body_bytes=LIMIT)) as running:
         yield running
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Server:
+    """Settings with a file of tokens."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-of-many-letters\n")
+    tokens.chmod(0o600)
+    return Server(token_file=str(tokens))
 
 
 def reason(reply: Reply) -> str:
@@ -172,7 +183,9 @@ def test_a_gzip_bomb(server: EmbeddedServer) -> None:
 def test_a_body_that_never_ends(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sender that stops in the middle of its body is answered 408 after a while."""
     monkeypatch.setattr(ingest, "BODY_SECONDS", 0.1)
-    head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+    head = (
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+    )
     with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=20) as connection:
         connection.sendall(head)
         answer = connection.recv(1_000)
@@ -182,7 +195,7 @@ def test_a_body_that_never_ends(server: EmbeddedServer, monkeypatch: pytest.Monk
 
 def test_a_client_that_goes_away(server: EmbeddedServer, database: Path) -> None:
     """A connection that breaks within a body costs nothing and stores nothing."""
-    head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 10\r\n\r\n{"
+    head = b"POST /v1/traces HTTP/1.1\r\nhost: [::1]\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
     with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=20) as connection:
         connection.sendall(head)
 
@@ -197,14 +210,14 @@ def test_too_much_at_once(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(writer, "QUEUE_LIMIT", 0)
     full = send(server.url, data)
     monkeypatch.undo()
-    monkeypatch.setattr(server._app._ingest, "_memory", 10)
+    monkeypatch.setattr(server._app.ingest, "_memory", 10)
     large = send(server.url, data)
     monkeypatch.undo()
 
     assert [(reply.status, reply.headers["retry-after"]) for reply in (full, large)] == [(503, "1")] * 2
     assert reason(full) == "too many requests wait to be stored"
     assert send(server.url, data).status == 200
-    assert server._app._ingest._held == 0
+    assert server._app.ingest.held == 0
 
 
 def test_a_database_that_takes_nothing(
@@ -289,6 +302,50 @@ def test_health(server: EmbeddedServer) -> None:
     assert [(reply.status, reply.body) for reply in replies] == [(200, b"ok\n")] * 2
 
 
+def test_readiness_without_room(database: Path) -> None:
+    """A disk that is nearly full makes the server unready before it is full; liveness does not care."""
+    with EmbeddedServer(database, settings=Server(limits=Limits(free_bytes=1 << 60))) as running:
+        ready, alive = (send(running.url, method="GET", path=path) for path in ("/readyz", "/healthz"))
+
+    assert (ready.status, alive.status) == (503, 200)
+    assert ready.body.endswith(b" bytes are free on the disk of the database\n")
+    assert ready.headers["retry-after"] == "1"
+
+
+def test_readiness_of_a_writer_that_hangs(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that does not commit makes the server unready; however many ask, one transaction is tried."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
+    gate, tried = threading.Event(), []
+    write = Store.write
+
+    def slow(self: Store, *args: Any) -> Any:
+        tried.append(1)
+        gate.wait(20)
+        return write(self, *args)
+
+    monkeypatch.setattr(Store, "write", slow)
+    replies = [send(server.url, method="GET", path="/readyz") for _ in range(3)]
+    gate.set()
+
+    assert [reply.body for reply in replies] == [b"the database did not commit within 0.05 s\n"] * 3
+    assert len(tried) == 1
+    until(lambda: send(server.url, method="GET", path="/readyz").status == 200)
+
+
+def test_readiness_of_a_busy_server(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue is no reason to be taken out of service: it is being worked on."""
+    monkeypatch.setattr(writer, "QUEUE_LIMIT", 0)
+
+    assert send(server.url, method="GET", path="/readyz").status == 200
+
+
+def test_readiness_while_it_stops(server: EmbeddedServer) -> None:
+    """A server that was asked to stop is not ready, though it still answers."""
+    server._health.stopping = True
+
+    assert send(server.url, method="GET", path="/readyz").body == b"the server stops\n"
+
+
 def test_many_senders_while_it_stops(database: Path) -> None:
     """Whatever was acknowledged before a stop is stored, the log is written back, and the stop is quick."""
     server = EmbeddedServer(database).start()
@@ -332,10 +389,12 @@ def test_an_idle_connection_does_not_hold_the_stop(server: EmbeddedServer) -> No
 def test_a_stalled_upload_does_not_hold_the_stop(server: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
     """A sender that never ends its body is cut off by the stop."""
     caplog.set_level(logging.CRITICAL, "uvicorn.error")
-    head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+    head = (
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{"
+    )
     with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=20) as connection:
         connection.sendall(head)
-        until(lambda: server._app._ingest._held == 1)
+        until(lambda: server._app.ingest.held == 1)
 
         assert server.stop(timeout=5)
 
@@ -362,13 +421,13 @@ def test_a_port_that_is_taken(server: EmbeddedServer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.invalid", ""])  # noqa: S104  refused
 def test_beyond_loopback_is_refused(database: Path, host: str) -> None:
     """Without access control the server does not listen to the network, and says how to make it."""
-    with pytest.raises(StartError, match="--allow-remote-without-access-control"):
+    with pytest.raises(StartError, match=r"name it by server\.token_file or ARES_SERVER_TOKEN_FILE"):
         EmbeddedServer(database, host).start()
 
 
-def test_beyond_loopback_when_it_is_wanted(database: Path) -> None:
-    """Said explicitly, it listens to everybody."""
-    with EmbeddedServer(database, "0.0.0.0", allow_remote=True) as server:  # noqa: S104  wanted here
+def test_beyond_loopback_with_tokens(database: Path, guarded: Server) -> None:
+    """With tokens it listens to everybody."""
+    with EmbeddedServer(database, "0.0.0.0", settings=guarded) as server:  # noqa: S104  wanted here
         port = urlsplit(server.url).port
         assert send(f"http://127.0.0.1:{port}", method="GET", path="/healthz").status == 200
 
@@ -381,10 +440,10 @@ def test_addresses(database: Path) -> None:
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0)])
-def test_addresses_that_cannot_be(database: Path, host: str, port: int) -> None:
+def test_addresses_that_cannot_be(database: Path, guarded: Server, host: str, port: int) -> None:
     """A port out of range and an address of another machine give a message."""
     with pytest.raises(StartError, match=f"cannot listen on {host}:{port}"):
-        EmbeddedServer(database, host, port, allow_remote=True).start()
+        EmbeddedServer(database, host, port, settings=guarded).start()
 
 
 def test_a_server_that_does_not_start(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from server_kit import fresh, store_all
 from spans import Bot
+from sqlalchemy.exc import OperationalError
 
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
@@ -44,3 +45,50 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
     assert asyncio.run(pool.ask(Reader.counts)).decisions == 0
     pool.close()
+
+
+FOREVER = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+
+
+def test_a_question_without_end_does_not_hold_the_stop(tmp_path: Path) -> None:
+    """A question that runs too long is broken off when the pool closes; whoever asked it gets an error."""
+    pool, begun = Pool(fresh(tmp_path), threads=2), threading.Event()
+
+    def ask(reader: Reader) -> None:
+        begun.set()
+        reader.db.exec_driver_sql(FOREVER)
+
+    found: list[object] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(pool.ask(ask))
+        except OperationalError as error:
+            found.append(str(error.orig))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(20)
+
+    assert pool.close(timeout=0.2)
+    thread.join(20)
+    assert found == ["interrupted"]
+
+
+def test_what_cannot_be_broken_off(tmp_path: Path) -> None:
+    """A question that is not in the database is waited for no longer than is said."""
+    pool, begun, go = Pool(fresh(tmp_path), threads=1), threading.Event(), threading.Event()
+
+    def ask(reader: Reader) -> None:
+        begun.set()
+        go.wait(20)
+        reader.counts()
+
+    thread = threading.Thread(target=lambda: asyncio.run(pool.ask(ask)))
+    thread.start()
+    assert begun.wait(20)
+
+    assert not pool.close(timeout=0.1)
+    go.set()
+    thread.join(20)
+    assert pool.close()

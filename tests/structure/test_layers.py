@@ -30,7 +30,7 @@ LAYERS = (
 
 HOMES = {
     "opentelemetry.sdk": ("setup", "pipeline.sdk", "pipeline.grpc"),  # the official exporter takes the SDK's spans
-    "prometheus_client": ("metrics", "system", "setup"),
+    "prometheus_client": ("metrics", "system", "setup", "server.http.watch"),
     "alibi_detect": ("ml",),
     "numpy": ("ml", "demo"),
     "pandas": ("ml", "demo"),

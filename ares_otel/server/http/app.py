@@ -1,45 +1,112 @@
-"""The server's application: ingestion as it is, everything else by Starlette."""
+"""The server's application: who asks, whether they may, and who answers."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from typing import Final
+
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ares_otel.config import Server
 from ares_otel.server import api, pages
+from ares_otel.server.http import journal, login
+from ares_otel.server.http.access import Access
+from ares_otel.server.http.answers import Sealed, ids, refuse, refuse_socket
+from ares_otel.server.http.head import Head, Refusal
 from ares_otel.server.http.ingest import Ingest
+from ares_otel.server.http.limits import Gauge, Rates
+from ares_otel.server.http.origins import Origins
+from ares_otel.server.http.tokens import Role
+from ares_otel.server.http.watch import Watch
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.writer import Writer
 
 __all__ = ["TRACES", "App"]
 
-TRACES = "/v1/traces"
-UNAVAILABLE = 503
+TRACES: Final = "/v1/traces"
+SIGNALS: Final = frozenset({TRACES})
+STREAMS: Final = frozenset({"/api/v1/stream", "/api/v1/ws"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+FAILED: Final = 400
 
 
 class App:
-    """ASGI application of the server: ingestion, health, API, pages."""
+    """ASGI application of the server: telemetry on a bare path, everything else by Starlette.
 
-    def __init__(self, writer: Writer, pool: Pool, max_body_bytes: int) -> None:
-        self._writer = writer
-        self._ingest = Ingest(writer, max_body_bytes)
-        health = (Route("/healthz", self._alive, name="alive"), Route("/readyz", self._ready, name="ready"))
-        self._site: ASGIApp = Starlette(routes=[*health, *api.routes(pool), *pages.routes(pool)])
+    Args:
+        writer: takes telemetry.
+        pool: answers questions.
+        settings: of the server.
+        access: who may do what.
+        watch: counts requests.
+        more: further routes, which come first.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        pool: Pool,
+        settings: Server,
+        access: Access,
+        watch: Watch,
+        more: Sequence[BaseRoute] = (),
+    ) -> None:
+        self.ingest = Ingest(writer, settings.max_body_bytes)
+        self._access = access
+        self._watch = watch
+        self._log_all = settings.access_log
+        self._origins = Origins(settings.host, settings.public_url, settings.allowed_hosts)
+        self._reads, self._writes = Rates(settings.limits.reads), Rates(settings.limits.writes)
+        self._busy = Gauge(settings.limits.concurrent, "requests")
+        self._secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
+        routes = (*more, watch.route(), *login.routes(access.sessions), *api.routes(pool), *pages.routes(pool))
+        self._site: ASGIApp = Starlette(routes=routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        app = self._ingest if scope["type"] == "http" and scope["path"] == TRACES else self._site
-        await app(scope, receive, send)
+        head, started = Head(scope), time.perf_counter()
+        if scope["type"] == "http" and head.path in SIGNALS:
+            status, route = await self._take(head, scope, receive, send), head.path
+            failed = status >= FAILED
+        else:
+            status = await self._show(head, scope, receive, send)
+            route, failed = getattr(scope.get("route"), "path", "other"), False
+        seconds = time.perf_counter() - started
+        if status:
+            method = head.method if head.method in METHODS else "other"
+            self._watch.answered(route, method, status, None if head.path in STREAMS else seconds)
+        if self._log_all and (failed or head.path not in SIGNALS):
+            journal.note(head, status, seconds)
 
-    async def _alive(self, request: Request) -> Response:
-        """Tell that the process answers."""
-        del request
-        return PlainTextResponse("ok\n")
+    async def _take(self, head: Head, scope: Scope, receive: Receive, send: Send) -> int:
+        """Take telemetry; return the status of the answer."""
+        repeated = ids(head)
+        try:
+            self._origins.check(head)
+            token = self._access.who(head)
+            self._writes.take(token.name if token is not None else head.client)
+            self._access.check(token, Role.WRITE)
+        except Refusal as refusal:
+            await self.ingest.refuse(head, refusal, send, repeated)
+            return refusal.status
+        return await self.ingest(scope, receive, send, repeated)
 
-    async def _ready(self, request: Request) -> Response:
-        """Tell whether spans can be stored now."""
-        del request
-        problem = self._writer.problem if self._writer.open else "the store is closed"
-        return PlainTextResponse(f"{problem}\n", UNAVAILABLE) if problem else PlainTextResponse("ok\n")
+    async def _show(self, head: Head, scope: Scope, receive: Receive, send: Send) -> int:
+        """Answer a page, the API, or a stream; return the status of the answer."""
+        sealed = Sealed(send, head, secure=self._secure)
+        try:
+            self._origins.check(head)
+            token = self._access.who(head)
+            self._reads.take(token.name if token is not None else head.client)
+            self._access.check_page(token, head, scope["query_string"])
+            if head.path in STREAMS:
+                await self._site(scope, receive, sealed)
+            else:
+                with self._busy.one():
+                    await self._site(scope, receive, sealed)
+        except Refusal as refusal:
+            await (refuse if scope["type"] == "http" else refuse_socket)(sealed, refusal)
+        return sealed.status

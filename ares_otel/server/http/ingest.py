@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from starlette.types import Message, Receive, Scope, Send
 
+from ares_otel.server.http.head import Head, Refusal
 from ares_otel.server.otlp.wire import JSON, PROTOBUF, RequestError, failure_body, success_body
 from ares_otel.server.store.writer import Answer, Job, Writer
 
@@ -18,6 +20,8 @@ MEMORY = 64 << 20
 
 BODY_SECONDS = 30.0
 RETRY_SECONDS = b"1"
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
 OK, METHOD, SLOW, LARGE, BUSY = 200, 405, 408, 413, 503
 
 
@@ -29,16 +33,19 @@ class Ingest:
     """Takes trace requests and answers them after they are committed.
 
     Too much at once is refused with 503 and `Retry-After` before memory grows; senders keep their data.
+
+    Attributes:
+        held: bytes of bodies that are received or wait to be stored.
     """
 
     def __init__(self, writer: Writer, max_body_bytes: int) -> None:
         self._writer = writer
         self._limit = max_body_bytes
         self._memory = max(MEMORY, max_body_bytes)
-        self._held = 0
+        self.held = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, repeated: Headers = ()) -> int:
+        """Answer one request, with `repeated` among the headers; return its status, 0 where nobody was there."""
         encoding = JSON
         try:
             encoding, packed = _described(scope, self._limit)
@@ -48,8 +55,14 @@ class Ingest:
         except RequestError as error:
             answer = Answer(error.status, error.reason)
         except ClientGoneError:
-            return
-        await _reply(send, encoding, answer)
+            return 0
+        await _reply(send, encoding, answer, repeated)
+        return answer.status
+
+    async def refuse(self, head: Head, refusal: Refusal, send: Send, repeated: Headers) -> None:
+        """Answer a request that may not send, or not now, in its own encoding."""
+        encoding = PROTOBUF if head.text(b"content-type").lower().startswith(PROTOBUF) else JSON
+        await _reply(send, encoding, Answer(refusal.status, refusal.reason), (*refusal.headers, *repeated))
 
     @contextlib.contextmanager
     def _memory_of_one(self) -> Iterator[bytearray]:
@@ -57,7 +70,7 @@ class Ingest:
         try:
             yield body
         finally:
-            self._held -= len(body)
+            self.held -= len(body)
 
     async def _read(self, receive: Receive, body: bytearray) -> None:
         try:
@@ -74,9 +87,9 @@ class Ingest:
         piece = message.get("body", b"")
         if len(body) + len(piece) > self._limit:
             raise RequestError(LARGE, f"the body has more than {self._limit:,} bytes")
-        if self._held + len(piece) > self._memory:
+        if self.held + len(piece) > self._memory:
             raise RequestError(BUSY, "too much waits to be stored")
-        self._held += len(piece)
+        self.held += len(piece)
         body += piece
         return bool(message.get("more_body", False))
 
@@ -116,14 +129,14 @@ def _described(scope: Scope, limit: int) -> tuple[str, bool]:
     return encoding, packing == "gzip"
 
 
-async def _reply(send: Send, encoding: str, answer: Answer) -> None:
+async def _reply(send: Send, encoding: str, answer: Answer, more: Headers) -> None:
     status = answer.status
     if status == OK:
         body = success_body(encoding, answer.rejected, answer.reason)
     else:
         body = failure_body(encoding, status, answer.reason)
-    headers = [(b"content-type", encoding.encode()), (b"content-length", str(len(body)).encode())]
-    if status == BUSY:
+    headers = [(b"content-type", encoding.encode()), (b"content-length", str(len(body)).encode()), *more]
+    if status == BUSY and not any(name == b"retry-after" for name, _ in more):
         headers.append((b"retry-after", RETRY_SECONDS))
     elif status == METHOD:
         headers.append((b"allow", b"POST"))

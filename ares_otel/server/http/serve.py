@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import signal
 import socket
 import sqlite3
@@ -15,19 +14,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import uvicorn
 
+from ares_otel.config import Server
+from ares_otel.semconv import serving
+from ares_otel.server.http.access import Access
 from ares_otel.server.http.app import App
+from ares_otel.server.http.health import Health
+from ares_otel.server.http.origins import is_loopback
+from ares_otel.server.http.protocol import patient
+from ares_otel.server.http.tokens import TokenError, Tokens
+from ares_otel.server.http.watch import Watch
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.lock import DatabaseLock
 from ares_otel.server.store.migrate import DatabaseError, migrate
 from ares_otel.server.store.writer import Writer
 
-__all__ = ["MAX_BODY_BYTES", "EmbeddedServer", "StartError", "serve"]
+__all__ = ["EmbeddedServer", "StartError", "serve"]
 
-MAX_BODY_BYTES = 8 << 20
 STOP_SECONDS = 2.0
 HTTP_SHARE = 0.6
+READ_SHARE = 0.5
 START_SECONDS = 10.0
 BACKLOG = 128
 PORTS = 65_535
@@ -46,34 +54,30 @@ class EmbeddedServer:
         database: SQLite file, made or migrated when the server starts.
         host: address to listen on.
         port: port to listen on, 0 for a free one.
-        max_body_bytes: longest body of a request, also after it is unpacked.
-        allow_remote: listen beyond loopback, where anybody can then write.
+        settings: everything else; its host, port and database do not count.
     """
 
     def __init__(
-        self,
-        database: Path,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        max_body_bytes: int = MAX_BODY_BYTES,
-        allow_remote: bool = False,
+        self, database: Path, host: str = "127.0.0.1", port: int = 0, *, settings: Server | None = None
     ) -> None:
         self.database = database
         self._place = (host, port)
-        self._allow_remote = allow_remote
+        self._settings = msgspec.structs.replace(settings or Server(), host=host, port=port)
         self._lock = DatabaseLock(database)
-        self._writer = Writer(database, max_body_bytes)
+        self._writer = Writer(database, self._settings.max_body_bytes)
         self._pool = Pool(database)
-        self._app = App(self._writer, self._pool, max_body_bytes)
+        self._health = Health(self._writer, database, self._settings.limits.free_bytes)
+        self._watch = Watch()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self.tokens: Tokens | None = None
 
     @property
     def url(self) -> str:
         """Base address, as senders take it for their endpoint."""
         host, port = self._place
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self._settings.certificate else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     @property
     def running(self) -> bool:
@@ -91,12 +95,7 @@ class EmbeddedServer:
         Raises:
             StartError: the address is taken or not allowed, the database cannot be used or is served by another.
         """
-        if not self._allow_remote and not _is_loopback(self._place[0]):
-            raise StartError(
-                f"{self._place[0]} is not a loopback address, and this version has no access control: anybody who "
-                "reaches the port could write. Put a proxy in front of it, or allow it by "
-                "--allow-remote-without-access-control"
-            )
+        self.tokens = _tokens(self._settings)
         with ExitStack() as undo:
             try:
                 self._lock.acquire()
@@ -111,18 +110,34 @@ class EmbeddedServer:
         self._listen(listener)
         return self
 
+    def _application(self) -> App:
+        settings = self._settings
+        secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
+        access = Access(self.tokens, secure=secure)
+        app = App(self._writer, self._pool, settings, access, self._watch, self._health.routes())
+        self._watch.files(self.database)
+        self._watch.read(serving.QUEUE_LENGTH, lambda: self._writer.waiting)
+        self._watch.read(serving.QUEUE_BYTES, lambda: app.ingest.held)
+        return app
+
     def _listen(self, listener: socket.socket) -> None:
+        settings = self._settings
+        self._app = self._application()
         config = uvicorn.Config(
             self._app,
-            http="httptools",
+            http=patient(settings.limits.slow_seconds),
             ws="none",
             lifespan="off",
             log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
+            limit_concurrency=settings.limits.connections,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.key,
         )
         self._server = server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, args=([listener],), name="ares-http", daemon=True)
@@ -134,6 +149,11 @@ class EmbeddedServer:
             self.stop()
             raise StartError("the HTTP server did not start; its log says why")
 
+    def reload(self) -> None:
+        """Read the file of tokens again."""
+        if self.tokens is not None:
+            self.tokens.reload()
+
     def stop(self, timeout: float = STOP_SECONDS) -> bool:
         """Take no more requests, store those that were taken, close the database.
 
@@ -141,17 +161,18 @@ class EmbeddedServer:
             Whether all of it ended within the timeout in seconds.
         """
         deadline = time.monotonic() + timeout
+        self._health.stopping = True
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)
             self._server.force_exit = True
-        self._pool.close()
+        asked = self._pool.close(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
         if ended:
             self._lock.release()
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.1))
-        return ended and not self.running
+        return ended and asked and not self.running
 
     def __enter__(self) -> Self:
         return self.start()
@@ -160,19 +181,13 @@ class EmbeddedServer:
         self.stop()
 
 
-def serve(
-    database: Path,
-    host: str = "127.0.0.1",
-    port: int = 4318,
-    *,
-    max_body_bytes: int = MAX_BODY_BYTES,
-    allow_remote: bool = False,
-) -> int:
+def serve(database: Path, host: str = "127.0.0.1", port: int = 4318, *, settings: Server | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end."""
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in SIGNALS}
+    server = EmbeddedServer(database, host, port, settings=settings)
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: server.reload())
     try:
-        server = EmbeddedServer(database, host, port, max_body_bytes=max_body_bytes, allow_remote=allow_remote)
         return _serve(server, asked)
     except StartError as error:
         sys.stderr.write(f"ares-otel serve: {error}\n")
@@ -206,8 +221,20 @@ def _listener(host: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {host}:{port}: {reason}") from error
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _tokens(settings: Server) -> Tokens | None:
+    if (settings.certificate is None) != (settings.key is None):
+        raise StartError("server.certificate and server.key go together")
+    for file in (settings.certificate, settings.key):
+        if file is not None and not Path(file).is_file():
+            raise StartError(f"there is no file {file}")
+    if settings.token_file is not None:
+        try:
+            return Tokens(Path(settings.token_file))
+        except TokenError as error:
+            raise StartError(str(error)) from error
+    if is_loopback(settings.host):
+        return None
+    raise StartError(
+        f"{settings.host} is not a loopback address: whoever reaches the port could read and write. Put tokens into a "
+        "file, one a line, and name it by server.token_file or ARES_SERVER_TOKEN_FILE"
+    )

@@ -18,7 +18,7 @@ __all__ = [
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
-GRPC_CODES = {400: 3, 405: 12, 408: 4, 413: 3, 415: 3, 503: 14}
+GRPC_CODES = {400: 3, 401: 16, 403: 7, 405: 12, 408: 4, 413: 3, 415: 3, 421: 9, 429: 8, 503: 14}
 INTERNAL = 13
 MESSAGE_LIMIT = 500
 WINDOW = 31

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,11 @@ from ares_otel.server.story.reader import Reader
 __all__ = ["Pool"]
 
 Found = TypeVar("Found")
+
+PATIENCE = 0.5
+"""Share of the time for closing after which questions are broken off."""
+
+ROUND = 0.02
 
 
 class Pool:
@@ -28,6 +35,10 @@ class Pool:
         self._database = database
         self._own = threading.local()
         self._readers: list[Reader] = []
+        self._lock = threading.Lock()
+        self._running = 0
+        self._idle = threading.Event()
+        self._idle.set()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ares-read")
 
     async def ask(self, question: Callable[[Reader], Found]) -> Found:
@@ -38,16 +49,42 @@ class Pool:
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._answer, question)
 
-    def close(self) -> None:
-        """Let running questions end, then close the readers."""
-        self._executor.shutdown(cancel_futures=True)
-        for reader in self._readers:
-            reader.close()
-        self._readers.clear()
+    def close(self, timeout: float = 2.0) -> bool:
+        """Let running questions end; break them off where that takes longer than the timeout in seconds.
+
+        Returns:
+            Whether all readers are closed.
+        """
+        deadline = time.monotonic() + timeout
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        ended = self._idle.wait(timeout * PATIENCE)
+        while not ended and time.monotonic() < deadline:
+            # one that is between two queries is met by the next round
+            for reader in [*self._readers]:
+                with contextlib.suppress(Exception):
+                    reader.interrupt()
+            ended = self._idle.wait(ROUND)
+        if ended:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        return ended
 
     def _answer(self, question: Callable[[Reader], Found]) -> Found:
+        with self._lock:
+            self._running += 1
+            self._idle.clear()
+        try:
+            return question(self._reader())
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._idle.set()
+
+    def _reader(self) -> Reader:
         reader: Reader | None = getattr(self._own, "reader", None)
         if reader is None:
             reader = self._own.reader = Reader(self._database)
             self._readers.append(reader)
-        return question(reader)
+        return reader

@@ -73,6 +73,11 @@ class Writer:
         """Whether requests are taken."""
         return self._open and self._thread.is_alive()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._queue.qsize()
+
     def start(self) -> None:
         """Open the database and begin.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, create_engine, select
@@ -50,6 +50,11 @@ class SpanReader:
         """Close the connection."""
         self.db.close()
         self._engine.dispose()
+
+    def interrupt(self) -> None:
+        """Break off what another thread asks just now; it gets an error."""
+        raw: Any = self.db.connection.driver_connection
+        (raw.interrupt if isinstance(raw, sqlite3.Connection) else raw.cancel)()
 
     def __enter__(self) -> Self:
         return self
