@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": "watch models decide on real market data",
     "serve": "take OTLP, keep decisions by correlation id",
     "explain": "tell why an order was sent",
+    "compare": "say what other libraries would call an equity curve",
     "config": "show the effective configuration and where it came from",
     "doctor": "check configuration, exporter, state on disk",
     "generate": "write generated files, or check them",

@@ -1,0 +1,165 @@
+"""Performance from the store: daily curves by account, totals, ratios, correlations."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from server_kit import fresh
+
+from ares_otel.cli.main import main
+from ares_otel.portfolio.conventions import DAY, Convention
+from ares_otel.portfolio.returns import Curve
+from ares_otel.server.query.performance import (
+    Account,
+    Days,
+    account_performances,
+    equity_curves,
+    strategy_correlations,
+    symbol_correlations,
+    symbol_curves,
+)
+from ares_otel.server.story.reader import Reader
+
+EQUITY = (
+    "INSERT INTO equity_hourly (strategy, currency, hour, first, last, low, high, first_id, last_id, n) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 1, 2, 2)"
+)
+TABLES = """
+CREATE TABLE IF NOT EXISTS equity_hourly (strategy INTEGER NOT NULL, currency INTEGER NOT NULL, hour INTEGER NOT NULL,
+    first REAL, last REAL, low REAL, high REAL, first_id INTEGER, last_id INTEGER, n INTEGER,
+    PRIMARY KEY (strategy, currency, hour));
+CREATE TABLE IF NOT EXISTS bar (symbol INTEGER NOT NULL, venue INTEGER NOT NULL, channel INTEGER NOT NULL,
+    time INTEGER NOT NULL, open REAL, high REAL, low REAL, close REAL, volume REAL,
+    PRIMARY KEY (symbol, venue, channel, time));
+"""
+BAR = "INSERT INTO bar (symbol, venue, channel, time, close) VALUES (?, ?, ?, ?, ?)"
+START = 10_000
+
+
+class Filled:
+    """A store with equity and bars."""
+
+    def __init__(self, directory: Path) -> None:
+        self.database = fresh(directory)
+        with closing(sqlite3.connect(self.database)) as db:
+            db.executescript(TABLES)
+
+    def name(self, db: sqlite3.Connection, kind: str, value: str | None) -> int:
+        """Return the number of a word; 0 for none."""
+        if value is None:
+            return 0
+        db.execute("INSERT OR IGNORE INTO name (kind, value) VALUES (?, ?)", (kind, value))
+        row = db.execute("SELECT id FROM name WHERE kind = ? AND value = ?", (kind, value)).fetchone()
+        return int(row[0])
+
+    def equity(self, strategy: str | None, currency: str | None, values: list[float], first: int = START) -> None:
+        """Store two hours of equity a day; only the later one counts."""
+        with closing(sqlite3.connect(self.database)) as db, db:
+            who, money = self.name(db, "strategy", strategy), self.name(db, "currency", currency)
+            for place, value in enumerate(values):
+                for hour, last in ((9, 1.0), (16, value)):
+                    at = (first + place) * 24 + hour
+                    db.execute(EQUITY, (who, money, at, last, last, last, last))
+
+    def bars(self, symbol: str, closes: list[float], venue: str | None = None, step: int = 1) -> None:
+        """Store a bar every so many days."""
+        with closing(sqlite3.connect(self.database)) as db, db:
+            what, where = self.name(db, "symbol", symbol), self.name(db, "venue", venue)
+            for place, close in enumerate(closes):
+                db.execute(BAR, (what, where, 0, (START + step * place) * DAY + 5, close))
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    """Return an empty store to fill."""
+    return Filled(tmp_path)
+
+
+@pytest.fixture
+def reader(filled: Filled) -> Iterator[Reader]:
+    """Return a reader of that store."""
+    with Reader(filled.database) as found:
+        yield found
+
+
+def test_curves_by_account(filled: Filled, reader: Reader) -> None:
+    """The last hour of each UTC day counts; a strategy in two currencies is two accounts; what was not said is None."""
+    filled.equity("swing", "USD", [100.0, 101.0, 102.0])
+    filled.equity("swing", "EUR", [50.0])
+    filled.equity(None, None, [7.0])
+    found = equity_curves(reader)
+
+    assert found == {
+        Account("swing", "EUR"): Curve((START,), (50.0,)),
+        Account("swing", "USD"): Curve((START, START + 1, START + 2), (100.0, 101.0, 102.0)),
+        Account(None, None): Curve((START,), (7.0,)),
+    }
+    assert [str(account) for account in found] == ["swing EUR", "swing USD", "unnamed"]
+    assert equity_curves(reader, Days(START + 1, START + 1)) == {Account("swing", "USD"): Curve((START + 1,), (101.0,))}
+    assert equity_curves(reader, strategy="other") == {}
+
+
+def test_performance_of_strategies_and_their_total(filled: Filled, reader: Reader) -> None:
+    """Each account, and the total of the currency that several share, with all that a page shows."""
+    filled.equity("a", "USD", [100.0 + day % 3 for day in range(120)])
+    filled.equity("b", "USD", [200.0 - day % 5 for day in range(120)])
+    filled.equity("c", "EUR", [300.0] * 120)
+    found = {str(each.account): each for each in account_performances(reader, Convention(periods=252))}
+
+    assert [*found] == ["total USD", "a USD", "b USD", "c EUR"]
+    total = found["total USD"]
+    assert total.account.total
+    assert total.equity.values[:3] == (300.0, 300.0, 300.0)
+    assert [each.window for each in total.performances] == ["30d", "90d", "365d", "all"]
+    assert total.performances[3].sharpe.n == 119
+    assert total.convention.periods == 252
+    assert total.days_a_year == pytest.approx(365.25)
+    assert len(total.rolling) == 30
+    assert len(total.drawdown) == 120
+    assert sum(month.days for month in total.months) == 119
+    assert found["c EUR"].performances[3].sharpe.reason == "all returns are equal"
+    assert [str(each.account) for each in account_performances(reader, strategy="a", windows=["all"])] == ["a USD"]
+
+
+def test_nothing_is_stored(reader: Reader) -> None:
+    """An empty store has no accounts, no symbols, no correlations."""
+    assert account_performances(reader) == []
+    assert symbol_curves(reader) == {}
+    assert strategy_correlations(reader) == symbol_correlations(reader) == []
+
+
+def test_correlations(filled: Filled, reader: Reader) -> None:
+    """Strategies by their equity, symbols by their bars; of two venues the one with more days is the symbol's."""
+    draw = random.Random(1)  # noqa: S311  a simulation
+    values = [draw.uniform(10.0, 11.0) for _ in range(60)]
+    filled.equity("a", "USD", values)
+    filled.equity("b", "USD", [2.0 * value for value in values])
+    filled.bars("X", values, "near")
+    filled.bars("X", [99.0] * 10, "far", step=2)
+    filled.bars("Y", [20.0 - value for value in values])
+    (strategies,) = strategy_correlations(reader)
+    (symbols,) = symbol_correlations(reader, correction="holm")
+
+    assert (strategies.first, strategies.second) == ("a USD", "b USD")
+    assert strategies.correlation.value == pytest.approx(1.0)
+    assert (symbols.first, symbols.second, symbols.correction) == ("X", "Y", "holm")
+    assert symbols.correlation.value is not None
+    assert symbols.correlation.value < -0.9
+    assert symbol_curves(reader, Days(last=START + 1))["X"].values == tuple(values[:2])
+
+
+def test_compare_from_the_store(filled: Filled, capsys: pytest.CaptureFixture[str]) -> None:
+    """`ares-otel compare --strategy` takes the curve of one account; of several it asks which."""
+    filled.equity("swing", "USD", [100.0 + day % 3 for day in range(60)])
+    filled.equity("swing", "EUR", [100.0 + day % 3 for day in range(60)])
+    wanted = ["compare", "--database", str(filled.database), "--strategy", "swing"]
+
+    assert main(wanted) == 2
+    assert "2 curves of 'swing'" in capsys.readouterr().err
+    assert main([*wanted, "--currency", "USD"]) == 0
+    assert capsys.readouterr().out.startswith("59 daily returns")
