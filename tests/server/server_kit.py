@@ -23,19 +23,31 @@ from ares_otel.server.otlp.wire import PROTOBUF
 from ares_otel.server.store.frames import Unpacker, raw_spans
 from ares_otel.server.store.ids import decision_id, text_key, trace_key
 from ares_otel.server.store.migrate import migrate
+from ares_otel.server.store.schema import METADATA
 from ares_otel.server.store.store import Store
 
 __all__ = ["Reply", "Row", "content", "fresh", "put", "rows", "segments_of", "send", "store_all", "until"]
 
 Row: TypeAlias = tuple[Any, ...]
-NAMED = {
-    "decision": ("strategy", "symbol", "venue", "action", "regime"),
-    "vote": ("model", "action"),
-    "orders": ("strategy", "symbol", "venue", "side", "type", "status"),
-    "order_update": ("status", "fee_currency", "liquidity", "reject_reason"),
-    "outcome": ("model", "result", "regime"),
-    "hourly": ("strategy", "symbol", "action"),
-}
+INTERNAL = {"name", "resource", "dictionary", "segment", "lookup"}
+TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in INTERNAL)
+NAMED = (
+    *(
+        "strategy",
+        "symbol",
+        "venue",
+        "action",
+        "regime",
+        "model",
+        "side",
+        "type",
+        "status",
+        "fee_currency",
+        "liquidity",
+    ),
+    *("reject_reason", "result", "currency", "component", "check", "limit_name", "outcome", "channel", "operation"),
+    *("prediction", "actual"),
+)
 
 
 @cache
@@ -83,10 +95,11 @@ def content(database: Path) -> dict[str, list[Row]]:
         resources = {row[0]: row[1] for row in connection.execute("SELECT id, data FROM resource")}
         decisions = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, trace, span FROM decision")}
         orders = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, client_id, trace FROM orders")}
-        others = {"resource": resources, "decision": decisions, "order_id": orders}
+        told = {"resource": resources, "order_id": orders}
+        told |= dict.fromkeys(("decision", "first_decision", "last_decision"), decisions)
+        told |= dict.fromkeys(NAMED, names)
         found = {}
-        for table, columns in NAMED.items():
-            told = others | dict.fromkeys(columns, names)
+        for table in TABLES:
             found[table] = [_told(row, told) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608
         found["span"] = _spans(connection, resources)
         found["lookup"] = _lookup(connection)

@@ -15,11 +15,26 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
 
-__all__ = ["START", "Bot", "Facts", "Whole", "body", "event", "key_values", "request", "span", "whole"]
+__all__ = [
+    "MARKET",
+    "START",
+    "Bot",
+    "Facts",
+    "Whole",
+    "body",
+    "event",
+    "key_values",
+    "records",
+    "request",
+    "span",
+    "whole",
+]
 
 START = 1_700_000_000_000_000_000
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
+MARKET = 1_173_052_800 * SECOND
+"""Market time of the decisions made here."""
 RESOURCE = {"service.name": "ares-bot", "service.namespace": "ares", "service.version": "1.0", "ares.mode": "paper"}
 MODELS = ("logistic", "boosting", "forest", "momentum", "reversion")
 
@@ -187,7 +202,7 @@ def _root(ids: Ids, start: int, place: dict[Attribute, Any]) -> Span:
         a.TIMEFRAME: "1d",
         a.MARKET_PRICE: 1_431.2,
         a.MARKET_DATA_AGE: 2.1,
-        a.EVENT_TIME: 1_173_052_800 * SECOND,
+        a.EVENT_TIME: MARKET,
         a.ACTION: "buy",
         a.CONFIDENCE: 0.66,
         a.THRESHOLD: 0.6,
@@ -313,3 +328,39 @@ def _update(ids: Ids, submit: Span, client: str, place: dict[Attribute, Any], st
         start=start,
         seconds=0.0,
     )
+
+
+def records(around: Whole) -> list[Span]:
+    """Return spans of records outside of any decision, and a check and a call inside of one."""
+    start = around.spans[-1].start_time_unix_nano
+    place: dict[Attribute, Any] = {a.STRATEGY: "swing", a.SYMBOL: "SP500"}
+    money: dict[Attribute, Any] = {a.STRATEGY: "swing", a.CURRENCY: "USD"}
+    position = {a.POSITION_QUANTITY: -3.0, a.POSITION_AVG_PRICE: 100.0, a.MARK_PRICE: 99.0, a.UNREALIZED_PNL: 3.0}
+    behavior = {a.CONSISTENCY: 0.9, a.STABILITY: 0.8, a.PREDICTION_DRIFT: 0.1, a.CONFIDENCE_TREND: [0.5, 0.75]}
+    feed = {**place, a.VENUE: "paper", a.CHANNEL: "trades", a.MARKET_DATA_AGE: 0.5}
+    model = {a.MODEL_VERSION: "7", a.MODEL_TYPE: "lgbm", a.MODEL_TRAINED: START, a.MODEL_ROWS: 9, a.FEATURE_COUNT: 3}
+    importances = {a.FEATURE_IMPORTANCE: {"rsi": 0.75, "volume": 0.25}, a.IMPORTANCE_METHOD: "gain"}
+    made = [
+        span(s.EQUITY, {**money, a.EQUITY: 1_000.5, a.CASH: 900.0, a.REALIZED_PNL: 0.5, a.EVENT_TIME: MARKET}),
+        span(s.EQUITY, {**money, a.EQUITY: 990.25, a.EVENT_TIME: MARKET + SECOND}),
+        span(s.POSITION, {**place, a.CURRENCY: "USD", **position, a.EVENT_TIME: MARKET}),
+        span(s.POSITION, {**place, a.POSITION_QUANTITY: 0.0, a.EVENT_TIME: MARKET + SECOND}),
+        span(s.MARKET_DATA, {**feed, a.MARKET_GAPS: 2, a.MARKET_MESSAGES: 10}),
+        span(s.MARKET_DATA, {**feed, a.MARKET_MESSAGES: 5, a.MARKET_CLOSE: 99.0, a.EVENT_TIME: MARKET}),
+        span(s.MARK, {a.SYMBOL: "SP500", a.MARK_PRICE: 99.0, a.CURRENCY: "USD"}),
+        span(s.MODEL_INFO, {a.MODEL_NAME: "boosting", **model}),
+        span(s.IMPORTANCE, {a.MODEL_NAME: "boosting", **importances}),
+        span(s.MODEL_BEHAVIOR, {a.MODEL_NAME: "boosting", **behavior}),
+        span(s.REGIME, {**place, a.REGIME: "bull_trend", a.EVENT_TIME: MARKET}),
+    ]
+    for at, each in enumerate(made, start=1):
+        each.trace_id, each.span_id = b"record" + at.to_bytes(10, "big"), b"record" + at.to_bytes(2, "big")
+        each.start_time_unix_nano = each.end_time_unix_nano = start + at * SECOND
+    inside: Any = {"trace": around.ids.trace, "parent": around.ids.root, "start": start}
+    limit = {a.CHECK: "max_order", a.CHECK_VALUE: 12.0, a.LIMIT_VALUE: 10.0, a.CHECK_OUTCOME: "blocked"}
+    call = {a.PEER_SERVICE: "paper", a.HTTP_STATUS: 500, a.ERROR_TYPE: "timeout"}
+    return [
+        *made,
+        span(s.RISK_CHECK, {**around.ids.common, **limit}, own=b"blocked1", **inside),
+        span("exchange create_order", {**around.ids.common, **call}, own=b"created1", seconds=0.001, **inside),
+    ]

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from server_kit import content, fresh, store_all
+from server_kit import content, fresh, rows, store_all
 from spans import Bot
 
 from ares_otel.server.store import migrate as migrate_module
 from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate, version
 from ares_otel.server.store.schema import METADATA, REVISION
+from ares_otel.server.store.upgrade import upgrade
 from ares_otel.server.story.reader import Reader
 
-SECOND = '''"""A second version."""
+NEXT = '''"""A later version."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 def upgrade():
     op.add_column("decision", sa.Column("note", sa.Text))
     op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
@@ -47,8 +48,8 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations of a later version of this code."""
     scripts = tmp_path / "later 100%" / "migrations"
     shutil.copytree(MIGRATIONS, scripts)
-    (scripts / "versions" / "v0002_second.py").write_text(SECOND.format(more=""))
-    monkeypatch.setattr(migrate_module, "REVISION", "0002")
+    (scripts / "versions" / "v0003_next.py").write_text(NEXT.format(more=""))
+    monkeypatch.setattr(migrate_module, "REVISION", "0003")
     return scripts
 
 
@@ -94,21 +95,22 @@ def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
     migrate(database, newer)
 
     after = content(database)
-    assert found(database) == "0002"
+    assert found(database) == "0003"
     assert [row[:-1] for row in after.pop("decision")] == before.pop("decision")
+    assert rows(database, "SELECT note FROM decision") == [(None,)]
     assert after == before
 
 
 def test_a_migration_is_done_whole_or_not_at_all(tmp_path: Path, newer: Path) -> None:
     """A migration that fails in its middle leaves the database as it was."""
-    (newer / "versions" / "v0002_second.py").write_text(SECOND.format(more="op.execute('nonsense')"))
+    (newer / "versions" / "v0003_next.py").write_text(NEXT.format(more="op.execute('nonsense')"))
     database = fresh(tmp_path)
     before = declared(database)
 
     with pytest.raises(sa.exc.OperationalError, match="nonsense"):
         migrate(database, newer)
 
-    assert (declared(database), found(database)) == (before, "0001")
+    assert (declared(database), found(database)) == (before, "0002")
 
 
 def test_an_older_database_is_not_read(tmp_path: Path, newer: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
 
     for use in (migrate, Reader):
-        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0001\)"):
+        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0002\)"):
             use(database)
 
 
@@ -156,9 +158,33 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         Reader(tmp_path / "absent.db")
 
 
+def test_the_first_version_is_migrated(tmp_path: Path) -> None:
+    """Rows of the first version stay; what was not kept then is unknown, not zero."""
+    database, scripts = tmp_path / "old.db", tmp_path / "first"
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0002*"))
+    upgrade(database, scripts)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT INTO name VALUES (1, 'strategy', 'swing')")
+        connection.execute("INSERT INTO resource VALUES (1, x'00', x'')")
+        columns = "id, trace, span, resource, strategy, duration_us"
+        connection.execute(f"INSERT INTO decision({columns}) VALUES (1024, x'01', x'02', 1, 1, 12)")  # noqa: S608
+        connection.execute("INSERT INTO orders(id, client_id, trace, submitted) VALUES (2048, 'C-1', x'01', 1)")
+
+    migrate(database)
+    store_all(database, [Bot().decision().all])
+
+    assert declared(database) == declared(fresh(tmp_path))
+    old, new = rows(database, "SELECT price, event_time, agreement, regime_confidence, error FROM decision ORDER BY id")
+    assert (old, new) == ((None, None, None, None, 0), (1_431.2, 1_173_052_800 * 10**9, 0.8, 0.81, 0))
+    old, new = rows(database, "SELECT arrival_mid, currency, multiplier FROM orders ORDER BY id")
+    assert (old, new[0]) == ((None, None, None), 1_431.2283)
+
+
 def test_there_is_nothing_before_the_first_version() -> None:
     """The first migration cannot be undone, and says so."""
-    from ares_otel.server.store.migrations.versions import v0001_first  # noqa: PLC0415  a script, imported as one
+    from ares_otel.server.store.migrations.versions import v0001_first, v0002_accounts  # noqa: PLC0415  scripts
 
     with pytest.raises(NotImplementedError, match="0001 is the first version"):
         v0001_first.downgrade()
+    with pytest.raises(NotImplementedError, match="restore a back-up"):
+        v0002_accounts.downgrade()

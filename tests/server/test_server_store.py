@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import Row, content, fresh, put, rows, segments_of, store_all
-from spans import START, Bot, Whole, body, event, span
+from spans import MARKET, START, Bot, Whole, body, event, records, span
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -34,7 +34,8 @@ def test_a_decision_becomes_rows(tmp_path: Path) -> None:
     place = (("strategy", "swing"), ("symbol", "NASDAQ"), ("venue", "paper"))
     (decision,) = found["decision"]
     assert decision[1:5] == (trace, root, made.ids.correlation, None)
-    assert decision[6:] == (*place, ("action", "buy"), ("regime", "bull_trend"), 0.66, 12_400, 0)
+    assert decision[6:14] == (*place, ("action", "buy"), ("regime", "bull_trend"), 0.66, 12_400, 0)
+    assert decision[14:] == (1_431.2, MARKET, 0.8, 0.81, 0)
     assert found["vote"][0] == ((trace, root), 3, ("model", "logistic"), ("action", "buy"), 5_500, 3_000, 0)
     assert len(found["vote"]) == 5
     (order,) = found["orders"]
@@ -42,12 +43,14 @@ def test_a_decision_becomes_rows(tmp_path: Path) -> None:
     assert order[4:] == (
         *(1, *place, ("side", "buy"), ("type", "limit"), 12.0, 1_432.0),
         *(("status", "filled"), 12.0, 1_431.4, START + 221_000_000),
+        *(1_431.2283, ("currency", "USD"), None, None),
     )
     new, filled = sorted(found["order_update"])
-    assert new[1:] == (("C-1", trace), ("status", "new"), *(None,) * 9, 0, 1)
+    assert new[1:] == (("C-1", trace), ("status", "new"), *(None,) * 9, 0, 1, *(None,) * 4)
     assert filled[1:] == (
         *(("C-1", trace), ("status", "filled"), 12.0, 1_431.4, 12.0, 1_431.4),
         *(0.1, ("currency", "USD"), ("liquidity", "taker"), "F-C-1-2", None, 0, 1),
+        *(1.2, 1.5, None, None),
     )
     assert found["hourly"] == [(START // 3_600_000_000_000, *place[:2], ("action", "buy"), 1)]
     assert {key for key, *_ in found["lookup"]} == {trace_key(trace), text_key(made.ids.correlation)}
@@ -193,7 +196,7 @@ def _varied() -> list[Span]:
     stray = span(s.ORDER_UPDATE, unknown, trace=b"stray trace 1616", own=b"stray001", start=START + 10**9)
     earlier = span(s.ORDER_UPDATE, unknown, trace=b"stray trace 1616", own=b"stray002", start=START + 10**8)
     foreign = span("GET", {a.CORRELATION_ID: "request 7"}, trace=bare.ids.trace, own=b"foreign1")
-    return [*made, late, repeated, told, stray, earlier, foreign]
+    return [*made, late, repeated, told, stray, earlier, foreign, *records(bare)]
 
 
 def _later(whole: Whole, place: int) -> Span:
@@ -241,11 +244,11 @@ def test_the_varied_content_is_what_it_should_be(tmp_path: Path) -> None:
         "C-4": (None, 1, True),
         "X-1": (filled, 0, False),
     }
-    assert [row[-1] for row in sorted(found["decision"])] == [0, 1, 1, 0, 0]
-    flags = [row[-2:] for row in found["order_update"] if row[1][0] == "C-1"]
+    assert [row[13] for row in sorted(found["decision"])] == [0, 1, 1, 0, 0]
+    flags = [row[12:14] for row in found["order_update"] if row[1][0] == "C-1"]
     assert sorted(flags) == [(0, 0), (0, 1), (0, 1), (0, 1), (1, 1)]
     (outcome,) = found["outcome"]
-    assert outcome[2:] == (("model", "momentum"), ("result", "correct"), 0.1, None)
+    assert outcome[2:] == (("model", "momentum"), ("result", "correct"), 0.1, *(None,) * 5)
 
 
 def test_rejected_before_its_decision(tmp_path: Path) -> None:
@@ -387,7 +390,7 @@ def test_long_texts_fit_their_columns(tmp_path: Path) -> None:
     ]
     store_all(database, [spans], [spans[:1]])
 
-    stored = [value for (value,) in rows(database, "SELECT value FROM name")]
+    stored = [value for (value,) in rows(database, "SELECT value FROM name WHERE kind = 'strategy'")]
 
     assert stored == [bounded(long + "a"), bounded(long + "b")]
     assert len({*stored}) == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from ares_otel.server.otlp.views import AttributeMap, ValueView
 
-__all__ = ["flag", "number", "plain", "plain_map", "scaled", "text"]
+__all__ = ["flag", "number", "plain", "plain_map", "scaled", "text", "whole"]
 
 PRECISION = 10_000
 LARGEST = 1e12
@@ -29,6 +29,14 @@ def number(attributes: AttributeMap, key: str) -> float | None:
         return found if -math.inf < found < math.inf else None
     kind = value.WhichOneof("value")
     return 0.0 if kind == "double_value" else float(value.int_value) if kind == "int_value" else None
+
+
+def whole(attributes: AttributeMap, key: str) -> int | None:
+    """Return a whole number of 64 bits, or None."""
+    value = attributes.get(key)
+    if value is None:
+        return None
+    return value.int_value or (0 if value.WhichOneof("value") == "int_value" else None)
 
 
 def scaled(attributes: AttributeMap, key: str) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.otlp.values import flag, number, text
+from ares_otel.server.otlp.values import flag, number, text, whole
 from ares_otel.server.otlp.views import AttributeMap, SpanView
 from ares_otel.server.store.ids import bounded
 from ares_otel.server.store.lifecycle import REFUSED, Rank, rank
@@ -40,6 +40,10 @@ FILL_QUANTITY, FILL_PRICE, FILL_ID = a.FILL_QUANTITY.key, a.FILL_PRICE.key, a.FI
 FEE, FEE_CURRENCY, CURRENCY = a.FEE.key, a.FEE_CURRENCY.key, a.CURRENCY.key
 LIQUIDITY, REJECT_REASON = a.LIQUIDITY.key, a.REJECT_REASON.key
 VALID, DUPLICATE = a.TRANSITION_VALID.key, a.DUPLICATE.key
+ARRIVAL_MID, MULTIPLIER, EVENT_TIME = a.ARRIVAL_MID.key, "ares.order.multiplier", a.EVENT_TIME.key
+SLIPPAGE, SHORTFALL, ACKNOWLEDGED = a.SLIPPAGE.key, a.SHORTFALL.key, a.ACK_DURATION.key
+MICROSECONDS = 1e6
+LONGEST = 1e9
 
 MOVED = 1_023
 """Rows that met on one id stand at most that far from their own."""
@@ -47,8 +51,9 @@ MOVED = 1_023
 FIND = "SELECT id, decision FROM orders WHERE client_id = ? AND trace = ?"
 OWNER = "SELECT id FROM decision WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
 FACTS = ("decision", "strategy", "symbol", "venue", "side", "type", "quantity", "price")
+SENT = ("arrival_mid", "currency", "multiplier", "event_time")
 STATE = ("status", "cum_quantity", "avg_price", "updated")
-KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE))
+KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE, *SENT))
 CHANGE = f"UPDATE orders SET submitted = max(submitted, ?), {KEPT} WHERE id = ?"  # noqa: S608  own names
 NEAR = "SELECT id, client_id, trace FROM orders WHERE id BETWEEN ? AND ?"
 MOVE = "UPDATE orders SET id = ? WHERE id = ?"
@@ -156,7 +161,7 @@ class Booking:
         decision = known[1] if known else None
         if decision is None:
             decision = self._decision(first, decided)
-        facts, state = self._facts(decision, submits, updates), self._state(updates)
+        facts, state = self._facts(decision, submits, updates), (*self._state(updates), *self._sent(submits, updates))
         if known is None:
             row = self.desk.free("orders", base_id(first))
             self.rows.add("orders", (row, key, trace, facts[0], int(bool(submits)), *facts[1:], *state))
@@ -199,6 +204,12 @@ class Booking:
         sent = submits[0].attributes if submits else {}
         return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
 
+    def _sent(self, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
+        """Return what only the submission says, and the currency, which updates repeat."""
+        sent = submits[0].attributes if submits else {}
+        currency = self.desk.name("currency", _first((span.attributes for span in (*submits, *updates)), CURRENCY))
+        return (number(sent, ARRIVAL_MID), currency, number(sent, MULTIPLIER), whole(sent, EVENT_TIME))
+
     def _state(self, updates: list[SpanView]) -> tuple[Any, ...]:
         if not updates:
             return (None, None, None, None)
@@ -221,6 +232,7 @@ class Booking:
                 name("reason", text(facts, REJECT_REASON)),
                 int(flag(facts, DUPLICATE, default=False)),
                 int(flag(facts, VALID, default=True)),
+                *(number(facts, SLIPPAGE), number(facts, SHORTFALL), _micros(facts), whole(facts, EVENT_TIME)),
             ),
         )
 
@@ -231,6 +243,11 @@ def _first(said: Iterable[AttributeMap], key: str) -> str | None:
         if found is not None:
             return found
     return None
+
+
+def _micros(facts: AttributeMap) -> int | None:
+    seconds = number(facts, ACKNOWLEDGED)
+    return round(seconds * MICROSECONDS) if seconds is not None and abs(seconds) < LONGEST else None
 
 
 def _owns(decision: SpanView, span: SpanView) -> bool:

@@ -14,7 +14,10 @@ K = TypeVar("K")
 
 CACHE_LIMIT = 50_000
 RESOURCE_LIMIT = 4_096
-TIMED = ("decision", "orders", "order_update", "outcome")
+TIMED = (
+    *("decision", "orders", "order_update", "outcome", "equity", "position", "mark", "breach"),
+    *("model", "importance", "behavior", "log"),
+)
 FIND_NAME, NEW_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?", "INSERT INTO name(kind, value) VALUES (?, ?)"
 FIND_RESOURCE = "SELECT id FROM resource WHERE digest = ?"
 NEW_RESOURCE = "INSERT INTO resource(digest, data) VALUES (?, ?)"

@@ -1,21 +1,20 @@
 """The store's tables: typed narrow rows for what is searched, joined and summed, the spans themselves as zstd frames.
 
-Row ids of `decision`, `orders`, `order_update` and `outcome` are times (`ids.time_id`), so newest first, time ranges,
-cursors and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds the spans
-of one trace and one resource that came in one commit, or some that came as the only ones of their traces; `lookup`
-finds segments by 64 bits of any id.
+Row ids of tables with a column `id` and no other key are times (`ids.time_id`), so newest first, time ranges, cursors
+and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds the spans of one
+trace and one resource that came in one commit, or some that came as the only ones of their traces; `lookup` finds
+segments by 64 bits of any id. Tables of reports over time are in `series.py`, sums and newest states in `rollups.py`;
+all of them are to be had from here.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Double,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -24,34 +23,79 @@ from sqlalchemy import (
     text,
 )
 
+from ares_otel.server.store.columns import BIG, METADATA, bigs, reals, row_id, words
+from ares_otel.server.store.rollups import (
+    call_hourly,
+    check_hourly,
+    equity_hourly,
+    feed_now,
+    hourly,
+    limit_now,
+    outcome_daily,
+    position_now,
+    regime_episode,
+    regime_hourly,
+    stage_hourly,
+    vote_daily,
+)
+from ares_otel.server.store.series import (
+    bar,
+    behavior,
+    breach,
+    checkpoint,
+    equity,
+    importance,
+    log,
+    mark,
+    meta,
+    model,
+    position,
+    report,
+    trade,
+)
+
 __all__ = [
     "METADATA",
     "REVISION",
+    "bar",
+    "behavior",
+    "breach",
+    "call_hourly",
+    "check_hourly",
+    "checkpoint",
     "decision",
     "dictionary",
+    "equity",
+    "equity_hourly",
+    "feed_now",
     "hourly",
+    "importance",
+    "limit_now",
+    "log",
     "lookup",
+    "mark",
+    "meta",
+    "model",
     "name",
     "order_update",
     "orders",
     "outcome",
+    "outcome_daily",
+    "position",
+    "position_now",
+    "regime_episode",
+    "regime_hourly",
+    "report",
     "resource",
     "segment",
+    "stage_hourly",
+    "trade",
     "vote",
+    "vote_daily",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that makes the tables as they stand here."""
-
-METADATA = MetaData()
-
-BIG = BigInteger().with_variant(Integer, "sqlite")
-"""64 bits; SQLite's row id has to be declared INTEGER."""
-
-
-def _id() -> Column[int]:
-    return Column("id", BIG, primary_key=True, autoincrement=False)
-
 
 name = Table(
     "name",
@@ -83,7 +127,7 @@ dictionary = Table(
 segment = Table(
     "segment",
     METADATA,
-    _id(),
+    row_id(),
     Column("resource", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
@@ -104,7 +148,7 @@ after reading."""
 decision = Table(
     "decision",
     METADATA,
-    _id(),
+    row_id(),
     Column("trace", LargeBinary, nullable=False),
     Column("span", LargeBinary, nullable=False),
     Column("correlation", Text),
@@ -118,9 +162,14 @@ decision = Table(
     Column("confidence", Double),
     Column("duration_us", BIG, nullable=False),
     Column("rejected", Integer, nullable=False, server_default=text("0")),
+    *reals("price"),
+    *bigs("event_time"),
+    *reals("agreement", "regime_confidence"),
+    Column("error", SmallInteger, nullable=False, server_default=text("0")),
 )
 """One row a decision. `decision_id` is NULL where it follows from trace and span (`ids.decision_id`); `rejected`
-counts its orders that the venue rejected or the bot denied."""
+counts its orders that the venue rejected or the bot denied; `event_time` is market time in Unix ns; `error` is 1 where
+the span's status is an error."""
 
 Index(
     "decision_filter",
@@ -152,7 +201,7 @@ vote = Table(
 orders = Table(
     "orders",
     METADATA,
-    _id(),
+    row_id(),
     Column("client_id", Text, nullable=False),
     Column("trace", LargeBinary, nullable=False),
     Column("decision", BIG),
@@ -168,6 +217,10 @@ orders = Table(
     Column("cum_quantity", Double),
     Column("avg_price", Double),
     Column("updated", BIG),
+    *reals("arrival_mid"),
+    *words("currency"),
+    *reals("multiplier"),
+    *bigs("event_time"),
     Index("orders_client", "client_id"),
 )
 """One row a client order id and trace, so that a bot that numbers its orders anew at each start loses none. The time
@@ -177,7 +230,7 @@ newest update by time (`updated`, Unix ns) among those that FIX allows, if there
 order_update = Table(
     "order_update",
     METADATA,
-    _id(),
+    row_id(),
     Column("order_id", BIG, nullable=False),
     Column("status", Integer),
     Column("cum_quantity", Double),
@@ -191,30 +244,22 @@ order_update = Table(
     Column("reject_reason", Integer),
     Column("duplicate", SmallInteger, nullable=False),
     Column("valid", SmallInteger, nullable=False),
+    *reals("slippage", "shortfall"),
+    *bigs("ack_us", "event_time"),
 )
-"""One row an execution report; sums of fills and fees leave out those with `duplicate` 1."""
+"""One row an execution report; sums of fills and fees leave out those with `duplicate` 1. Slippage and shortfall in
+basis points, positive is a cost."""
 
 outcome = Table(
     "outcome",
     METADATA,
-    _id(),
+    row_id(),
     Column("key", BIG),
     Column("model", Integer),
     Column("result", Integer),
     Column("realized_return", Double),
     Column("regime", Integer),
+    *words("prediction", "actual", "strategy", "symbol"),
 )
-"""What came true: `key` is `ids.text_key` of the key that joins it with its prediction."""
-
-hourly = Table(
-    "hourly",
-    METADATA,
-    Column("hour", Integer, nullable=False, autoincrement=False),
-    Column("strategy", Integer, nullable=False, autoincrement=False),
-    Column("symbol", Integer, nullable=False, autoincrement=False),
-    Column("action", Integer, nullable=False, autoincrement=False),
-    Column("n", BIG, nullable=False),
-    PrimaryKeyConstraint("hour", "strategy", "symbol", "action"),
-    sqlite_with_rowid=False,
-)
-"""Decisions by hour (hours since 1970) and three names (0: not said)."""
+"""What came true: `key` is `ids.text_key` of the key that joins it with its prediction; prediction and actual are
+classes, NULL for numbers and long texts."""

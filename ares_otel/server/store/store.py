@@ -9,15 +9,22 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from sqlalchemy import Table
+
 from ares_otel.server.otlp.decode import Entry, Traces
 from ares_otel.server.otlp.values import text
-from ares_otel.server.otlp.views import FullSpan
+from ares_otel.server.otlp.views import FullSpan, SpanView
 from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
+from ares_otel.server.store.decisions import decision_row, place_of
+from ares_otel.server.store.episodes import Episodes
 from ares_otel.server.store.frames import Codec, frames, raw_spans
 from ares_otel.server.store.ids import text_key, trace_key
 from ares_otel.server.store.numbers import Numbers
-from ares_otel.server.store.rows import CORRELATION, DECISION, OUTCOME, Rows, base_id, decision_row, outcome_row
+from ares_otel.server.store.recording import RECORDS, Place, Said
+from ares_otel.server.store.rows import CORRELATION, DECISION, Rows, base_id, identity
 from ares_otel.server.store.schema import METADATA
+from ares_otel.server.store.tally import CONFLICTS
+from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
 __all__ = ["Store"]
 
@@ -37,12 +44,16 @@ MANY = CHUNK * KNOWN_SEGMENTS
 FIND_MANY = f"SELECT segment FROM lookup WHERE key IN ({SOME}) LIMIT {MANY}"  # noqa: S608  own numbers
 FIND_ONE = "SELECT segment FROM lookup WHERE key = ? ORDER BY segment DESC LIMIT ?"
 READ = f"SELECT data FROM segment WHERE id IN ({SOME})"  # noqa: S608  own number
-INSERT = {
-    table.name: f"INSERT INTO {table.name}({', '.join(table.c.keys())}) VALUES ({', '.join('?' * len(table.c))})"  # noqa: S608
-    for table in METADATA.sorted_tables
-}
+
+
+def _insert(table: Table) -> str:
+    columns = ", ".join(f'"{column.name}"' for column in table.c)
+    places = ", ".join("?" * len(table.c))
+    return f"INSERT INTO {table.name}({columns}) VALUES ({places}) {CONFLICTS.get(table.name, '')}"  # noqa: S608  own names
+
+
+INSERT = {table.name: _insert(table) for table in METADATA.sorted_tables}
 ADVANCE = "UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ? WHERE id = ?"
-COUNT = INSERT["hourly"] + " ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
 class Store:
@@ -59,6 +70,7 @@ class Store:
                 self.db.execute(f"PRAGMA {pragma}")
             self._codec = Codec(self.db)
             self._numbers = Numbers(self.db)
+            self._episodes = Episodes(self.db)
             self._segment = self._numbers.greatest("segment")
         except BaseException:
             self.db.close()
@@ -102,6 +114,7 @@ class Store:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self._numbers.forget()
+        self._episodes.forget()
 
     def _insert(self, rows: Rows) -> None:
         # neighbours in the index are written together
@@ -109,20 +122,21 @@ class Store:
         for table, values in rows.by_table.items():
             self.db.executemany(INSERT[table], values)
         self.db.executemany(ADVANCE, rows.states)
-        self.db.executemany(COUNT, [(*key, count) for key, count in rows.hours.items()])
+        self._episodes.book(rows)
+        for table in rows.tally.by_table:
+            self.db.executemany(INSERT[table], rows.tally.rows(table))
 
     # --- spans that are stored already --------------------------------------------------------------------------
 
     def _known(self, traces: Traces) -> dict[bytes, list[tuple[str, bytes]]]:
-        """Take spans out that are stored; return name and bytes of stored spans that orders need, by trace."""
+        """Take spans out that are stored; return name and bytes of stored spans of the same traces, by trace."""
         typed: dict[bytes, list[tuple[str, bytes]]] = {}
         for data in self._segments_of(list({trace_key(trace) for trace in traces})):
             for trace, span_id, name, raw in raw_spans(self._codec.unpack(data)):
                 entries = traces.get(trace)
                 if entries is not None:
                     entries.pop(span_id, None)
-                    if name in ORDER_SPANS:
-                        typed.setdefault(trace, []).append((name, raw))
+                    typed.setdefault(trace, []).append((name, raw))
         return typed
 
     def _segments_of(self, keys: list[int]) -> Iterator[bytes]:
@@ -164,11 +178,11 @@ class Store:
         for resource, content in frames(entries).items():
             self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
             rows.add("segment", (at, self._numbers.resource(resource), self._codec.pack(content)))
-            rows.add("lookup", *((key, at) for key in keys))
+            rows.by_table["lookup"] += [(key, at) for key in keys]
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
         correlations: set[str | None] = set()
-        fresh = OrderSpans()
+        fresh, works = OrderSpans(), list[SpanView]()
         resource = b""
         for span, _, source in entries.values():
             correlations.add(text(span.attributes, CORRELATION))
@@ -177,16 +191,23 @@ class Store:
                 fresh.take(span, name)
                 if name == DECISION:
                     resource = source.resource
-            elif name == OUTCOME:
-                outcome_row(rows, self._numbers, base_id(span), span)
+            elif name in RECORDS:
+                said = Said(span.attributes, base_id(span), span.start_time_unix_nano, Place())
+                RECORDS[name](rows, self._numbers, said)
+            elif name.startswith(CALL):
+                call_row(rows, self._numbers, span)
+            else:
+                works.append(span)
         rows.keys.update(text_key(correlation) for correlation in correlations if correlation is not None)
-        if fresh:
-            self._book(rows, fresh, old, resource)
-
-    def _book(self, rows: Rows, fresh: OrderSpans, old: list[tuple[str, bytes]], resource: bytes) -> None:
         before = OrderSpans()
-        for name, raw in old:
-            before.take(FullSpan.FromString(raw), name)
+        for name, raw in old if fresh or works else ():
+            if name in ORDER_SPANS:
+                before.take(FullSpan.FromString(raw), name)
+        if fresh:
+            self._book(rows, fresh, before, resource)
+        self._work(rows, works, old, fresh.decisions, before.decisions)
+
+    def _book(self, rows: Rows, fresh: OrderSpans, before: OrderSpans, resource: bytes) -> None:
         booking = Booking(self.db, self._numbers, rows, fresh, before)
         number = self._numbers.resource(resource) if fresh.decisions else 0
         booking.book(
@@ -195,6 +216,29 @@ class Store:
                 for span in fresh.decisions
             }
         )
+
+    def _work(
+        self,
+        rows: Rows,
+        works: list[SpanView],
+        old: list[tuple[str, bytes]],
+        decided: list[SpanView],
+        before: list[SpanView],
+    ) -> None:
+        """Count stages and checks: those that come now, if their decision is known, and those that waited for one."""
+        fresh = {identity(decision): place_of(decision) for decision in decided}
+        known = {identity(decision): place_of(decision) for decision in before} | fresh
+        for span in works:
+            decision = waits_for(span)
+            place = Place() if decision is None else known.get(decision)
+            if place is not None:
+                work_row(rows, self._numbers, span, place)
+        for name, raw in old if fresh else ():
+            if name not in ORDER_SPANS and name not in RECORDS and not name.startswith(CALL):
+                span = FullSpan.FromString(raw)
+                place = fresh.get(waits_for(span) or "")
+                if place is not None:
+                    work_row(rows, self._numbers, span, place)
 
 
 def _chunks(keys: list[int]) -> Iterator[list[int]]:

@@ -1,0 +1,122 @@
+"""The rows of one decision: itself, its votes, and what its events report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.server.otlp.decode import LATEST
+from ares_otel.server.otlp.values import flag, number, scaled, text, whole
+from ares_otel.server.otlp.views import AttributeMap, SpanView
+from ares_otel.server.store.ids import bounded, decision_id, text_key, time_id
+from ares_otel.server.store.recording import DAY, HOUR, RECORDS, Place, Said, observe
+from ares_otel.server.store.rows import (
+    CORRELATION,
+    DECISION_ID,
+    MICROSECOND,
+    STRATEGY,
+    SYMBOL,
+    VENUE,
+    Desk,
+    Rows,
+    base_id,
+)
+from ares_otel.server.store.working import ERROR, WHOLE, duration_row
+
+__all__ = ["decision_row", "place_of"]
+
+VOTE, REGIME_EVENT = s.VOTE.name, s.REGIME.name
+ACTION, REGIME, CONFIDENCE = a.ACTION.key, a.REGIME.key, a.CONFIDENCE.key
+MODEL, WEIGHT, META = a.MODEL_NAME.key, a.WEIGHT.key, a.META_LEARNER.key
+PRICE, EVENT_TIME = a.MARKET_PRICE.key, a.EVENT_TIME.key
+LARGEST = 10**10
+AGREEMENT, REGIME_CONFIDENCE = a.AGREEMENT.key, a.REGIME_CONFIDENCE.key
+
+
+def place_of(span: SpanView) -> Place:
+    """Return what a decision is about."""
+    facts = span.attributes
+    return Place(text(facts, STRATEGY), text(facts, SYMBOL), text(facts, VENUE), whole(facts, EVENT_TIME))
+
+
+def decision_row(rows: Rows, desk: Desk, span: SpanView, resource: int, rejected: int) -> int:
+    """Add a decision with its votes and what its events report; return its row id."""
+    facts, start, name = span.attributes, span.start_time_unix_nano, desk.name
+    row, place = desk.free("decision", base_id(span)), place_of(span)
+    votes, seen = _events(rows, desk, span, row, place)
+    regime = text(facts, REGIME) or seen
+    strategy, symbol = name("strategy", place.strategy), name("symbol", place.symbol)
+    action, regime_number = name("action", text(facts, ACTION)), name("regime", regime)
+    rows.add(
+        "decision",
+        (
+            *(row, span.trace_id, span.span_id),
+            *_ids(rows, span),
+            *(resource, strategy, symbol, name("venue", place.venue), action, regime_number),
+            number(facts, CONFIDENCE),
+            max(span.end_time_unix_nano - start, 0) // MICROSECOND,
+            rejected,
+            *(number(facts, PRICE), place.event_time),
+            *(number(facts, AGREEMENT), number(facts, REGIME_CONFIDENCE)),
+            int(span.status.code == ERROR),
+        ),
+    )
+    rows.tally.add("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0), 1)
+    duration_row(rows, "stage_hourly", span, strategy or 0, name("component", WHOLE) or 0)
+    observe(rows, desk, Said(facts, row, start, place), regime, row)
+    _count_votes(rows, votes, start // DAY, action, regime_number or 0)
+    return row
+
+
+def _ids(rows: Rows, span: SpanView) -> tuple[str | None, str | None]:
+    """Return correlation id and decision id as they are kept; a foreign one is a key, too."""
+    facts = span.attributes
+    correlation, own = text(facts, CORRELATION), text(facts, DECISION_ID)
+    if own == decision_id(span.trace_id, span.span_id):
+        own = None
+    if own is not None:
+        rows.keys.add(text_key(own))
+    return None if correlation is None else bounded(correlation), None if own is None else bounded(own)
+
+
+def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> tuple[list[tuple[Any, ...]], str | None]:
+    """Add what the events of a decision report; return its votes and the last regime that it saw."""
+    regime = None
+    votes: list[tuple[Any, ...]] = []
+    for position, event in enumerate(span.events):
+        name = event.name
+        if name == VOTE:
+            votes.append((row, position, *_vote(desk, event.attributes)))
+        elif name == REGIME_EVENT:
+            regime = text(event.attributes, REGIME)
+        else:
+            record = RECORDS.get(name)
+            if record is not None:
+                moment = event.time_unix_nano
+                time = moment if 0 < moment < LATEST else span.start_time_unix_nano
+                record(rows, desk, Said(event.attributes, time_id(time, row + position), time, place))
+    rows.by_table["vote"] += votes
+    return votes, regime
+
+
+def _vote(desk: Desk, facts: AttributeMap) -> tuple[int | None, int | None, int | None, int | None, int]:
+    model, action = desk.name("model", text(facts, MODEL)), desk.name("action", text(facts, ACTION))
+    meta = int(flag(facts, META, default=False))
+    return model, action, scaled(facts, CONFIDENCE), scaled(facts, WEIGHT), meta
+
+
+def _count_votes(rows: Rows, votes: list[tuple[Any, ...]], day: int, decided: int | None, regime: int) -> None:
+    add = rows.tally.add
+    for _, _, model, action, confidence, weight, _ in votes:
+        add(
+            "vote_daily",
+            (day, model or 0, action or 0, regime),
+            *(1, *_summed(confidence), *_summed(weight)),
+            int(action is not None and action == decided),
+        )
+
+
+def _summed(value: int | None) -> tuple[int, int]:
+    """Return number and sum of one value; one that is absurd is none, so that sums stay within 64 bits."""
+    return (1, value) if value is not None and abs(value) < LARGEST else (0, 0)
