@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 
-__all__ = ["IdSource", "clean_id", "decision_id"]
+__all__ = ["IdSource", "clean_id", "decision_id", "stamped"]
 
 LOW_80 = (1 << 80) - 1
 LOW_64 = (1 << 64) - 1
@@ -38,18 +38,23 @@ class IdSource:
 
     def take(self, wall_ns: int) -> tuple[int, int, str]:
         """Return trace id (128 bits), span id (64 bits) and correlation id, for the given Unix time in ns."""
+        low, span, correlation = self.draw(wall_ns)
+        return stamped(wall_ns, low), span, correlation
+
+    def draw(self, wall_ns: int) -> tuple[int, int, str]:
+        """Return the random part of a trace id (for `stamped`), span id and correlation id: half the cost of `take`."""
         try:
             low, span, tail = self._pool.popleft()
         except IndexError:
             self.refill(REFILL)
-            return self.take(wall_ns)
+            return self.draw(wall_ns)
         millis = wall_ns // MILLISECOND
         known, head = self._stamp
         if known != millis:
             digits = f"{millis & 0xFFFFFFFFFFFF:012x}"
             head = f"{digits[:8]}-{digits[8:]}-7"
             self._stamp = (millis, head)
-        return (millis & 0xFFFFFFFFFFFF) << 80 | low, span, head + tail
+        return low, span, head + tail
 
     def span(self) -> int:
         """Return a span id: 64 random bits, never 0."""
@@ -63,6 +68,11 @@ class IdSource:
             low, span, rest = drawn & LOW_80, drawn >> 80 & LOW_64, drawn >> 144
             tail = f"{rest & 0xFFF:03x}-{0x8000 | rest >> 12 & 0x3FFF:04x}-{rest >> 26:012x}"
             add((low, span or 1, tail))
+
+
+def stamped(wall_ns: int, low: int) -> int:
+    """Return the trace id of a Unix time in ns and 80 random bits."""
+    return (wall_ns // MILLISECOND & 0xFFFFFFFFFFFF) << 80 | low
 
 
 def decision_id(trace: int, span: int) -> str:

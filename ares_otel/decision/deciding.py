@@ -12,11 +12,12 @@ from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, set_
-from ares_otel.correlation.ids import decision_id
-from ares_otel.decision.live import LiveSpan
+from ares_otel.correlation.ids import decision_id, stamped
+from ares_otel.decision.live import LiveSpan, failure
 from ares_otel.guard import GUARD
 from ares_otel.orders.client_ids import make_client_id
 from ares_otel.pipeline.recorder import RECORDER as R
+from ares_otel.pipeline.recorder import discard
 from ares_otel.records import (
     Attributes,
     Decision,
@@ -71,7 +72,11 @@ class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
     told: tuple[Order, Attributes] | None = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stop(error)
+        self.end_at = R.now()
+        if self.token is not None:
+            self._leave()
+        if error is not None:
+            self.making_more.error = failure(error)
 
     @property
     def client_id(self) -> str:
@@ -84,6 +89,8 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
 
     Attributes:
         facts: what it knew at the start.
+        drawn_low: the random part of its trace id, unless it has that of a parent.
+        drawn_trace: its trace id, once somebody asked for it.
         given_correlation: id of the workflow, once it is known.
         causation_id: what caused it: given, or the outer decision.
         items: in the order in which they ended: spans; (monotonic ns, record or records, span that was current);
@@ -96,6 +103,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
 
     name: str = "decision"
     facts: Decision = NO_FACTS
+    drawn_low: int = 0
     drawn_trace: int = 0
     given_correlation: str | None = None
     causation_id: str | None = None
@@ -113,14 +121,15 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         if context:
             self._enter_within(context, now)
         else:
-            self.drawn_trace, self.drawn_span, made = R.ids.take(now + R.clock.offset)
-            correlation = self.given_correlation = self.given_correlation or made
-            baggage = {CORRELATION: correlation}
-            self.token = set_({SPAN_KEY: self, BAGGAGE_KEY: baggage, DECISION_KEY: self})
+            self.drawn_low, self.drawn_span, made = R.ids.draw(now + R.clock.offset)
+            correlation = self.given_correlation
+            if correlation is None:
+                correlation = self.given_correlation = made
+            self.token = set_({SPAN_KEY: self, BAGGAGE_KEY: {CORRELATION: correlation}, DECISION_KEY: self})
         if R.enabled and len(R.open) < R.open_limit:
             R.open[self.drawn_span] = self
         if R.on_loop is not None:
-            R.on_loop()
+            R.take_on_loop()
         return self
 
     def _enter_within(self, context: Mapping[str, Any], now: int) -> None:
@@ -140,12 +149,16 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         self.token = set_({**context, SPAN_KEY: self, BAGGAGE_KEY: baggage, DECISION_KEY: self})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stop(error)
+        self.end_at = R.now()
+        if self.token is not None:
+            self._leave()
+        if error is not None:
+            self.making_more.error = failure(error)
         R.open.pop(self.drawn_span, None)
         if len(R.queue) < R.limit and R.enabled and not self.settled:
             R.queue.append(self)
-        elif not self.settled:
-            R.put(self)
+        elif not self.settled and not R.put(self):
+            discard(self)
 
     def adopt(self, item: object) -> bool:
         """Take an ended span or a record as part of the decision; False when it has ended itself."""
@@ -176,7 +189,9 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def trace_id(self) -> int:
         """128-bit id, known from the start of the block."""
         if not self.drawn_trace:
-            self.drawn_trace = R.ids.take(R.clock.now())[0]
+            if not self.drawn_low:
+                self.drawn_low = R.ids.draw(0)[0]
+            self.drawn_trace = stamped(R.clock.wall(self.start or R.now()), self.drawn_low)
         return self.drawn_trace
 
     @property
@@ -231,7 +246,7 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         if self.end_at or len(items) >= R.max_items:
             self._say(given)
         else:
-            items.append((R.now(), given, self))
+            items.append((R.now(), given, None))
 
     def regime(self, regime: Regime) -> None:
         """Say which market regime the decision saw."""
@@ -324,11 +339,14 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
             live.late = True
         else:
             self.items.append(live)
-        R.put(live)
+        if len(R.queue) < R.limit and R.enabled:
+            R.queue.append(live)
+        else:
+            R.put(live)
         return live
 
     def _say(self, what: object) -> None:
-        if not self.adopt((R.now(), what, self)):
+        if not self.adopt((R.now(), what, None)):
             for record in what if isinstance(what, tuple) else (what,):
                 R.put(Note(record, R.now(), self, self))
 

@@ -22,7 +22,7 @@ from ares_otel.decision.telling import (
 )
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Scope, SpanData
-from ares_otel.pipeline.recorder import Recorder
+from ares_otel.pipeline.recorder import Recorder, discard
 from ares_otel.records import Mark, Order, OrderUpdate, examine
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import attributes as a
@@ -150,6 +150,12 @@ class Desk:
     # --- decisions and spans -----------------------------------------------------------------------------------
 
     def _decision(self, live: OpenDecision, *, abandoned: bool = False) -> None:
+        try:
+            self._tell(live, abandoned=abandoned)
+        finally:
+            discard(live)
+
+    def _tell(self, live: OpenDecision, *, abandoned: bool) -> None:
         live.settled = True
         kept = abandoned or self.rule.keeps(live)
         told = tell(live, self.recorder.clock.wall, kept=kept, abandoned=abandoned)

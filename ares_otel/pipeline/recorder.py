@@ -15,7 +15,7 @@ from typing import Any
 from ares_otel.clock import Clock
 from ares_otel.correlation.ids import IdSource
 
-__all__ = ["RECORDER", "Recorder"]
+__all__ = ["RECORDER", "Recorder", "discard"]
 
 QUEUE_LIMIT = 100_000
 OPEN_LIMIT = 10_000
@@ -38,7 +38,8 @@ class Recorder:
         max_items: stages, records and spans that one decision may hold.
         now: monotonic clock in ns.
         ambient: context that the process was started with.
-        on_loop: called at the start of a decision, to find the event loop it runs in.
+        on_loop: called once, at the start of the next decision, to find the event loop it runs in; the worker sets it
+            again, so that one decision in a round pays for it.
         sampled: tells from trace id and the parent's sampled flag (None without a parent) whether a trace is kept.
     """
 
@@ -91,13 +92,20 @@ class Recorder:
         self.clock = clock
         self.now = clock.monotonic
 
-    def put(self, item: object) -> None:
-        """Append an item, or count it as refused when the queue is full."""
-        if len(self.queue) < self.limit:
-            if self.enabled:
-                self.queue.append(item)
-        else:
+    def take_on_loop(self) -> None:
+        """Call `on_loop`, which is not called again until it is set again."""
+        call, self.on_loop = self.on_loop, None
+        if call is not None:
+            call()
+
+    def put(self, item: object) -> bool:
+        """Append an item, or count it as refused when the queue is full; tell whether it will be worked on."""
+        if len(self.queue) >= self.limit:
             self.refuse()
+        elif self.enabled:
+            self.queue.append(item)
+            return True
+        return False
 
     def refuse(self) -> None:
         """Count an item that found the queue full."""
@@ -123,13 +131,23 @@ class Recorder:
         recorded under it here joins its trace.
         """
         self._lock = threading.Lock()
+        for item in self.queue:
+            discard(item)
         self.queue = deque()
         for live in self.open.values():
             live.settled = True
             live.end_at = self.now()
+            discard(live)
         self.open = {}
         self.refused = self.limited = self.taken = 0
         self.ids.reseed()
+
+
+def discard(item: object) -> None:
+    """Let go of what belongs to a decision that nobody will tell; any other item is left as it is."""
+    parts = getattr(item, "items", None)
+    if isinstance(parts, list):
+        parts.clear()
 
 
 def _always(trace_id: int, parent: bool | None) -> bool:  # noqa: FBT001  three-valued flag of the parent

@@ -61,8 +61,8 @@ Number: TypeAlias = float | int | Decimal
 Time: TypeAlias = datetime | int
 
 
-class Record(msgspec.Struct, frozen=True):
-    """Base of all records."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """Base of all records; plain values, so that the garbage collector need not look at them."""
 
 
 class Decision(Record, frozen=True):

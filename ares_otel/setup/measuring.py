@@ -72,7 +72,7 @@ class Measuring:
             self.endpoint.start()
         if self.system is not None:
             self.system.start()
-            self.recorder.on_loop = attach_if_running
+            self._look_for_loops()
 
     def stop(self) -> None:
         """Show and measure nothing any more."""
@@ -112,9 +112,14 @@ class Measuring:
 
     def tick(self) -> None:
         """Take over what was measured elsewhere since the last round."""
+        self._look_for_loops()
         if self.sender is not None:
             for seconds in self.sender.take_durations():
                 self.metrics.apply(m.EXPORT_DURATION, "observe", seconds)
+
+    def _look_for_loops(self) -> None:
+        if self.system is not None:
+            self.recorder.on_loop = attach_if_running
 
     def _readings(self) -> Iterator[Reading]:
         recorder = self.recorder

@@ -15,7 +15,7 @@ from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.otlp import Encoder
-from ares_otel.pipeline.recorder import RECORDER, Recorder
+from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.pipeline.worker import Worker
 from ares_otel.setup.measuring import Measuring
@@ -140,6 +140,8 @@ class Telemetry:
             if self._given_up or time.monotonic() > self._work_until:
                 left = len(items) - start
                 self._lost += left
+                for item in items[start:]:
+                    discard(item)
                 GUARD.complain("shutdown", "late", f"{left} records could not be worked through in time; they are lost")
                 return
             self.desk.work(items[start : start + PART])
