@@ -12,7 +12,7 @@ from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
 from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, set_
-from ares_otel.correlation.ids import decision_id, stamped
+from ares_otel.correlation.ids import decision_id, span_of, stamped
 from ares_otel.decision.live import LiveSpan, failure
 from ares_otel.guard import GUARD
 from ares_otel.orders.client_ids import make_client_id
@@ -89,8 +89,8 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
 
     Attributes:
         facts: what it knew at the start.
-        drawn_low: the random part of its trace id, unless it has that of a parent.
-        drawn_trace: its trace id, once somebody asked for it.
+        drawn: the random bits of its ids, drawn at the start; the ids are made of them when somebody asks.
+        drawn_trace: its trace id, once somebody asked for it, or that of its parent.
         given_correlation: id of the workflow, once it is known.
         causation_id: what caused it: given, or the outer decision.
         items: in the order in which they ended: spans; (monotonic ns, record or records, span that was current);
@@ -103,7 +103,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
 
     name: str = "decision"
     facts: Decision = NO_FACTS
-    drawn_low: int = 0
+    drawn: int = 0
     drawn_trace: int = 0
     given_correlation: str | None = None
     causation_id: str | None = None
@@ -121,20 +121,20 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         if context:
             self._enter_within(context, now)
         else:
-            self.drawn_low, self.drawn_span, made = R.ids.draw(now + R.clock.offset)
+            self.drawn, made = R.ids.draw(now + R.clock.offset)
             correlation = self.given_correlation
             if correlation is None:
                 correlation = self.given_correlation = made
             self.token = set_({SPAN_KEY: self, BAGGAGE_KEY: {CORRELATION: correlation}, DECISION_KEY: self})
         if R.enabled and len(R.open) < R.open_limit:
-            R.open[self.drawn_span] = self
+            R.open.add(self)
         if R.on_loop is not None:
             R.take_on_loop()
         return self
 
     def _enter_within(self, context: Mapping[str, Any], now: int) -> None:
         """Begin inside another decision, a foreign span, or a context that came from another process."""
-        self.drawn_trace, self.drawn_span, made = R.ids.take(now + R.clock.offset)
+        self.drawn, made = R.ids.draw(now + R.clock.offset)
         outer = context.get(DECISION_KEY)
         stale = isinstance(outer, OpenDecision) and bool(outer.end_at)
         parent = None if stale else context.get(SPAN_KEY)
@@ -154,7 +154,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
             self._leave()
         if error is not None:
             self.making_more.error = failure(error)
-        R.open.pop(self.drawn_span, None)
+        R.open.discard(self)
         if len(R.queue) < R.limit and R.enabled and not self.settled:
             R.queue.append(self)
         elif not self.settled and not R.put(self):
@@ -177,7 +177,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def correlation_id(self) -> str:
         """Id of the workflow (UUIDv7, or what the outer context or the caller gave)."""
         if self.given_correlation is None:
-            self.drawn_trace, self.drawn_span, self.given_correlation = R.ids.take(R.clock.now())
+            self.drawn, self.given_correlation = R.ids.draw(R.clock.now())
         return self.given_correlation
 
     @property
@@ -189,10 +189,21 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def trace_id(self) -> int:
         """128-bit id, known from the start of the block."""
         if not self.drawn_trace:
-            if not self.drawn_low:
-                self.drawn_low = R.ids.draw(0)[0]
-            self.drawn_trace = stamped(R.clock.wall(self.start or R.now()), self.drawn_low)
+            self.drawn_trace = stamped(R.clock.wall(self.start or R.now()), self._random)
         return self.drawn_trace
+
+    @property
+    def span_id(self) -> int:
+        """64-bit id, known from the start of the block."""
+        if not self.drawn_span:
+            self.drawn_span = span_of(self._random)
+        return self.drawn_span
+
+    @property
+    def _random(self) -> int:
+        if not self.drawn:
+            self.drawn = R.ids.draw(R.clock.now())[0]
+        return self.drawn
 
     @property
     def is_sampled(self) -> bool:
@@ -332,13 +343,13 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         """Say that an order is sent, as a record."""
         if R.strict:
             require(order)
-        inside = get().get(SPAN_KEY)
-        live = LiveOrder("order submit", self, record=order, start=R.now(), parent=inside)
+        live = LiveOrder("order submit", self, None, None, R.now(), 0, get().get(SPAN_KEY), record=order)
         self.orders = True
-        if self.end_at or len(self.items) >= R.max_items:
+        items = self.items
+        if self.end_at or len(items) >= R.max_items:
             live.late = True
         else:
-            self.items.append(live)
+            items.append(live)
         if len(R.queue) < R.limit and R.enabled:
             R.queue.append(live)
         else:

@@ -132,17 +132,17 @@ class Desk:
     def abandon(self, older_than: float) -> int:
         """Close decisions that are open for longer than that many seconds; return how many."""
         limit = self.recorder.now() - int(older_than * SECOND)
-        return self._close([live for live in list(self.recorder.open.values()) if 0 < live.start < limit])
+        return self._close([live for live in list(self.recorder.open) if 0 < live.start < limit])
 
     def close_all(self) -> int:
         """Close every open decision, at shutdown; return how many."""
-        return self._close(list(self.recorder.open.values()))
+        return self._close(list(self.recorder.open))
 
     def _close(self, decisions: Sequence[OpenDecision]) -> int:
         for live in decisions:
             live.settled = True
             live.end_at = live.end_at or self.recorder.now()
-            self.recorder.open.pop(live.span_id, None)
+            self.recorder.open.discard(live)
             with GUARD.shield("abandon"):
                 self._decision(live, abandoned=True)
         return len(decisions)

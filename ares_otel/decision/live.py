@@ -100,12 +100,11 @@ else:
     """A struct is made in C, with its defaults: a third of the time that `__init__` takes, in every stage."""
 
 
+# The garbage collector does not look at spans: that saves a tenth of a decision's cost, and most collections. The one
+# cycle that they make (a decision has items that know their decision) is cut by `discard`: by the worker, or at the end
+# of a decision that the recorder does not take.
 class LiveSpan(_Base, eq=False, gc=False):  # type: ignore[call-arg]
     """A span of ours: a stage, an order, a `span()`; a decision is a `LiveDecision`.
-
-    The garbage collector does not look at spans, which saves a tenth of a decision's cost and most collections in the
-    bot. The one cycle that they make (a decision has items that know their decision) is cut by who takes the decision:
-    the worker, or `Recorder.put` where nobody will (`discard`).
 
     Attributes:
         name: low-cardinality name.
@@ -145,7 +144,6 @@ class LiveSpan(_Base, eq=False, gc=False):  # type: ignore[call-arg]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        # the first lines of every `__exit__`, not a method: its call would cost more than what it does
         self.end_at = R.now()
         if self.token is not None:
             self._leave()
@@ -160,11 +158,10 @@ class LiveSpan(_Base, eq=False, gc=False):  # type: ignore[call-arg]
             R.over_limit()
 
     def _leave(self) -> None:
-        """Give the context back."""
         try:
             reset(self.token)
         except ValueError as problem:
-            GUARD.failed("context", problem)  # ended in another thread or task than begun
+            GUARD.failed("context", problem)  # ended in another thread or task
         self.token = None
 
     def _enter_elsewhere(self, context: Mapping[str, Any]) -> None:

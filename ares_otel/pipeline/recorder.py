@@ -33,7 +33,7 @@ class Recorder:
         refused: items that found the queue full.
         limited: items beyond the limit of their decision.
         taken: items that the worker took.
-        open: decisions that have not ended, by span id; at most `open_limit`.
+        open: decisions that have not ended; at most `open_limit`.
         ids_carry_trace: client order ids made here carry the trace id.
         max_items: stages, records and spans that one decision may hold.
         now: monotonic clock in ns.
@@ -76,7 +76,7 @@ class Recorder:
         self.open_limit = OPEN_LIMIT
         self.max_items = ITEM_LIMIT
         self.queue: deque[Any] = deque()
-        self.open: dict[int, Any] = {}
+        self.open: set[Any] = set()
         self.refused = 0
         self.limited = 0
         self.taken = 0
@@ -134,11 +134,11 @@ class Recorder:
         for item in self.queue:
             discard(item)
         self.queue = deque()
-        for live in self.open.values():
+        for live in self.open:
             live.settled = True
             live.end_at = self.now()
             discard(live)
-        self.open = {}
+        self.open = set()
         self.refused = self.limited = self.taken = 0
         self.ids.reseed()
 

@@ -98,7 +98,7 @@ class Capture:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        left = [live.facts for live in RECORDER.open.values()]
+        left = [live.facts for live in RECORDER.open]
         self.drain()
         ctx.reset(self._token)
         STAND_INS.pop()

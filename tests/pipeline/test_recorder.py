@@ -108,7 +108,7 @@ def test_in_a_forked_child(ares_capture: Capture) -> None:
     with ares.decision(strategy="child's"):
         pass
 
-    assert (RECORDER.refused, RECORDER.limited, RECORDER.open) == (0, 0, {})
+    assert (RECORDER.refused, RECORDER.limited, RECORDER.open) == (0, 0, set())
     spans = ares_capture.spans()
     assert [span["name"] for span in spans] == ["prediction", "decision"]
     assert spans[0]["trace_id"] == f"{open_one.trace_id:032x}"
