@@ -310,6 +310,7 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         position_id: str | None = None,
         account: str | None = None,
         event_time: Time | None = None,
+        multiplier: Number | None = None,
     ) -> LiveOrder:
         """Say that an order is sent; symbol, strategy and venue are the decision's unless given.
 
@@ -318,7 +319,7 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         # fmt: off
         order = Order(
             client_id, side, type, quantity, price, stop_price, time_in_force, symbol, None, venue, currency,
-            arrival_mid, venue_id, position_id, account, event_time,
+            arrival_mid, venue_id, position_id, account, event_time, multiplier,
         )
         # fmt: on
         return self.send(order)

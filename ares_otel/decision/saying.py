@@ -18,6 +18,7 @@ from ares_otel.records import (
     ExchangeRequest,
     FeatureImportance,
     FeatureVector,
+    Funding,
     Mark,
     MarketData,
     ModelInfo,
@@ -48,6 +49,7 @@ EVENTS: dict[type[Record], str] = {
     Mark: s.MARK.name,
     Position: s.POSITION.name,
     Equity: s.EQUITY.name,
+    Funding: s.FUNDING.name,
     ModelInfo: s.MODEL_INFO.name,
     FeatureImportance: s.IMPORTANCE.name,
 }

@@ -317,6 +317,7 @@ def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanDa
         a.TRANSITION_VALID: facts.valid,
         a.DUPLICATE: facts.duplicate or None,
         a.FILL_QUANTITY: facts.fill_quantity or None,
+        a.FILL_PRICE: facts.update.price,
         a.CUM_QUANTITY: facts.cum_quantity,
         a.AVG_PRICE: facts.avg_price,
         a.LEAVES_QUANTITY: facts.leaves_quantity,
@@ -326,6 +327,8 @@ def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanDa
         a.CURRENCY: order.currency if order else None,
     }
     said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
+    if facts.update.fee is None:
+        said.pop(a.FEE.key, None)  # counted before: a new state that repeats its fill
     refused = facts.update.status in REFUSED
     links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
     ids = RECORDER.ids

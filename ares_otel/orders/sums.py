@@ -18,18 +18,17 @@ Numbers are decimals of what the floats print as, so that 0.1 + 0.2 is 0.3 and t
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from ares_otel.guard import GUARD
+from ares_otel.portfolio.money import EXACT, ZERO, exact
 from ares_otel.records.model import Number, OrderUpdate
 
 __all__ = ["EXACT", "ZERO", "Said", "Sums", "add", "exact", "is_late", "said_by", "vwap"]
 
-ZERO = Decimal(0)
-EXACT = Context(prec=60)
 NOISE = Decimal("1e-12")
 ROUNDING = Decimal("1e-4")
 
@@ -63,11 +62,6 @@ class Said(NamedTuple):
     average: Decimal | None
     fee: Decimal
     time: int | None
-
-
-def exact(value: Number) -> Decimal:
-    """Return the decimal number that the float prints as."""
-    return Decimal(repr(value if type(value) is float else float(value)))
 
 
 def said_by(update: OrderUpdate, currency: str | None) -> Said:

@@ -22,6 +22,7 @@ from ares_otel.semconv.enums import (
     Action,
     CheckOutcome,
     Component,
+    FundingKind,
     Liquidity,
     OrderStatus,
     OrderType,
@@ -38,6 +39,7 @@ __all__ = [
     "ExchangeRequest",
     "FeatureImportance",
     "FeatureVector",
+    "Funding",
     "Mark",
     "MarketData",
     "ModelInfo",
@@ -156,7 +158,11 @@ class RiskCheck(Record, frozen=True):
 
 
 class Order(Record, frozen=True):
-    """An order as it is sent. `arrival_mid`: mid price when it became actionable, the yardstick of slippage."""
+    """An order as it is sent.
+
+    `arrival_mid`: mid price when it became actionable, the yardstick of slippage. `multiplier`: money that a unit gains
+    when the price rises by one (contracts); 1 if it is not said.
+    """
 
     client_id: Annotated[str, a.CLIENT_ID]
     side: Annotated[Side | str, a.SIDE]
@@ -174,6 +180,7 @@ class Order(Record, frozen=True):
     position_id: Annotated[str | None, a.POSITION_ID] = None
     account: Annotated[str | None, a.ACCOUNT] = None
     event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    multiplier: Annotated[Number | None, a.MULTIPLIER] = None
 
 
 class OrderUpdate(Record, frozen=True):
@@ -218,6 +225,7 @@ class Position(Record, frozen=True):
     strategy: Annotated[str | None, a.STRATEGY] = None
     position_id: Annotated[str | None, a.POSITION_ID] = None
     event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    multiplier: Annotated[Number | None, a.MULTIPLIER] = None
 
 
 class Equity(Record, frozen=True):
@@ -228,6 +236,18 @@ class Equity(Record, frozen=True):
     cash: Annotated[Number | None, a.CASH] = None
     realized_pnl: Annotated[Number | None, a.REALIZED_PNL] = None
     strategy: Annotated[str | None, a.STRATEGY] = None
+    event_time: Annotated[Time | None, a.EVENT_TIME] = None
+
+
+class Funding(Record, frozen=True):
+    """What holding a position has earned, or cost if `amount` is negative: funding, borrow, interest."""
+
+    amount: Annotated[Number | None, a.FUNDING]
+    currency: Annotated[str | None, a.CURRENCY] = None
+    symbol: Annotated[str | None, a.SYMBOL] = None
+    strategy: Annotated[str | None, a.STRATEGY] = None
+    kind: Annotated[FundingKind | str, a.FUNDING_KIND] = FundingKind.FUNDING
+    position_id: Annotated[str | None, a.POSITION_ID] = None
     event_time: Annotated[Time | None, a.EVENT_TIME] = None
 
 

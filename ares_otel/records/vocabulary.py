@@ -8,6 +8,7 @@ from ares_otel.semconv.enums import (
     Action,
     CheckOutcome,
     Component,
+    FundingKind,
     Liquidity,
     OrderStatus,
     OrderType,
@@ -46,6 +47,7 @@ ALIASES: dict[type[StrEnum], dict[str, StrEnum]] = {
         "denied": CheckOutcome.BLOCKED,
         "rejected": CheckOutcome.BLOCKED,
     },
+    FundingKind: {"funding_fee": FundingKind.FUNDING, "borrow_fee": FundingKind.BORROW, "swap": FundingKind.INTEREST},
     Liquidity: {"added": Liquidity.MAKER, "removed": Liquidity.TAKER},
     OrderStatus: {
         "cancelled": OrderStatus.CANCELED,

@@ -63,6 +63,8 @@ __all__ = [
     "FILL_PRICE",
     "FILL_QUANTITY",
     "FROM",
+    "FUNDING",
+    "FUNDING_KIND",
     "GENERATION",
     "HTTP_METHOD",
     "HTTP_ROUTE",
@@ -95,6 +97,7 @@ __all__ = [
     "MODEL_TRAINED",
     "MODEL_TYPE",
     "MODEL_VERSION",
+    "MULTIPLIER",
     "OPERATION",
     "ORDER_TYPE",
     "PATH_PASSED",
@@ -287,6 +290,7 @@ STOP_PRICE = _amount("ares.order.stop_price", "stop price", 99)
 CUM_QUANTITY = _amount("ares.order.cum_quantity", "quantity filled so far", 14)
 LEAVES_QUANTITY = _amount("ares.order.leaves_quantity", "quantity still open", 151)
 AVG_PRICE = _amount("ares.order.avg_price", "average price of the fills so far", 6)
+MULTIPLIER = _amount("ares.multiplier", "money that a unit gains when the price rises by one; 1 if not said", 231)
 ARRIVAL_MID = _amount("ares.order.arrival_mid", "mid price when the order became actionable")
 TRANSITION_VALID = Attribute("ares.order.transition_valid", "whether FIX allows this change of state", BOOL)
 PRIOR_STATUS = Attribute("ares.order.prior_status", "state before the update", enum=e.OrderStatus)
@@ -313,6 +317,8 @@ REALIZED_PNL = Attribute("ares.position.realized_pnl", "realized profit or loss,
 UNREALIZED_PNL = Attribute("ares.position.unrealized_pnl", "unrealized profit or loss at the mark", REAL)
 EQUITY = Attribute("ares.equity.value", "cash and unrealized profit or loss", REAL)
 CASH = Attribute("ares.equity.cash", "cash", REAL)
+FUNDING = Attribute("ares.funding.amount", "received for holding a position; negative if paid", REAL)
+FUNDING_KIND = _few("ares.funding.kind", "what was paid for", e.FundingKind)
 TRADE_OUTCOME = _few("ares.trade.outcome", "how a closed trade ended", e.TradeOutcome)
 METHOD = _few("ares.method", "method of a statistic")
 LEVEL = _few("ares.level", "confidence level of a statistic")

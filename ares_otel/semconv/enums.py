@@ -13,6 +13,7 @@ __all__ = [
     "DriftKind",
     "DriftResult",
     "DropReason",
+    "FundingKind",
     "Liquidity",
     "Mode",
     "OrderStatus",
@@ -183,6 +184,14 @@ class OutcomeResult(StrEnum):
 
     CORRECT = "correct"
     WRONG = "wrong"
+
+
+class FundingKind(StrEnum):
+    """What is paid or received for holding a position."""
+
+    FUNDING = "funding"
+    BORROW = "borrow"
+    INTEREST = "interest"
 
 
 class TradeOutcome(StrEnum):

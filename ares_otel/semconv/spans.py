@@ -16,6 +16,7 @@ __all__ = [
     "EXCEPTION",
     "EXCHANGE",
     "FEATURES",
+    "FUNDING",
     "IMPORTANCE",
     "MARK",
     "MARKET_DATA",
@@ -47,7 +48,7 @@ REGIME_FACTS = (
 MODEL = (a.MODEL_NAME, a.MODEL_VERSION, a.MODEL_TYPE)
 ORDER = (
     *(a.CLIENT_ID, a.VENUE_ID, a.SIDE, a.ORDER_TYPE, a.TIME_IN_FORCE, a.QUANTITY, a.PRICE, a.STOP_PRICE),
-    *(a.ARRIVAL_MID, a.CURRENCY, a.ACCOUNT, a.POSITION_ID),
+    *(a.ARRIVAL_MID, a.CURRENCY, a.MULTIPLIER, a.ACCOUNT, a.POSITION_ID),
 )
 
 VOTE = Event("vote", "one member's vote", (*MODEL, a.ACTION, a.CONFIDENCE, a.WEIGHT, a.PROBABILITIES, a.META_LEARNER))
@@ -77,10 +78,19 @@ POSITION = Event(
     "a position as the bot keeps it",
     (
         *(a.STRATEGY, a.SYMBOL, a.CURRENCY, a.POSITION_ID, a.POSITION_QUANTITY, a.POSITION_NOTIONAL, a.MARK_PRICE),
-        *(a.POSITION_AVG_PRICE, a.REALIZED_PNL, a.UNREALIZED_PNL, a.EVENT_TIME),
+        *(a.POSITION_AVG_PRICE, a.REALIZED_PNL, a.UNREALIZED_PNL, a.MULTIPLIER, a.EVENT_TIME),
     ),
 )
-EQUITY = Event("equity", "equity as the bot keeps it", (a.STRATEGY, a.CURRENCY, a.EQUITY, a.CASH, a.EVENT_TIME))
+EQUITY = Event(
+    "equity",
+    "equity as the bot keeps it",
+    (a.STRATEGY, a.CURRENCY, a.EQUITY, a.CASH, a.REALIZED_PNL, a.EVENT_TIME),
+)
+FUNDING = Event(
+    "funding",
+    "what holding a position has earned or cost",
+    (a.STRATEGY, a.SYMBOL, a.CURRENCY, a.POSITION_ID, a.FUNDING, a.FUNDING_KIND, a.EVENT_TIME),
+)
 MODEL_INFO = Event("model", "a model in use", (*MODEL, a.MODEL_TRAINED, a.MODEL_ROWS, a.FEATURE_COUNT))
 IMPORTANCE = Event(
     "feature_importance",
@@ -137,7 +147,7 @@ RETRAIN = Span("retrain", "a model is trained again", (*COMMON, a.MODEL_NAME, a.
 REPORT = Span("report {name}", "a report is made", (*COMMON, a.REPORT, a.REPORT_STATUS))
 
 RECORD_EVENTS = (
-    *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, MODEL_INFO, IMPORTANCE),
+    *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, MODEL_INFO, IMPORTANCE),
     *(REGIME, VOTE, DECISION_PATH),
 )
 RECORDS = tuple(Span(event.name, event.brief, (*COMMON, *event.attributes)) for event in RECORD_EVENTS)

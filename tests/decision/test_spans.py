@@ -288,6 +288,42 @@ def test_features_are_summed_up(ares_capture: Capture) -> None:
     assert many["ares.feature.count"] == 200
 
 
+def test_funding_is_said(ares_capture: Capture) -> None:
+    """Inside a decision it is an event, outside a span; other people's words for its kind are ours."""
+    with ares.decision(strategy="s"):
+        ares.record(ares.Funding(-0.5, "USDT", "BTC", kind="funding_fee"))
+    ares.record(ares.Funding(2, "USDT", "BTC", "s", kind="swap"))
+
+    inside = ares_capture.spans("decision")[0]["events"][0]
+    alone = ares_capture.spans("funding")[0]["attributes"]
+    assert inside[0] == "funding"
+    assert (inside[2]["ares.funding.amount"], inside[2]["ares.funding.kind"]) == (-0.5, "funding")
+    assert (alone["ares.funding.amount"], alone["ares.funding.kind"]) == (2.0, "interest")
+
+
+def test_an_update_says_the_price_of_its_own_fill(ares_capture: Capture) -> None:
+    """Where the venue tells cumulative figures only, quantity and price of what came now are both derived."""
+    with ares.decision(symbol="BTC", strategy="s") as d:
+        d.order("c1", side="buy", type="limit", quantity=4, multiplier=5)
+    ares.record(OrderUpdate("c1", "partially_filled", cum_quantity=1, avg_price=100))
+    ares.record(OrderUpdate("c1", "filled", cum_quantity=4, avg_price=103))
+
+    fills = [update["attributes"] for update in ares_capture.spans("order update")]
+    assert [(each["ares.fill.quantity"], each["ares.fill.price"]) for each in fills] == [(1.0, 100.0), (3.0, 104.0)]
+    assert ares_capture.spans("order submit")[0]["attributes"]["ares.multiplier"] == 5.0
+
+
+def test_a_fee_is_said_once(ares_capture: Capture) -> None:
+    """A new state that repeats the last fill is without its fee, so that the fees of all updates add up."""
+    with ares.decision(symbol="BTC", strategy="s") as d:
+        d.order("c1", side="buy", type="limit", quantity=1)
+    ares.record(OrderUpdate("c1", "partially_filled", quantity=1, price=10, fee=0.5, trade_id="t1"))
+    ares.record(OrderUpdate("c1", "filled", quantity=1, price=10, fee=0.5, trade_id="t1"))
+
+    fees = [update["attributes"].get("ares.fill.fee") for update in ares_capture.spans("order update")]
+    assert fees == [0.5, None]
+
+
 def test_an_order_update_joins_its_order(ares_capture: Capture) -> None:
     """Hours later and outside of any context it is a child of the order, linked to the decision."""
     with ares.decision(symbol="BTC", strategy="s", venue="okx") as d:

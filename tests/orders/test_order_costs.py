@@ -47,6 +47,15 @@ def test_shortfall_of_nothing() -> None:
     assert shortfall_bps(order(), Sums(), 100, 103) == 300.0
 
 
+def test_a_multiplier_makes_money_of_points() -> None:
+    """A contract of 50 a point: 4 points cost 50 times as much money and as many basis points."""
+    contract = order(multiplier=50)
+
+    assert slippage_cost(contract, Sums(), filled(4, 101)) == 200.0
+    assert slippage_bps(contract, filled(4, 101)) == 100.0
+    assert shortfall_bps(contract, filled(10, 102, 250), 100, None) == 250.0
+
+
 MISSING = [{"side": None}, {"quantity": None}, {"quantity": 0}, {"side": "no such side"}]
 
 

@@ -42,7 +42,8 @@ def test_a_clean_story(ares_capture: Capture) -> None:
     ares.record(ares.Outcome(d.correlation_id, prediction=1, actual=1))
     ares.record(ares.Mark("BTC", 10))
     ares.record(ares.Equity(1_000, strategy="s"))
-    ares.record(ares.Position("BTC", 1, strategy="s", avg_price=10))
+    ares.record(ares.Position("BTC", 1, strategy="s", avg_price=10, multiplier=1))
+    ares.record(ares.Funding(-1, "USDT", "BTC", "s", kind=ares.FundingKind.FUNDING))
     ares.record_model_behavior_tracking("m", 0.9, [0.5], 0.8, 0.1)
 
     ares_capture.drain()
