@@ -89,6 +89,16 @@ class SpanReader:
         rows = self.db.execute(query.order_by(t.orders.c.id.desc()).limit(SEGMENTS))
         return list(dict.fromkeys(trace.hex() for (trace,) in rows))
 
+    def in_segment(self, segment: int, wanted: Wanted) -> list[StoredSpan]:
+        """Return the wanted spans of one segment; empty if there is none of that id."""
+        query = (
+            select(t.resource.c.data, t.segment.c.data)
+            .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
+            .where(t.segment.c.id == segment)
+        )
+        row = self.db.execute(query).first()
+        return [] if row is None else list(read_spans(row[0], self._unpack(row[1]), wanted))
+
     def _spans(self, condition: ColumnElement[bool], wanted: Wanted) -> Iterator[StoredSpan]:
         chosen = select(t.lookup.c.segment).where(condition).order_by(t.lookup.c.segment.desc()).limit(SEGMENTS)
         query = (

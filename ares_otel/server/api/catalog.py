@@ -1,0 +1,55 @@
+"""Every endpoint of the API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ares_otel.server.api.endpoint import Endpoint, endpoint
+from ares_otel.server.query import (
+    climate,
+    control,
+    decisions,
+    detail,
+    features,
+    holdings,
+    judging,
+    learning,
+    notes,
+    searching,
+    timing,
+    trading,
+    workflows,
+)
+
+__all__ = ["ENDPOINTS"]
+
+OWN: Final[tuple[Endpoint, ...]] = (
+    endpoint("/search", searching.search, "decisions"),
+    endpoint("/search/attributes", searching.attributes, "decisions"),
+    endpoint("/decisions", decisions.decisions, "decisions"),
+    endpoint("/decisions/{id}", detail.decision, "decisions"),
+    endpoint("/stories/{id}", detail.stories, "decisions"),
+    endpoint("/logs", notes.logs, "decisions"),
+    endpoint("/orders", trading.orders, "orders"),
+    endpoint("/orders/{client_id}", trading.order_lives, "orders"),
+    endpoint("/equity", holdings.equity, "accounts"),
+    endpoint("/accounts", holdings.accounts, "accounts"),
+    endpoint("/positions", holdings.positions, "accounts"),
+    endpoint("/limits", control.limits, "risk"),
+    endpoint("/checks", control.checks, "risk"),
+    endpoint("/breaches", control.breaches, "risk"),
+    endpoint("/feeds", control.feeds, "market"),
+    endpoint("/regimes", climate.regimes, "market"),
+    endpoint("/regimes/episodes", climate.episodes, "market"),
+    endpoint("/models", learning.models, "models"),
+    endpoint("/models/votes", judging.votes, "models"),
+    endpoint("/models/hits", judging.hits, "models"),
+    endpoint("/models/importances", features.importances, "models"),
+    endpoint("/models/behaviors", features.behaviors, "models"),
+    endpoint("/stages", timing.stages, "performance"),
+    endpoint("/stages/hours", timing.hours, "performance"),
+    endpoint("/calls", timing.calls, "performance"),
+    endpoint("/correlations/statistics", workflows.workflows, "correlation"),
+)
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = OWN

@@ -1,0 +1,51 @@
+"""Names and their numbers: tables hold numbers of `name` for texts that repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.ids import bounded
+from ares_otel.server.story.reader import Reader
+
+__all__ = ["NOBODY", "Words", "listed", "number", "words"]
+
+NOBODY = -1
+"""A number that no name has."""
+
+Words = dict[int | None, str]
+
+_KNOWN: WeakKeyDictionary[Reader, Words] = WeakKeyDictionary()
+REMEMBERED = 20_000
+
+
+def words(reader: Reader, *columns: Iterable[Any]) -> Words:
+    """Return the names of the numbers in some columns; None and 0 (not said) have none, so `get` gives None for them.
+
+    A name never changes its number, so a reader remembers those that it has seen.
+    """
+    known = _KNOWN.setdefault(reader, {})
+    if len(known) > REMEMBERED:
+        known.clear()
+    missing = sorted({one for column in columns for one in column if one} - known.keys())
+    for at in range(0, len(missing), 500):
+        query = select(t.name.c.id, t.name.c.value).where(t.name.c.id.in_(missing[at : at + 500]))
+        known.update((int(own), str(value)) for own, value in reader.db.execute(query))
+    return known
+
+
+def number(reader: Reader, kind: str, value: str) -> int:
+    """Return the number of a name, `NOBODY` for one that was never seen."""
+    query = select(t.name.c.id).where(t.name.c.kind == kind, t.name.c.value == bounded(value))
+    found = reader.db.execute(query).scalar()
+    return NOBODY if found is None else int(found)
+
+
+def listed(reader: Reader, kind: str, limit: int) -> Sequence[str]:
+    """Return the names of a kind by alphabet."""
+    query = select(t.name.c.value).where(t.name.c.kind == kind).order_by(t.name.c.value).limit(limit)
+    return [str(value) for (value,) in reader.db.execute(query)]

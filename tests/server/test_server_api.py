@@ -1,0 +1,209 @@
+"""The API over real HTTP, on what the demo did: every endpoint answers as it is declared, and says what is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from api_kit import DECISIONS, demo_server, get, told
+
+from ares_otel.server.api.catalog import ENDPOINTS
+from ares_otel.server.api.endpoint import Endpoint
+from ares_otel.server.api.problems import MEDIA_TYPE
+from ares_otel.server.api.shapes import shape
+from ares_otel.server.http.serve import EmbeddedServer
+
+__all__ = ["demo_server"]
+
+
+def example(server: EmbeddedServer, endpoint: Endpoint) -> str:
+    """Return an address of an endpoint with parameters that mean something."""
+    order = told(server, "/api/v1/orders?limit=1")["items"][0]
+    values = {"id": order["decision_id"], "client_id": order["client_id"], "metric_name": "total_pnl"}
+    wanted = {"q": order["correlation_id"], "attribute": "ares.symbol", "value": "SP500"}
+    path = endpoint.path.format_map({name: quote(values[name]) for name in endpoint.places})
+    fields = {field.encode_name for field in msgspec.structs.fields(endpoint.asked)}
+    query = "&".join(f"{name}={quote(value)}" for name, value in wanted.items() if name in fields)
+    return f"/api/v1{path}?{query}"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_every_endpoint_answers_as_declared(demo_server: EmbeddedServer, endpoint: Endpoint) -> None:
+    """The answer is of the declared type, and the same below `/api`."""
+    address = example(demo_server, endpoint)
+    reply = get(demo_server, address)
+
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json"), reply.body
+    assert msgspec.json.decode(reply.body, type=shape(endpoint.answer)) is not None
+    assert get(demo_server, address.replace("/api/v1", "/api")).status == 200
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_unknown_parameters_are_refused(demo_server: EmbeddedServer, endpoint: Endpoint) -> None:
+    """A mistyped filter is an error that names what there is, never an answer to another question."""
+    reply = get(demo_server, example(demo_server, endpoint) + "&strateggy=swing")
+    problem = json.loads(reply.body)
+
+    assert (reply.status, reply.headers["content-type"]) == (400, MEDIA_TYPE)
+    (wrong,) = problem["invalid_parameters"]
+    assert (wrong["name"], wrong["place"]) == ("strateggy", "query")
+    assert wrong["expected"].startswith("a parameter that there is: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        ("/decisions?limit=0", "limit", "Expected `int` >= 1"),
+        ("/decisions?limit=501", "limit", "Expected `int` <= 500"),
+        ("/decisions?limit=ten", "limit", "a whole number"),
+        ("/decisions?limit=1&limit=2", "limit", "one value"),
+        ("/decisions?confidence_min=nan", "confidence_min", "a number"),
+        ("/decisions?confidence_min=1.5", "confidence_min", "Expected `float` <= 1.0"),
+        ("/decisions?rejected=1", "rejected", "true or false"),
+        ("/decisions?status=bad", "status", "Invalid enum value 'bad'"),
+        ("/decisions?start=2026-01-01", "start", "Invalid RFC3339 encoded datetime"),
+        ("/decisions?start=2026-01-01T00:00:00", "start", "Expected `datetime` with a timezone component"),
+        ("/decisions?cursor=-1", "cursor", "Expected `str` matching regex '^[0-9]{1,19}$'"),
+        ("/decisions?strategy=", "strategy", "Expected `str` of length >= 1"),
+        ("/search", "q", "a value; it is missing"),
+    ],
+)
+def test_wrong_parameters(demo_server: EmbeddedServer, path: str, name: str, expected: str) -> None:
+    """A problem names the parameter and what was expected."""
+    reply = get(demo_server, f"/api/v1{path}")
+    problem = json.loads(reply.body)
+
+    assert reply.status == problem["status"] == 400
+    assert [(each["name"], each["expected"]) for each in problem["invalid_parameters"]] == [(name, expected)]
+    assert name in problem["detail"]
+
+
+def test_what_is_not_there(demo_server: EmbeddedServer) -> None:
+    """Unknown things, paths and methods are problems, too."""
+    for path, detail in (
+        ("/api/v1/decisions/nobody", "nothing is stored of nobody"),
+        ("/api/v1/orders/nobody", "there is no order with the client order id nobody"),
+        ("/api/v1/nothing", "there is no /api/v1/nothing; /api/v1/openapi.json has all that there is"),
+    ):
+        reply = get(demo_server, path)
+        assert (reply.status, reply.headers["content-type"]) == (404, MEDIA_TYPE)
+        assert json.loads(reply.body)["detail"] == detail
+
+
+def test_etag(demo_server: EmbeddedServer) -> None:
+    """What has not changed is not sent again; another answer has another tag."""
+    first = get(demo_server, "/api/v1/models/votes")
+    tag = first.headers["etag"]
+    again = get(demo_server, "/api/v1/models/votes", if_none_match=f'"other", W/{tag}')
+    other = get(demo_server, "/api/v1/models/votes?model=momentum", if_none_match=tag)
+
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+    assert (other.status, other.headers["etag"] != tag) == (200, True)
+
+
+def test_gzip(demo_server: EmbeddedServer) -> None:
+    """A long answer is packed for who can read it; its tag works the same."""
+    plain = get(demo_server, "/api/v1/models/votes")
+    packed = get(demo_server, "/api/v1/models/votes", accept_encoding="gzip")
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert get(demo_server, "/api/v1/models/votes", if_none_match=packed.headers["etag"]).status == 304
+
+
+def pages(server: EmbeddedServer, path: str) -> list[Any]:
+    """Return the items of all pages of a list."""
+    found, cursor = [], ""
+    while True:
+        page = told(server, f"{path}{cursor}")
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        cursor = f"&cursor={page['next']}"
+
+
+def test_pages(demo_server: EmbeddedServer) -> None:
+    """All pages together hold each decision once, newest first, with any filter."""
+    every = pages(demo_server, "/api/v1/decisions?limit=37")
+    times = [each["time"] for each in every]
+
+    assert len({each["decision_id"] for each in every}) == len(every) == DECISIONS
+    assert times == sorted(times, reverse=True)
+    for name, value in (("symbol", "SP500"), ("action", "hold"), ("regime", every[0]["regime"]), ("venue", "paper")):
+        wanted = [each["decision_id"] for each in every if each[name] == value]
+        found = pages(demo_server, f"/api/v1/decisions?limit=50&{name}={value}")
+        assert [each["decision_id"] for each in found] == wanted
+
+
+def test_filters(demo_server: EmbeddedServer) -> None:
+    """Confidence, time, rejection and status narrow the list as they say."""
+    every = pages(demo_server, "/api/v1/decisions?limit=500")
+    middle = every[200]["time"]
+    cases: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+        ("confidence_min=0.6", lambda each: (each["confidence"] or 0) >= 0.6),
+        ("confidence_max=0.5", lambda each: each["confidence"] is not None and each["confidence"] <= 0.5),
+        (f"end={quote(middle)}", lambda each: each["time"] < middle),
+        ("rejected=true", lambda each: each["rejected"] > 0),
+        ("rejected=false", lambda each: each["rejected"] == 0),
+        ("status=ok", lambda each: not each["error"]),
+        ("status=error", lambda each: each["error"]),
+        ("strategy=nobody", lambda _: False),
+    )
+    for query, holds in cases:
+        wanted = [each["decision_id"] for each in every if holds(each)]
+        found = pages(demo_server, f"/api/v1/decisions?limit=500&{query}")
+        assert [each["decision_id"] for each in found] == wanted, query
+
+
+def test_one_decision(demo_server: EmbeddedServer) -> None:
+    """A decision is told with the prices around it, its neighbors and what the price did afterwards."""
+    rows = told(demo_server, "/api/v1/decisions?symbol=SP500&strategy=swing&limit=100")["items"]
+    newer, own, older = rows[59], rows[60], rows[61]
+    detail = told(demo_server, f"/api/v1/decisions/{own['decision_id']}")
+
+    assert detail["story"]["correlation_id"] == own["correlation_id"]
+    assert (detail["previous"], detail["following"]) == (older["decision_id"], newer["decision_id"])
+    assert detail["others"] == 0
+    moves = {each["bars"]: each["value"] for each in detail["afterwards"]}
+    assert moves[1] == pytest.approx(newer["price"] / own["price"] - 1)
+    assert moves[20] is not None
+    times = [each["time"] for each in detail["prices"]]
+    assert times == sorted(times)
+    assert own["market_time"] in times
+
+
+def test_search_by_each_id(demo_server: EmbeddedServer) -> None:
+    """Correlation, decision, trace and client order id lead to the same decision."""
+    order = told(demo_server, "/api/v1/orders?limit=1")["items"][0]
+    for name in ("correlation_id", "decision_id", "trace_id", "client_id"):
+        found = told(demo_server, f"/api/v1/search?q={order[name]}")
+        assert [each["decision_id"] for each in found] == [order["decision_id"]]
+    assert told(demo_server, "/api/v1/search?q=nobody") == []
+
+
+def test_search_by_attribute(demo_server: EmbeddedServer) -> None:
+    """Spans are found by any attribute, all of them over all pages."""
+    found = pages(demo_server, "/api/v1/search/attributes?attribute=ares.action&value=buy&limit=100")
+    bought = pages(demo_server, "/api/v1/decisions?action=buy&limit=500")
+    roots = {each["trace_id"] for each in found if each["attributes"].get("ares.action") == "buy"}
+
+    assert roots == {each["trace_id"] for each in bought}
+
+
+def test_openapi(demo_server: EmbeddedServer) -> None:
+    """The description has every endpoint, and each reference in it leads somewhere."""
+    document = told(demo_server, "/api/v1/openapi.json")
+    text = json.dumps(document)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+
+    assert document["openapi"] == "3.1.0"
+    assert set(document["paths"]) == {f"/api/v1{endpoint.path}" for endpoint in ENDPOINTS}
+    assert names == set(document["components"]["schemas"])
+    operations = [path["get"]["operationId"] for path in document["paths"].values()]
+    assert len(set(operations)) == len(operations)
+    assert all(path["get"]["description"] for path in document["paths"].values())
