@@ -45,6 +45,7 @@ HOMES = {
     "sqlalchemy": ("server",),
     "starlette": ("server",),
     "uvicorn": ("server",),
+    "websockets": ("server",),
     "zstandard": ("server",),
     "google.protobuf": ("server", "pipeline.grpc"),
     "opentelemetry.proto": ("server", "pipeline.grpc"),

@@ -21,6 +21,7 @@ from ares_otel.server.http.limits import Gauge, Rates
 from ares_otel.server.http.origins import Origins
 from ares_otel.server.http.tokens import Role
 from ares_otel.server.http.watch import Watch
+from ares_otel.server.push.streams import ALLOWED
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.writer import Writer
 
@@ -103,6 +104,7 @@ class App:
             self._reads.take(token.name if token is not None else head.client)
             self._access.check_page(token, head, scope["query_string"])
             if head.path in STREAMS:
+                scope[ALLOWED] = lambda: self._is_allowed(head)
                 await self._site(scope, receive, sealed)
             else:
                 with self._busy.one():
@@ -110,3 +112,11 @@ class App:
         except Refusal as refusal:
             await (refuse if scope["type"] == "http" else refuse_socket)(sealed, refusal)
         return sealed.status
+
+    def _is_allowed(self, head: Head) -> bool:
+        """Tell whether a client that was let in may stay: tokens and sessions end."""
+        try:
+            self._access.check(self._access.who(head), Role.READ)
+        except Refusal:
+            return False
+        return True

@@ -6,8 +6,9 @@ import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["HEAD_BYTES", "patient"]
+__all__ = ["HEAD_BYTES", "patient", "patient_socket"]
 
 HEAD_BYTES: Final = 64 << 10
 
@@ -20,6 +21,15 @@ def patient(seconds: float) -> type[HttpToolsProtocol]:
     """
 
     class Patient(_Patient):
+        limit = seconds
+
+    return Patient
+
+
+def patient_socket(seconds: float) -> type[WebSocketsSansIOProtocol]:
+    """Return uvicorn's protocol for WebSockets with a limit for clients that do not read."""
+
+    class Patient(_PatientSocket):
         limit = seconds
 
     return Patient
@@ -71,6 +81,26 @@ class _Patient(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._begun = 0
         self._heading = self.loop.call_later(self.limit, self.transport.abort)
+
+
+class _PatientSocket(WebSocketsSansIOProtocol):
+    """Cuts off a client that does not read."""
+
+    limit: float
+    _stuck: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _stop(self._stuck)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        _stop(self._stuck)
+        self._stuck = self.loop.call_later(self.limit, self.transport.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        _stop(self._stuck)
+        super().resume_writing()
 
 
 def _stop(timer: asyncio.TimerHandle | None) -> None:

@@ -22,10 +22,14 @@ from ares_otel.semconv import serving
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.app import App
 from ares_otel.server.http.health import Health
+from ares_otel.server.http.observer import Observer
 from ares_otel.server.http.origins import is_loopback
-from ares_otel.server.http.protocol import patient
+from ares_otel.server.http.protocol import patient, patient_socket
 from ares_otel.server.http.tokens import TokenError, Tokens
+from ares_otel.server.http.vitals import Vitals
 from ares_otel.server.http.watch import Watch
+from ares_otel.server.push import streams
+from ares_otel.server.push.hub import Hub
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.lock import DatabaseLock
 from ares_otel.server.store.migrate import DatabaseError, migrate
@@ -36,6 +40,7 @@ __all__ = ["EmbeddedServer", "StartError", "serve"]
 STOP_SECONDS = 2.0
 HTTP_SHARE = 0.6
 READ_SHARE = 0.5
+SOCKET_BYTES = 4_096
 START_SECONDS = 10.0
 BACKLOG = 128
 PORTS = 65_535
@@ -64,10 +69,14 @@ class EmbeddedServer:
         self._place = (host, port)
         self._settings = msgspec.structs.replace(settings or Server(), host=host, port=port)
         self._lock = DatabaseLock(database)
-        self._writer = Writer(database, self._settings.max_body_bytes)
+        self._watch = Watch()
+        interval, limit = self._settings.push_interval, self._settings.limits.streams
+        self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
+        observer = Observer(self._watch, self._hub.feed)
+        self._writer = Writer(database, self._settings.max_body_bytes, watcher=observer)
+        self._hub.health = Vitals(self._writer)
         self._pool = Pool(database)
         self._health = Health(self._writer, database, self._settings.limits.free_bytes)
-        self._watch = Watch()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.tokens: Tokens | None = None
@@ -114,10 +123,21 @@ class EmbeddedServer:
         settings = self._settings
         secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
         access = Access(self.tokens, secure=secure)
-        app = App(self._writer, self._pool, settings, access, self._watch, self._health.routes())
+        app = App(
+            self._writer,
+            self._pool,
+            settings,
+            access,
+            self._watch,
+            (*self._health.routes(), *streams.routes(self._hub)),
+        )
         self._watch.files(self.database)
         self._watch.read(serving.QUEUE_LENGTH, lambda: self._writer.waiting)
         self._watch.read(serving.QUEUE_BYTES, lambda: app.ingest.held)
+        clients = self._hub.clients
+        self._watch.read(
+            serving.STREAM_CLIENTS, lambda: {(name,): float(clients[name]) for name in ("sse", "websocket")}
+        )
         return app
 
     def _listen(self, listener: socket.socket) -> None:
@@ -126,7 +146,9 @@ class EmbeddedServer:
         config = uvicorn.Config(
             self._app,
             http=patient(settings.limits.slow_seconds),
-            ws="none",
+            ws=patient_socket(settings.limits.slow_seconds),
+            ws_max_size=SOCKET_BYTES,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             log_level="warning",
@@ -162,6 +184,7 @@ class EmbeddedServer:
         """
         deadline = time.monotonic() + timeout
         self._health.stopping = True
+        self._hub.stop()
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)

@@ -6,9 +6,10 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ares_otel.guard import GUARD
 from ares_otel.server.otlp.decode import Decoded, decode
@@ -17,7 +18,7 @@ from ares_otel.server.otlp.wire import JSON, RequestError, inflate
 from ares_otel.server.store.chores import Chore, Chores
 from ares_otel.server.store.store import Store
 
-__all__ = ["Answer", "Job", "Writer"]
+__all__ = ["Answer", "Job", "Watcher", "Writer"]
 
 QUEUE_LIMIT = 64
 GROUP_LIMIT = 16
@@ -41,6 +42,16 @@ class Job(NamedTuple):
     answer: Callable[[Answer], None]
 
 
+class Watcher(Protocol):
+    """Hears in the writer's thread of what becomes of requests; has to be quick."""
+
+    def committed(self, requests: Sequence[Decoded], stored: int, seconds: float) -> None:
+        """Hear of requests that were stored in one transaction: how many spans of them were new, and its time."""
+
+    def failed(self) -> None:
+        """Hear of a transaction that failed."""
+
+
 Group: TypeAlias = list[tuple[Job, Decoded]]
 
 
@@ -51,19 +62,27 @@ class Writer:
         database: SQLite file that is migrated already.
         max_body_bytes: longest body, also after it is unpacked.
         chores: what else is done in this thread, between two commits and while nothing comes.
+        watcher: hears of what was stored.
 
     Attributes:
         problem: why the last commit failed, None while all is well.
         stored: spans stored since the start.
     """
 
-    def __init__(self, database: Path, max_body_bytes: int, chores: Iterable[Chore] = ()) -> None:
+    def __init__(
+        self,
+        database: Path,
+        max_body_bytes: int,
+        chores: Iterable[Chore] = (),
+        watcher: Watcher | None = None,
+    ) -> None:
         self.problem: str | None = None
         self.stored = 0
         self._database = database
         self._limit = max_body_bytes
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._chores = Chores(chores)
+        self._watcher = watcher
         self._open = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="ares-store", daemon=True)
@@ -148,14 +167,22 @@ class Writer:
     # --- storing -----------------------------------------------------------------------------------------------
 
     def _commit(self, group: Group) -> None:
+        started = time.perf_counter()
         try:
-            self.stored += self._store.write(decoded.traces for _, decoded in group)
+            stored = self._store.write(decoded.traces for _, decoded in group)
         except Exception as error:  # noqa: BLE001  the senders hear of it and keep their data
+            if self._watcher is not None:
+                self._watcher.failed()
             self._failed(group, error)
         else:
+            seconds = time.perf_counter() - started
             self.problem = None
+            self.stored += stored
             for job, decoded in group:
                 job.answer(Answer(200, decoded.reason, decoded.rejected))
+            if self._watcher is not None:
+                with GUARD.shield("server watch"):
+                    self._watcher.committed([decoded for _, decoded in group], stored, seconds)
 
     def _failed(self, group: Group, error: Exception) -> None:
         """Find the request that cannot be stored, unless it is the database that can store nothing now."""
