@@ -24,6 +24,8 @@ __all__ = [
     "Metrics",
     "Mode",
     "Orders",
+    "Performance",
+    "Periods",
     "Protocol",
     "Recorder",
     "Retention",
@@ -39,6 +41,7 @@ Protocol: TypeAlias = Literal["http/protobuf", "grpc"]
 Compression: TypeAlias = Literal["none", "gzip"]
 LogFormat: TypeAlias = Literal["text", "json"]
 InfluxVersion: TypeAlias = Literal["1", "2"]
+Periods: TypeAlias = Literal["365", "252"]
 Sampler: TypeAlias = Literal[
     "always_on",
     "always_off",
@@ -163,6 +166,15 @@ class Metrics(Section, frozen=True, kw_only=True):
     feature_limit: Annotated[int, number("Most features shown by name; further ones are `other`.", 1, 1_000)] = 20
     system: Annotated[bool, meaning("Measure CPU, memory, disk, network, event-loop lag, garbage collection.")] = True
     system_interval: Annotated[float, seconds("Pause between two such measurements.", 0.1, 3_600)] = 5.0
+
+
+class Performance(Section, frozen=True, kw_only=True):
+    """How ratios such as Sharpe's are computed, by the bot's metrics and by the server."""
+
+    periods: Annotated[
+        Periods, meaning("Returns a year: 365 for markets that never close, 252 for exchange days; scales all ratios.")
+    ] = "365"
+    minimum: Annotated[int, number("Fewest daily returns of a ratio; with less it is absent.", 5, 10_000)] = 20
 
 
 class Correlation(Section, frozen=True, kw_only=True):
@@ -308,6 +320,7 @@ class Config(Section, frozen=True, kw_only=True):
     spool: Spool = Spool()
     ledger: Ledger = Ledger()
     metrics: Metrics = Metrics()
+    performance: Performance = Performance()
     correlation: Correlation = Correlation()
     orders: Orders = Orders()
     logging: Logging = Logging()

@@ -145,7 +145,8 @@ def _size(field: Field, raw: object, complain: Complain) -> int | None:
 
 
 def _choice(field: Field, raw: object, _complain: Complain) -> str:
-    word = raw.lower() if isinstance(raw, str) else ""
+    # YAML reads a choice of digits as a number
+    word = str(raw).lower() if isinstance(raw, str | int) and not isinstance(raw, bool) else ""
     if word not in field.choices:
         raise ValueError
     return word

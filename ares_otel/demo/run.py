@@ -116,6 +116,7 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
         "exporter.endpoint": url,
         "state_directory": str(options.directory / "state"),
         "recorder.drain_interval": DRAIN,
+        "performance.periods": "252",
     }
 
 

@@ -18,11 +18,13 @@ from ares_otel.metrics.market import Exchange, Market
 from ares_otel.metrics.models import Models
 from ares_otel.metrics.orders import Orders
 from ares_otel.metrics.own import OwnMetrics
+from ares_otel.metrics.performance import Performances
 from ares_otel.metrics.portfolio import Portfolio
 from ares_otel.metrics.regime import Regimes
 from ares_otel.metrics.registry import Instruments, Registry
 from ares_otel.metrics.risk import Risk
 from ares_otel.metrics.sources import Source, guard_readings
+from ares_otel.portfolio.conventions import CONVENTION, Convention
 from ares_otel.records.facts import DecisionFacts, OrderFacts, RecordFacts, UpdateFacts
 from ares_otel.records.model import (
     Equity,
@@ -61,6 +63,7 @@ class Metrics:
         symbols_shown: see `symbols`.
         features_shown: features shown by importance.
         series_budget: series that the endpoint stays below.
+        convention: how performance ratios are computed.
         guard: counts errors; they are shown as `ares_telemetry_errors_total`.
     """
 
@@ -72,6 +75,7 @@ class Metrics:
         symbols_shown: int = int(SYMBOLS_SHOWN.value),
         features_shown: int = int(FEATURES_SHOWN.value),
         series_budget: int = int(SERIES_BUDGET.value),
+        convention: Convention = CONVENTION,
         guard: Guard = GUARD,
     ) -> None:
         self._clock = clock or Clock()
@@ -92,6 +96,7 @@ class Metrics:
         self._execution = Execution(made)
         self._own = OwnMetrics(made, guard)
         self._handlers = _handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard)
+        self._handlers[Equity] = _both(self._handlers[Equity], Performances(made, convention, guard).equity)
         self._shields = {
             name: guard.shield(f"metrics.{name}") for name in ("decision", "order", "update", "record", "own")
         }
@@ -194,6 +199,14 @@ class Own:
         values = tuple(given.pop(name, None) for name in self.metric.label_names)
         # a label that is not declared makes one value too many, which is refused, counted and logged
         return (*values, *given)
+
+
+def _both(first: Handler, second: Handler) -> Handler:
+    def handle(record: Any, facts: RecordFacts) -> None:
+        first(record, facts)
+        second(record, facts)
+
+    return handle
 
 
 def _handlers(

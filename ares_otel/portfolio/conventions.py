@@ -30,6 +30,7 @@ class Convention(msgspec.Struct, frozen=True, kw_only=True):
         minimum: fewest daily returns of a ratio.
         minimum_trades: fewest trades of a statistic of trades.
         level: confidence of the intervals.
+        intervals: whether intervals are computed; values alone cost a hundredth.
     """
 
     periods: int = 365
@@ -38,6 +39,7 @@ class Convention(msgspec.Struct, frozen=True, kw_only=True):
     minimum: int = 20
     minimum_trades: int = 10
     level: float = 0.95
+    intervals: bool = True
 
     basis: ClassVar[str] = "equity"
     returns: ClassVar[str] = "simple"

@@ -44,7 +44,8 @@ def sharpe(values: Sequence[float], convention: Convention = CONVENTION) -> Stat
     found = figures.sharpe(values, convention.periods, free)
     if found is None:
         return absent(len(values), NO_DEVIATION)
-    return _of(found, values, convention, sharpe_interval(values, convention.periods, free, convention.level))
+    interval = sharpe_interval(values, convention.periods, free, convention.level) if convention.intervals else None
+    return _of(found, values, convention, interval)
 
 
 def sortino(values: Sequence[float], convention: Convention = CONVENTION) -> Statistic:
@@ -140,8 +141,8 @@ def too_few(n: int, minimum: int, noun: str = "daily returns") -> Statistic | No
 
 
 def bootstrapped(name: str, values: Sequence[float], convention: Convention) -> Interval | None:
-    """Return the bootstrap's interval of something that `replicates` knows; None if a return lost everything."""
-    if min(values) <= -1.0:
+    """Return the bootstrap's interval of something that `replicates` knows; None if all was lost, or none is wanted."""
+    if not convention.intervals or min(values) <= -1.0:
         return None
     drawn = replicates(tuple(values), convention.periods, convention.per_period(convention.target)).get(name, ())
     return interval(drawn, convention.level, block_length(len(values)))

@@ -11,6 +11,7 @@ from ares_otel.metrics.discovery import Discovery
 from ares_otel.orders import Ledger
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.pipeline.sender import Sender
+from ares_otel.portfolio.conventions import Convention
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason
 from ares_otel.system import System, attach_if_running
@@ -45,12 +46,13 @@ class Measuring:
         self.sender = sender
         self.resource = resource
         self.before_scrape = before_scrape
-        shown = config.metrics
+        shown, ratios = config.metrics, config.performance
         self.metrics = Metrics(
             clock=recorder.clock,
             symbols=shown.symbols or None,
             symbols_shown=shown.symbol_limit,
             features_shown=shown.feature_limit,
+            convention=Convention(periods=int(ratios.periods), minimum=ratios.minimum),
         )
         self.metrics.observe_at_scrape(self._readings)
         self.endpoint = self._endpoint()
