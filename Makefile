@@ -43,7 +43,7 @@ e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs 
 bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-servers: | $(BIN)/python ## build the real OpenTelemetry Collector into the user's cache (needs Go)
+servers: | $(BIN)/python ## build the real collector, Prometheus and Alertmanager into the user's cache (needs Go)
 	@$(BIN)/python deploy/servers.py
 
 docs: $(VENV)/dev.stamp ## write the generated pages and tables again

@@ -18,17 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-__all__ = ["SERVERS", "MissingToolError", "Server", "build", "cache_dir", "main"]
+__all__ = ["SERVERS", "Collector", "MissingToolError", "Modules", "Server", "build", "cache_dir", "main"]
 
 DEPLOY = Path(__file__).resolve().parent
 GO_NEEDED = (1, 25)
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
 GO_FLAGS = "-mod=mod -p=2 -trimpath -buildvcs=false"
 HASH_LENGTH = 12
+MADE = "build"
 
 
 class MissingToolError(RuntimeError):
@@ -36,36 +39,108 @@ class MissingToolError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """A server that the collector builder makes out of a manifest.
+class Server(ABC):
+    """What is built out of one manifest: a server, and the tools that come with it. Use a subclass.
 
     Attributes:
         name: what the server is called here and on the command line.
-        manifest: the builder's manifest; its `dist.name` is the name of the binary, its `dist.version` the release.
+        manifest: the file that says what goes into it, and in which version.
     """
 
     name: str
     manifest: Path
 
-    def declared(self, key: str) -> str:
-        """Return a value of the manifest's `dist` section."""
-        found = re.search(rf"^  {key}: (\S+)$", self.manifest.read_text(encoding="utf-8"), re.MULTILINE)
-        if found is None:
-            raise ValueError(f"{self.manifest}: dist.{key} is missing")
-        return found[1]
+    version_line: ClassVar[str]
+
+    @property
+    def version(self) -> str:
+        """The release that the manifest asks for."""
+        return self._declared(self.version_line, "version")
+
+    @property
+    @abstractmethod
+    def programs(self) -> tuple[str, ...]:
+        """The names of the binaries, the server's own first."""
+
+    @abstractmethod
+    def command(self, scratch: Path) -> Sequence[str]:
+        """Prepare a directory and return the command that makes the binaries in its `build/`."""
 
     def home(self, environ: Mapping[str, str] = os.environ) -> Path:
         """Return the directory of exactly this build: by version, and by hash of manifest and flags."""
         ingredients = self.manifest.read_bytes() + GO_FLAGS.encode()
         digest = hashlib.sha256(ingredients).hexdigest()[:HASH_LENGTH]
-        return cache_dir(environ) / f"{self.name}-{self.declared('version')}" / digest
+        return cache_dir(environ) / f"{self.name}-{self.version}" / digest
 
     def binary(self, environ: Mapping[str, str] = os.environ) -> Path:
-        """Return where the binary is, or will be once it is built."""
-        return self.home(environ) / self.declared("name")
+        """Return where the server's binary is, or will be once it is built; its tools lie beside it."""
+        return self.home(environ) / self.programs[0]
+
+    def _declared(self, line: str, key: str) -> str:
+        found = re.search(rf"^{line.format(key)} (\S+)$", self.manifest.read_text(encoding="utf-8"), re.MULTILINE)
+        if found is None:
+            raise ValueError(f"{self.manifest}: {key} is missing")
+        return found[1]
 
 
-SERVERS = {"otelcol": Server("otelcol", DEPLOY / "collector" / "builder.yaml")}
+@dataclass(frozen=True, slots=True)
+class Collector(Server):
+    """A collector that OpenTelemetry's builder makes out of its own kind of manifest (`dist.name`, `dist.version`)."""
+
+    version_line: ClassVar[str] = "  {}:"
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The one binary, by the name of the distribution."""
+        return (self._declared(self.version_line, "name"),)
+
+    def command(self, scratch: Path) -> Sequence[str]:
+        """Return the call of the builder of the same release."""
+        del scratch  # the builder makes all it needs
+        return ["go", "run", f"{BUILDER}@v{self.version}", f"--config={self.manifest}", "--ldflags=-s -w"]
+
+
+@dataclass(frozen=True, slots=True)
+class Modules(Server):
+    """Programs of a Go module, built in a module around it: the manifest is the go.mod of that one.
+
+    Attributes:
+        packages: the programs' packages, the server's own first.
+    """
+
+    packages: tuple[str, ...] = ()
+
+    version_line: ClassVar[str] = "// {}:"
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The binaries, which Go calls after the last part of their packages."""
+        return tuple(package.rpartition("/")[2] for package in self.packages)
+
+    def command(self, scratch: Path) -> Sequence[str]:
+        """Put the go.mod in its place and return the build of all programs, which know their version then."""
+        shutil.copyfile(self.manifest, scratch / "go.mod")
+        flags = f"-ldflags=-s -w -X github.com/prometheus/common/version.Version={self.version}"
+        return ["go", "build", flags, "-o", f"{MADE}/", *self.packages]
+
+
+PROMETHEUS = "github.com/prometheus"
+SERVERS: dict[str, Server] = {
+    server.name: server
+    for server in (
+        Collector("otelcol", DEPLOY / "collector" / "builder.yaml"),
+        Modules(
+            "prometheus",
+            DEPLOY / "servers" / "prometheus.mod",
+            (f"{PROMETHEUS}/prometheus/cmd/prometheus", f"{PROMETHEUS}/prometheus/cmd/promtool"),
+        ),
+        Modules(
+            "alertmanager",
+            DEPLOY / "servers" / "alertmanager.mod",
+            (f"{PROMETHEUS}/alertmanager/cmd/alertmanager", f"{PROMETHEUS}/alertmanager/cmd/amtool"),
+        ),
+    )
+}
 
 
 def cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -85,7 +160,7 @@ def build(server: Server, environ: Mapping[str, str] = os.environ) -> Path:
     """
     binary = server.binary(environ)
     if binary.exists():
-        _say(f"{server.name} {server.declared('version')}: already built, {binary}")
+        _say(f"{server.name} {server.version}: already built, {binary}")
         return binary
     _check_go(environ)
     home = server.home(environ)
@@ -98,20 +173,21 @@ def build(server: Server, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _build(server: Server, home: Path, environ: Mapping[str, str]) -> None:
-    version = server.declared("version")
+    version = server.version
     _say(f"{server.name} {version}: building from its Go modules (some minutes the first time) …")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="build-") as scratch:
-        command = ["go", "run", f"{BUILDER}@v{version}", f"--config={server.manifest}", "--ldflags=-s -w"]
+        command = server.command(Path(scratch))
         go = {"GOFLAGS": GO_FLAGS, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
         subprocess.run(command, cwd=scratch, env={**environ, **go}, stdin=subprocess.DEVNULL, check=True)  # noqa: S603
-        made = Path(scratch, "build", server.declared("name"))
+        made = Path(scratch, MADE)
         ready = Path(scratch, "ready")
         ready.mkdir()
-        made.rename(ready / made.name)
+        for program in server.programs:
+            (made / program).rename(ready / program)
         shutil.rmtree(home, ignore_errors=True)
         ready.rename(home)  # all or nothing: an interrupted build leaves no binary behind
-    _say(f"{server.name} {version}: built in {time.monotonic() - started:.0f} s, {home / server.declared('name')}")
+    _say(f"{server.name} {version}: built in {time.monotonic() - started:.0f} s, {home / server.programs[0]}")
 
 
 def _check_go(environ: Mapping[str, str]) -> None:

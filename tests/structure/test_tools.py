@@ -16,7 +16,7 @@ from sources import ROOT, outside_make
 GO = """#!/bin/sh
 case "$1" in
 env) echo {version} ;;
-run) echo "$@" >> "{log}"; {build} ;;
+run | build) echo "$@" >> "{log}"; {build} ;;
 esac
 """
 MAKES_BINARY = "mkdir build && echo '#!/bin/sh' > build/otelcol-ares && chmod +x build/otelcol-ares"
@@ -71,9 +71,9 @@ def test_changed_manifest_is_built_beside(tmp_path: Path) -> None:
     """A changed manifest has another place, so that it is built anew and both stay usable."""
     manifest = tmp_path / "builder.yaml"
     shutil.copy(ROOT / "deploy" / "collector" / "builder.yaml", manifest)
-    before = servers.Server("otelcol", manifest).binary({})
+    before = servers.Collector("otelcol", manifest).binary({})
     manifest.write_text(manifest.read_text() + "# more\n")
-    after = servers.Server("otelcol", manifest).binary({})
+    after = servers.Collector("otelcol", manifest).binary({})
 
     assert before.parent.parent == after.parent.parent
     assert before != after
@@ -89,6 +89,23 @@ def test_failed_build_leaves_nothing(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert not servers.SERVERS["otelcol"].binary(around).exists()
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == ["lock"]
     assert "building" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "tool"), [("prometheus", "promtool"), ("alertmanager", "amtool")])
+def test_modules_are_built_with_their_tools(tmp_path: Path, name: str, tool: str) -> None:
+    """A server of a Go module is built in a module around it, with its tool beside it and its version in both."""
+    makes = f"grep -q 'require github.com/prometheus/{name} v' go.mod && mkdir build && touch build/{name} build/{tool}"
+    around = environ(tmp_path, build=makes)
+    server = servers.SERVERS[name]
+
+    binary = servers.build(server, around)
+
+    assert binary.name == name
+    assert (binary.parent / tool).exists()
+    assert binary.is_relative_to(tmp_path / "cache" / "ares-otel" / "servers" / f"{name}-{server.version}")
+    (command,) = (tmp_path / "log").read_text().splitlines()
+    assert command.startswith("build -ldflags=")
+    assert f"Version={server.version} -o build/ github.com/prometheus/{name}/cmd/{name}" in command
 
 
 @pytest.mark.parametrize(("version", "said"), [("go1.24.9", "go1.24.9"), ("devel", "devel"), ("", "''")])
@@ -122,15 +139,15 @@ def test_unknown_server(capsys: pytest.CaptureFixture[str]) -> None:
     """A server that nobody can build is refused, with the names of those that can be."""
     with pytest.raises(SystemExit):
         servers.main(["tempo"])
-    assert "unknown server 'tempo', known: otelcol" in capsys.readouterr().err
+    assert "unknown server 'tempo', known: otelcol, prometheus, alertmanager" in capsys.readouterr().err
 
 
 def test_manifest_without_version(tmp_path: Path) -> None:
     """A manifest that does not say its version is refused by name."""
     (tmp_path / "builder.yaml").write_text("dist:\n  name: x\n")
 
-    with pytest.raises(ValueError, match=r"builder\.yaml: dist\.version is missing"):
-        servers.Server("x", tmp_path / "builder.yaml").binary({})
+    with pytest.raises(ValueError, match=r"builder\.yaml: version is missing"):
+        servers.Collector("x", tmp_path / "builder.yaml").binary({})
 
 
 def test_constraints_differ_by_python() -> None:
