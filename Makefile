@@ -12,7 +12,7 @@ COVERAGE := $(BIN)/coverage
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-static coverage e2e bench servers docs fmt constraints clean
+.PHONY: help demo test check check-static coverage e2e test-stack bench servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,7 +38,10 @@ coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the l
 	@$(COVERAGE) report
 
 e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs Go)
-	$(COVERAGE) run -m pytest tests/e2e $(ARGS)
+	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack $(ARGS)
+
+test-stack: $(VENV)/dev.stamp servers ## rules, routing and boards with the real Prometheus and Alertmanager (needs Go)
+	$(COVERAGE) run -m pytest tests/e2e/stack $(ARGS)
 
 bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)

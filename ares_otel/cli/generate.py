@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ares_otel.config import Loaded, reference
-from ares_otel.stack import telemetry_reference
+from ares_otel.stack import FILES as STACK
 
 __all__ = ["FILES", "add_parser", "run"]
 
@@ -28,7 +28,7 @@ def _configuration() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
-    "docs/telemetry.md": telemetry_reference,
+    **STACK,
     "docs/configuration.md": _configuration,
 }
 

@@ -95,8 +95,9 @@ class Measuring:
         shown = self.config.metrics
         if not shown.enabled:
             return None
-        who = ("service.name", "service.instance.id", "ares.mode")
-        labels = {name.removeprefix("ares.").replace(".", "_"): str(self.resource[name]) for name in who}
+        who = ("deployment.environment.name", "service.name", "service.instance.id", "ares.mode")
+        known = [name for name in who if name in self.resource]
+        labels = {name.removeprefix("ares.").replace(".", "_"): str(self.resource[name]) for name in known}
         return Endpoint(
             self.metrics.render,
             host=shown.host,

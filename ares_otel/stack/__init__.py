@@ -1,7 +1,8 @@
-"""What is generated from the names: the reference of telemetry (dashboards and rules come here, too)."""
+"""What is generated from the names: the reference of telemetry, the rules of Prometheus, the boards of Grafana."""
 
 from __future__ import annotations
 
+from ares_otel.stack.files import FILES
 from ares_otel.stack.reference import telemetry_reference
 
-__all__ = ["telemetry_reference"]
+__all__ = ["FILES", "telemetry_reference"]
