@@ -6,6 +6,7 @@ A page is followed from top to bottom by one reader, in a copy of the repository
 * `bash`: each command has to match a row of `COMMANDS`, which says how it is executed.
 * `yaml`: has to parse; `yaml ares.yaml` is also written to that file, for what follows.
 * `json`: has to parse.
+* `promql`: each line is parsed by the real Prometheus in `make test-stack`; here it only has to be there.
 * `text`: free, for what no machine reads.
 
 Nothing else is allowed, so that no example can hide.
@@ -112,6 +113,8 @@ def follow(reader: Reader, page: Iterable[Block]) -> None:
                     (reader.work / name).write_text(block.text, encoding="utf-8")
             case ("json", ""):
                 json.loads(block.text)
+            case ("promql", ""):
+                assert block.text.split(), block.where
             case ("text", ""):
                 pass
             case _:

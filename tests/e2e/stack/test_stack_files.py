@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ def test_rules_are_valid() -> None:
 def test_alerts_fire_when_they_should(path: Path) -> None:
     """The hand-written cases of each alert hold: silent at the last moment before, firing then."""
     said(built("prometheus", "promtool"), "test", "rules", path)
+
+
+def test_queries_of_the_runbooks(tmp_path: Path) -> None:
+    """Every query that a runbook offers is one that Prometheus can read."""
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "runbooks").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```promql\n(.*?)```", page, re.DOTALL)]
+    queries = [line for block in blocks for line in block.splitlines()]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    (tmp_path / "queries.yaml").write_text(json.dumps({"groups": [{"name": "runbooks", "rules": rules}]}))
+
+    answer = said(built("prometheus", "promtool"), "check", "rules", tmp_path / "queries.yaml")
+
+    assert f"{len(queries)} rules found" in answer
 
 
 def test_prometheus_configuration(tmp_path: Path) -> None:
