@@ -1,0 +1,1 @@
+"""What keeps the store well: retention, back-up, export and import, forwarding."""
