@@ -28,6 +28,8 @@ from ares_otel.server.http.protocol import patient, patient_socket
 from ares_otel.server.http.tokens import TokenError, Tokens
 from ares_otel.server.http.vitals import Vitals
 from ares_otel.server.http.watch import Watch
+from ares_otel.server.keep.influx import SetupError
+from ares_otel.server.keep.keeping import Keeping
 from ares_otel.server.push import streams
 from ares_otel.server.push.hub import Hub
 from ares_otel.server.query.pool import Pool
@@ -73,7 +75,8 @@ class EmbeddedServer:
         interval, limit = self._settings.push_interval, self._settings.limits.streams
         self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
         observer = Observer(self._watch, self._hub.feed)
-        self._writer = Writer(database, self._settings.max_body_bytes, watcher=observer)
+        self._keeping = Keeping(database, self._settings.retention, self._settings.influx)
+        self._writer = Writer(database, self._settings.max_body_bytes, self._keeping.chores, watcher=observer)
         self._hub.health = Vitals(self._writer)
         self._pool = Pool(database)
         self._health = Health(self._writer, database, self._settings.limits.free_bytes)
@@ -111,8 +114,10 @@ class EmbeddedServer:
                 undo.callback(self._lock.release)
                 migrate(self.database)
                 listener = undo.enter_context(_listener(*self._place))
+                self._keeping.start()
+                undo.callback(self._keeping.stop, STOP_SECONDS)
                 self._writer.start()
-            except (DatabaseError, sqlite3.Error) as error:
+            except (DatabaseError, SetupError, sqlite3.Error) as error:
                 raise StartError(str(error)) from error
             undo.pop_all()
         self._place = listener.getsockname()[:2]
@@ -189,6 +194,7 @@ class EmbeddedServer:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)
             self._server.force_exit = True
+        self._keeping.stop(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         asked = self._pool.close(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
         if ended:

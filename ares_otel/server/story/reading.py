@@ -23,6 +23,7 @@ from ares_otel.server.story.stored import StoredSpan, Wanted, read_spans
 __all__ = ["SpanReader"]
 
 SPAN_DIGITS = 16
+SLICE = 500
 SEGMENTS = 2_000
 """Most segments read for one id, the newest first."""
 
@@ -82,6 +83,24 @@ class SpanReader:
         own = bytes.fromhex(trace)
         spans = {span.span: span for span in self._spans(t.lookup.c.key == trace_key(own), lambda got, _: got == own)}
         return sorted(spans.values(), key=lambda span: (span.start, span.end, span.span))
+
+    def segments(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the resource and the content of every frame in order of arrival; put together an OTLP `ResourceSpans`.
+
+        They are read some at a time, without a transaction around all of them.
+        """
+        last = -1
+        resource = select(t.resource.c.data).where(t.resource.c.id == t.segment.c.resource).scalar_subquery()
+        query = select(t.segment.c.id, resource, t.segment.c.data).order_by(t.segment.c.id).limit(SLICE)
+        while found := self.db.execute(query.where(t.segment.c.id > last)).all():
+            for _, said, data in found:
+                yield bytes(said), self._unpack(data)
+            last = found[-1][0]
+
+    def segments_after(self, last: int, most: int) -> list[tuple[int, bytes]]:
+        """Return id and content of the frames that came after one, the oldest first."""
+        query = select(t.segment.c.id, t.segment.c.data).where(t.segment.c.id > last).order_by(t.segment.c.id)
+        return [(int(found), self._unpack(data)) for found, data in self.db.execute(query.limit(most)).all()]
 
     def traces_of_order(self, client_id: str) -> list[str]:
         """Return the traces that speak of a client order id, newest first."""

@@ -1,0 +1,149 @@
+"""Forwards what is stored to InfluxDB, in a thread of its own, after it is committed.
+
+Segments are numbered in the order in which they were committed, so the number of the last one that was forwarded is a
+cursor that misses nothing, however late a span came. It is noted by the writer's thread; after a crash the last ones go
+out again and replace themselves.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from ares_otel.config import Influx
+from ares_otel.guard import GUARD
+from ares_otel.server.keep.influx import BusyError, Client, RefusedError
+from ares_otel.server.keep.notes import note, remember
+from ares_otel.server.keep.points import points_of
+from ares_otel.server.store.store import Store
+from ares_otel.server.story.reading import SpanReader
+
+__all__ = ["CURSOR", "Forwarder"]
+
+CURSOR: Final = "influx.cursor"
+"""Note: the segment up to which all is forwarded."""
+
+SEGMENTS: Final = 200
+NOTE_SECONDS: Final = 1.0
+FIRST_BACKOFF: Final = 0.5
+REST: Final = 2.0
+"""For each second of reading and encoding the thread rests two: ingestion shares the interpreter with it."""
+
+
+class Forwarder:
+    """Reads new segments and writes their points; falls behind rather than hold anything up.
+
+    Args:
+        settings: where to; `url` is set.
+        database: what is read.
+        environ: environment variables, for secrets.
+
+    Attributes:
+        points: points that were taken.
+        refused: points that InfluxDB will never take, and that are left out therefore.
+        problem: why it stands still, None while it does not.
+    """
+
+    def __init__(self, settings: Influx, database: Path, environ: Mapping[str, str]) -> None:
+        self.points = 0
+        self.refused = 0
+        self.problem: str | None = None
+        self._settings = settings
+        self._database = database
+        self._environ = environ
+        self._cursor: int | None = None
+        self._noted: int | None = None
+        self._over = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ares-influx", daemon=True)
+
+    def start(self) -> None:
+        """Begin, once the writer runs.
+
+        Raises:
+            SetupError: a secret cannot be read.
+        """
+        self._client = Client(self._settings, self._environ)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """End after the request at hand; False if that took longer than the timeout in seconds."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._client.interrupt()
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def chore(self, store: Store) -> float:
+        """Note how far it came; a chore of the writer."""
+        if self._cursor is None:
+            with store.transaction() as db:
+                self._cursor = self._noted = int(note(db, CURSOR) or 0)
+            self._ready.set()
+        elif self._cursor != self._noted:
+            reached = self._cursor
+            with store.transaction() as db:
+                remember(db, CURSOR, str(reached))
+            self._noted = reached
+        return NOTE_SECONDS
+
+    # --- the thread --------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._ready.wait(0.1):
+            if self._over.is_set():
+                return
+        while not self._over.is_set():
+            with GUARD.shield("influx"), SpanReader(self._database) as reader:
+                while not self._over.is_set():
+                    self._round(reader)
+            self._over.wait(self._settings.backoff_limit)
+        self._client.close()
+
+    def _round(self, reader: SpanReader) -> None:
+        begun = time.thread_time()
+        found = reader.segments_after(self._cursor or 0, SEGMENTS)
+        lines = [point for _, content in found for point in points_of(content)]
+        spent = time.thread_time() - begun
+        for batch in _batches(lines, self._settings.batch_points):
+            self._deliver(batch)
+        if found and not self._over.is_set():
+            self._cursor = found[-1][0]
+        self._over.wait(self._settings.interval if len(found) < SEGMENTS else spent * REST)
+
+    def _deliver(self, batch: list[bytes]) -> None:
+        """Send until it is taken, with growing pauses; what is refused is halved until the bad points are found."""
+        pause = FIRST_BACKOFF
+        while not self._over.is_set():
+            try:
+                self._client.write(batch)
+            except BusyError as error:
+                self.problem = str(error)
+                GUARD.complain("influx", type(error).__name__, f"{error}; it is tried again, and nothing is lost")
+                self._over.wait(min(max(pause, error.after), self._settings.backoff_limit))
+                pause *= 2
+            except RefusedError as error:
+                self._refused(batch, error)
+                return
+            else:
+                self.points += len(batch)
+                self.problem = None
+                return
+
+    def _refused(self, batch: list[bytes], error: RefusedError) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            self._deliver(batch[:middle])
+            self._deliver(batch[middle:])
+        else:
+            self.refused += 1
+            self.problem = None
+            GUARD.complain("influx", "refused", f"a point is left out: {error}")
+
+
+def _batches(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
+    for at in range(0, len(lines), size):
+        yield lines[at : at + size]
