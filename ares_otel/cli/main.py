@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -20,13 +21,19 @@ __all__ = ["main"]
 COMMANDS: Final = {
     "demo": "watch models decide on real market data",
     "serve": "take OTLP, keep decisions by correlation id",
+    "backup": "copy the server's database while it is written",
+    "restore": "put a back-up in the place of the database",
+    "export": "write spans or a table of a time range to a file",
+    "import": "store what was exported",
     "explain": "tell why an order was sent",
     "compare": "say what other libraries would call an equity curve",
     "config": "show the effective configuration and where it came from",
     "doctor": "check configuration, exporter, state on disk",
     "generate": "write generated files, or check them",
 }
-EXTRAS: Final = {"demo": "demo", "serve": "server", "explain": "server"}
+EXTRAS: Final = {"demo": "demo"} | dict.fromkeys(
+    ("serve", "backup", "restore", "export", "import", "explain"), "server"
+)
 INTERRUPTED: Final = 130
 
 
@@ -73,7 +80,7 @@ def _complete(parser: argparse.ArgumentParser, module: ModuleType) -> argparse.A
 
 def _module(name: str) -> ModuleType | None:
     try:
-        return importlib.import_module(f"ares_otel.cli.{name}")
+        return importlib.import_module(f"ares_otel.cli.{name}_" if keyword.iskeyword(name) else f"ares_otel.cli.{name}")
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(name)
         if extra is None or (error.name or "").startswith("ares_otel"):

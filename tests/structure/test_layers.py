@@ -42,6 +42,7 @@ HOMES = {
     "quantstats": (),
     "ccxt": ("demo",),
     "alembic": ("server",),
+    "pyarrow": ("server.keep",),
     "sqlalchemy": ("server",),
     "starlette": ("server",),
     "uvicorn": ("server",),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -67,6 +68,21 @@ def installs(_: Reader, command: re.Match[str]) -> None:
     assert set((command[2] or "").split(",")) - {""} - set(project["optional-dependencies"]) == set()
 
 
+def keeps(reader: Reader, command: re.Match[str]) -> None:
+    """`ares-otel backup` and its like, with a database in which a span is stored."""
+    database = Path(reader.environ["XDG_STATE_HOME"]) / "ares-otel" / "ares.db"
+    if not database.exists():
+        (reader.work / "seed.jsonl").write_text(SEED, encoding="utf-8")
+        reader.run("ares-otel", "import", "seed.jsonl")
+    reader.run(*shlex.split(command[0]))
+
+
+SEED = """{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "019a4f00000070008000000000000001", \
+"spanId": "0000000000000001", "name": "decision", "startTimeUnixNano": "1794000000000000000", \
+"endTimeUnixNano": "1794000000001000000", "attributes": [{"key": "ares.strategy", \
+"value": {"stringValue": "swing"}}]}]}]}]}
+"""
+
 COMMANDS: dict[str, Command] = {
     r"make": shows_help,
     r"make help": shows_help,
@@ -79,6 +95,7 @@ COMMANDS: dict[str, Command] = {
     r"make servers": makes("servers", "deploy/servers.py"),
     r"make bench": makes("bench", "tests/benchmarks"),
     r"make docs": makes("docs", "generate"),
+    r"ares-otel (?:backup|restore|export|import) [\w .:/-]+": keeps,
     r"git clone (https://\S+)": clones,
     r"cd (\S+)": enters,
     r"""pip install ["']?([\w-]+)(?:\[([\w,-]+)\])?["']?""": installs,
