@@ -244,7 +244,8 @@ def test_one_request_that_cannot_be_stored(
     """A request that no try can store is refused for good, and costs the others of its group nothing."""
     write = Store.write
 
-    def choosy(self: Store, requests: list[dict[bytes, object]]) -> int:
+    def choosy(self: Store, requests: list[dict[bytes, object]], logs: object) -> int:
+        del logs
         given = list(requests)
         if any(b"poison is 16 by!" in traces for traces in given):
             raise OverflowError("too large")

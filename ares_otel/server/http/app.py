@@ -16,7 +16,7 @@ from ares_otel.server.http import journal, login
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.answers import Sealed, ids, refuse, refuse_socket
 from ares_otel.server.http.head import Head, Refusal
-from ares_otel.server.http.ingest import Ingest
+from ares_otel.server.http.ingest import SIGNALS, Ingest
 from ares_otel.server.http.limits import Gauge, Rates
 from ares_otel.server.http.origins import Origins
 from ares_otel.server.http.tokens import Role
@@ -25,10 +25,8 @@ from ares_otel.server.push.streams import ALLOWED
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.writer import Writer
 
-__all__ = ["TRACES", "App"]
+__all__ = ["App"]
 
-TRACES: Final = "/v1/traces"
-SIGNALS: Final = frozenset({TRACES})
 STREAMS: Final = frozenset({"/api/v1/stream", "/api/v1/ws"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FAILED: Final = 400

@@ -1,19 +1,22 @@
-"""`/v1/traces`: OTLP/HTTP as a bare ASGI application, which costs a third less than a route of a framework."""
+"""`/v1/traces` and `/v1/logs` as a bare ASGI application, which costs a third less than a route of a framework."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from starlette.types import Message, Receive, Scope, Send
 
 from ares_otel.server.http.head import Head, Refusal
 from ares_otel.server.otlp.wire import JSON, PROTOBUF, RequestError, failure_body, success_body
-from ares_otel.server.store.writer import Answer, Job, Writer
+from ares_otel.server.store.writer import LOGS, TRACES, Answer, Job, Writer
 
-__all__ = ["BODY_SECONDS", "ClientGoneError", "Ingest"]
+__all__ = ["BODY_SECONDS", "SIGNALS", "ClientGoneError", "Ingest"]
+
+SIGNALS: Final = {"/v1/traces": TRACES, "/v1/logs": LOGS}
+"""What is taken, by path."""
 
 MEMORY = 64 << 20
 """Most bytes of bodies that wait, all senders together."""
@@ -30,7 +33,7 @@ class ClientGoneError(Exception):
 
 
 class Ingest:
-    """Takes trace requests and answers them after they are committed.
+    """Takes telemetry and answers them after they are committed.
 
     Too much at once is refused with 503 and `Retry-After` before memory grows; senders keep their data.
 
@@ -51,12 +54,13 @@ class Ingest:
             encoding, packed = _described(scope, self._limit)
             with self._memory_of_one() as body:
                 await self._read(receive, body)
-                answer = await self._stored(bytes(body), encoding, packed=packed)
+                answer = await self._stored(bytes(body), encoding, SIGNALS[scope["path"]], packed=packed)
         except RequestError as error:
             answer = Answer(error.status, error.reason)
         except ClientGoneError:
             return 0
-        await _reply(send, encoding, answer, repeated)
+        counted = "rejectedSpans" if scope["path"] == "/v1/traces" else "rejectedLogRecords"
+        await _reply(send, encoding, answer, repeated, counted)
         return answer.status
 
     async def refuse(self, head: Head, refusal: Refusal, send: Send, repeated: Headers) -> None:
@@ -93,7 +97,7 @@ class Ingest:
         body += piece
         return bool(message.get("more_body", False))
 
-    async def _stored(self, body: bytes, encoding: str, *, packed: bool) -> Answer:
+    async def _stored(self, body: bytes, encoding: str, signal: str, *, packed: bool) -> Answer:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Answer] = loop.create_future()
 
@@ -102,7 +106,7 @@ class Ingest:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, done, found)
 
-        if not self._writer.submit(Job(body, encoding, packed, answer)):
+        if not self._writer.submit(Job(body, encoding, packed, answer, signal)):
             raise RequestError(BUSY, "too many requests wait to be stored")
         return await done
 
@@ -116,7 +120,7 @@ def _described(scope: Scope, limit: int) -> tuple[str, bool]:
     """Return the encoding of a request and whether it is packed."""
     headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
     if scope["method"] != "POST":
-        raise RequestError(METHOD, "trace requests are sent by POST")
+        raise RequestError(METHOD, "telemetry is sent by POST")
     encoding = headers.get(b"content-type", "").partition(";")[0].strip()
     if encoding not in {PROTOBUF, JSON}:
         raise RequestError(415, f"the content type has to be {PROTOBUF} or {JSON}")
@@ -129,10 +133,10 @@ def _described(scope: Scope, limit: int) -> tuple[str, bool]:
     return encoding, packing == "gzip"
 
 
-async def _reply(send: Send, encoding: str, answer: Answer, more: Headers) -> None:
+async def _reply(send: Send, encoding: str, answer: Answer, more: Headers, counted: str = "rejectedSpans") -> None:
     status = answer.status
     if status == OK:
-        body = success_body(encoding, answer.rejected, answer.reason)
+        body = success_body(encoding, answer.rejected, answer.reason, counted)
     else:
         body = failure_body(encoding, status, answer.reason)
     headers = [(b"content-type", encoding.encode()), (b"content-length", str(len(body)).encode()), *more]

@@ -18,12 +18,15 @@ class Observer:
         self._watch = watch
         self._feed = feed
 
-    def committed(self, requests: Sequence[Decoded], stored: int, seconds: float) -> None:
+    def committed(self, requests: Sequence[Decoded], stored: int, logs: int, seconds: float) -> None:
         """Count what was stored and note what is new."""
         spans = sum(len(entries) for request in requests for entries in request.traces.values())
-        refused = sum(request.rejected for request in requests)
-        if spans or refused:
-            self._watch.stored("traces", stored=stored, duplicate=spans - stored, refused=refused)
+        records = sum(len(request.logs) for request in requests)
+        of_logs = sum(request.rejected for request in requests if request.logs)
+        refused = sum(request.rejected for request in requests) - of_logs
+        self._watch.stored("traces", stored=stored, duplicate=spans - stored, refused=refused)
+        self._watch.stored("logs", stored=logs, duplicate=records - logs, refused=of_logs)
+        if spans or records:
             self._watch.commits.observe(seconds)
         self._feed.committed(requests)
 

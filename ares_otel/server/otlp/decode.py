@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
 from ares_otel.server.otlp.views import FullRequest, RawRequest, SpanView
 from ares_otel.server.otlp.wire import RequestError, length_delimited
 
-__all__ = ["LATEST", "Decoded", "Entry", "Source", "Traces", "decode"]
+__all__ = ["LATEST", "Decoded", "Entry", "Source", "Traces", "decode", "resource_header"]
 
 TRACE_BYTES, SPAN_BYTES = 16, 8
 NO_TRACE, NO_SPAN = bytes(TRACE_BYTES), bytes(SPAN_BYTES)
@@ -36,11 +36,12 @@ Traces: TypeAlias = dict[bytes, dict[bytes, Entry]]
 
 
 class Decoded(NamedTuple):
-    """A request's spans; how many were refused, and why."""
+    """A request's spans or log records (`logs.LogRecord`); how many were refused, and why."""
 
     traces: Traces
     rejected: int
     reason: str
+    logs: tuple[Any, ...] = ()
 
 
 def decode(body: bytes) -> Decoded:
@@ -56,7 +57,7 @@ def decode(body: bytes) -> Decoded:
     traces: Traces = {}
     problems: Counter[str] = Counter()
     for raw_resource, full_resource in zip(raw.resource_spans, full.resource_spans, strict=True):
-        resource = _header(RESOURCE, raw_resource.resource, raw_resource.schema_url)
+        resource = resource_header(raw_resource.resource, raw_resource.schema_url)
         for raw_scope, full_scope in zip(raw_resource.scope_spans, full_resource.scope_spans, strict=True):
             source = Source(resource, _header(SCOPE, raw_scope.scope, raw_scope.schema_url))
             _take(traces, zip(full_scope.spans, raw_scope.spans, strict=True), source, problems)
@@ -89,6 +90,11 @@ def _problem(span: SpanView) -> str:
     if len(span.span_id) != SPAN_BYTES or span.span_id == NO_SPAN:
         return "a span id that is not 8 bytes or all zero"
     return "a time out of range"
+
+
+def resource_header(message: bytes, schema_url: bytes) -> bytes:
+    """Return a resource as the fields that stand in front of the spans of a `ResourceSpans`."""
+    return _header(RESOURCE, message, schema_url)
 
 
 def _header(number: int, message: bytes, schema_url: bytes) -> bytes:

@@ -6,18 +6,29 @@ OTLP leaves protobuf's JSON in one place that the runtime does not know: ids are
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 from google.protobuf import json_format
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ares_otel.server.otlp.wire import RequestError
 
-__all__ = ["to_protobuf"]
+__all__ = ["logs_to_protobuf", "to_protobuf"]
 
 IDS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
+
+
+def logs_to_protobuf(body: bytes) -> bytes:
+    """Return an OTLP/JSON log request as protobuf bytes, as `to_protobuf` does.
+
+    Raises:
+        RequestError: 400 for what is no such request.
+    """
+    return _converted(body, _logs, ExportLogsServiceRequest(), "log")
 
 
 def to_protobuf(body: bytes) -> bytes:
@@ -28,16 +39,25 @@ def to_protobuf(body: bytes) -> bytes:
     Raises:
         RequestError: 400 for what is no such request.
     """
+    return _converted(body, _spans, ExportTraceServiceRequest(), "trace")
+
+
+def _converted(body: bytes, holders: Callable[[Any], Iterable[dict[str, Any]]], into: Message, what: str) -> bytes:
     try:
         given = msgspec.json.decode(body)
-        for span in _spans(given):
-            _translate_ids(span)
-            for link in _objects(span, "links"):
+        for holder in holders(given):
+            _translate_ids(holder)
+            for link in _objects(holder, "links"):
                 _translate_ids(link)
-        request = json_format.ParseDict(given, ExportTraceServiceRequest(), ignore_unknown_fields=True)
-        return request.SerializeToString()
+        return json_format.ParseDict(given, into, ignore_unknown_fields=True).SerializeToString()
     except (ValueError, TypeError, AttributeError, RecursionError, json_format.Error, msgspec.MsgspecError) as error:
-        raise RequestError(400, f"the body is no OTLP/JSON trace request: {error}") from error
+        raise RequestError(400, f"the body is no OTLP/JSON {what} request: {error}") from error
+
+
+def _logs(request: Any) -> Iterator[dict[str, Any]]:
+    for resource in _objects(request, "resourceLogs", "resource_logs"):
+        for scope in _objects(resource, "scopeLogs", "scope_logs"):
+            yield from _objects(scope, "logRecords", "log_records")
 
 
 def _spans(request: Any) -> Iterator[dict[str, Any]]:

@@ -18,11 +18,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 __all__ = [
     "AttributeMap",
     "EventView",
+    "FullLog",
     "FullRequest",
     "FullResource",
     "FullScope",
     "FullSpan",
     "HeadResource",
+    "LogView",
     "RawRequest",
     "RawResource",
     "SpanView",
@@ -62,6 +64,16 @@ MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
         "attributes": (9, dict),
         "events": (11, ["Event"]),
         "status": (15, "Status"),
+    },
+    "Log": {
+        "time_unix_nano": (1, FIXED),
+        "severity_number": (2, INT),
+        "body": (5, "AnyValue"),
+        "attributes": (6, dict),
+        "trace_id": (9, BYTES),
+        "span_id": (10, BYTES),
+        "observed_time_unix_nano": (11, FIXED),
+        "event_name": (12, TEXT),
     },
     "Resource": {"attributes": (1, dict)},
     "Scope": {"name": (1, TEXT), "version": (2, TEXT)},
@@ -136,6 +148,19 @@ class SpanView(Protocol):
     status: StatusView
 
 
+class LogView(Protocol):
+    """A log record with its attributes as a map."""
+
+    time_unix_nano: int
+    observed_time_unix_nano: int
+    severity_number: int
+    body: ValueView
+    attributes: AttributeMap
+    trace_id: bytes
+    span_id: bytes
+    event_name: str
+
+
 def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: Any) -> None:
     repeated = isinstance(kind, list) or kind is dict
     label = FIELD.LABEL_REPEATED if repeated else FIELD.LABEL_OPTIONAL
@@ -173,5 +198,5 @@ def _classes() -> dict[str, Any]:
 
 _MADE = _classes()
 RawRequest, RawResource = _MADE["RawRequest"], _MADE["RawResource"]
-FullRequest, FullSpan = _MADE["FullRequest"], _MADE["Span"]
+FullRequest, FullSpan, FullLog = _MADE["FullRequest"], _MADE["Span"], _MADE["Log"]
 HeadResource, FullResource, FullScope = _MADE["HeadResource"], _MADE["FullResource"], _MADE["Scope"]

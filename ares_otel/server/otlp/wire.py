@@ -77,11 +77,14 @@ def length_delimited(number: int, data: bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 
-def success_body(encoding: str, rejected: int = 0, reason: str = "") -> bytes:
-    """Return an `ExportTraceServiceResponse`; with a partial success if spans were rejected."""
+def success_body(encoding: str, rejected: int = 0, reason: str = "", counted: str = "rejectedSpans") -> bytes:
+    """Return an `ExportTraceServiceResponse`; with a partial success if spans were rejected.
+
+    That of logs is the same on the wire; in JSON `counted` names what was rejected.
+    """
     reason = _utf8(reason)
     if encoding == JSON:
-        said = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": reason}} if rejected else {}
+        said = {"partialSuccess": {counted: str(rejected), "errorMessage": reason}} if rejected else {}
         return json.dumps(said).encode()
     if not rejected:
         return b""

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Table
 
 from ares_otel.server.otlp.decode import Entry, Traces
+from ares_otel.server.otlp.logs import LogRecord
 from ares_otel.server.otlp.values import text
 from ares_otel.server.otlp.views import FullSpan, SpanView
 from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
@@ -19,6 +20,7 @@ from ares_otel.server.store.decisions import decision_row, place_of
 from ares_otel.server.store.episodes import Episodes
 from ares_otel.server.store.frames import Codec, frames, raw_spans
 from ares_otel.server.store.ids import text_key, trace_key
+from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
 from ares_otel.server.store.recording import RECORDS, Place, Said
 from ares_otel.server.store.rows import CORRELATION, DECISION, Rows, base_id, identity
@@ -64,6 +66,7 @@ class Store:
     """
 
     def __init__(self, database: Path) -> None:
+        self.new_logs = 0
         self.db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         try:
             for pragma in PRAGMAS:
@@ -82,8 +85,10 @@ class Store:
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.db.close()
 
-    def write(self, requests: Iterable[Traces]) -> int:
+    def write(self, requests: Iterable[Traces], logs: Iterable[LogRecord] = ()) -> int:
         """Store a group of requests, all or nothing; return how many spans were new.
+
+        How many of the log records were new is in `new_logs`.
 
         Raises:
             sqlite3.Error: the database could not take them; nothing of them is stored.
@@ -94,7 +99,9 @@ class Store:
             old = self._known(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
             self._share(rows)
+            new_logs = add_logs(self.db, self._numbers, rows, logs)
             self._insert(rows)
+        self.new_logs = new_logs
         self._numbers.settle()
         self._codec.learn(len(rows.by_table.get("segment", ())))
         return stored

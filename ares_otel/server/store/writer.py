@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
 import sqlite3
 import threading
@@ -13,13 +14,15 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from ares_otel.guard import GUARD
 from ares_otel.server.otlp.decode import Decoded, decode
-from ares_otel.server.otlp.otlp_json import to_protobuf
+from ares_otel.server.otlp.logs import decode_logs
+from ares_otel.server.otlp.otlp_json import logs_to_protobuf, to_protobuf
 from ares_otel.server.otlp.wire import JSON, RequestError, inflate
 from ares_otel.server.store.chores import Chore, Chores
 from ares_otel.server.store.store import Store
 
-__all__ = ["Answer", "Job", "Watcher", "Writer"]
+__all__ = ["LOGS", "TRACES", "Answer", "Job", "Watcher", "Writer"]
 
+TRACES, LOGS = "traces", "logs"
 QUEUE_LIMIT = 64
 GROUP_LIMIT = 16
 GROUP_BYTES = 8 << 20
@@ -40,13 +43,14 @@ class Job(NamedTuple):
     encoding: str
     packed: bool
     answer: Callable[[Answer], None]
+    signal: str = TRACES
 
 
 class Watcher(Protocol):
     """Hears in the writer's thread of what becomes of requests; has to be quick."""
 
-    def committed(self, requests: Sequence[Decoded], stored: int, seconds: float) -> None:
-        """Hear of requests that were stored in one transaction: how many spans of them were new, and its time."""
+    def committed(self, requests: Sequence[Decoded], stored: int, logs: int, seconds: float) -> None:
+        """Hear of requests that were stored in one transaction: new spans, new log records, its time."""
 
     def failed(self) -> None:
         """Hear of a transaction that failed."""
@@ -156,6 +160,8 @@ class Writer:
     def _decoded(self, job: Job) -> tuple[Decoded | None, int]:
         try:
             body = inflate(job.body, self._limit) if job.packed else job.body
+            if job.signal == LOGS:
+                return decode_logs(logs_to_protobuf(body) if job.encoding == JSON else body), len(body)
             return decode(to_protobuf(body) if job.encoding == JSON else body), len(body)
         except RequestError as error:
             job.answer(Answer(error.status, error.reason))
@@ -169,7 +175,8 @@ class Writer:
     def _commit(self, group: Group) -> None:
         started = time.perf_counter()
         try:
-            stored = self._store.write(decoded.traces for _, decoded in group)
+            logs = itertools.chain.from_iterable(decoded.logs for _, decoded in group)
+            stored = self._store.write((decoded.traces for _, decoded in group), logs)
         except Exception as error:  # noqa: BLE001  the senders hear of it and keep their data
             if self._watcher is not None:
                 self._watcher.failed()
@@ -182,7 +189,7 @@ class Writer:
                 job.answer(Answer(200, decoded.reason, decoded.rejected))
             if self._watcher is not None:
                 with GUARD.shield("server watch"):
-                    self._watcher.committed([decoded for _, decoded in group], stored, seconds)
+                    self._watcher.committed([decoded for _, decoded in group], stored, self._store.new_logs, seconds)
 
     def _failed(self, group: Group, error: Exception) -> None:
         """Find the request that cannot be stored, unless it is the database that can store nothing now."""
