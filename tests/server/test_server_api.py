@@ -26,6 +26,8 @@ def example(server: EmbeddedServer, endpoint: Endpoint) -> str:
     order = told(server, "/api/v1/orders?limit=1")["items"][0]
     values = {"id": order["decision_id"], "client_id": order["client_id"], "metric_name": "total_pnl"}
     wanted = {"q": order["correlation_id"], "attribute": "ares.symbol", "value": "SP500"}
+    if endpoint.path == "/export":
+        wanted["correlation_id"] = order["correlation_id"]
     path = endpoint.path.format_map({name: quote(values[name]) for name in endpoint.places})
     fields = {field.encode_name for field in msgspec.structs.fields(endpoint.asked)}
     query = "&".join(f"{name}={quote(value)}" for name, value in wanted.items() if name in fields)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ares_otel.server.api.endpoint import Endpoint
+from ares_otel.server.api.endpoint import Endpoint, Nothing
 from ares_otel.server.api.parsing import parse
 from ares_otel.server.api.problems import MEDIA_TYPE, ProblemError, problem
 from ares_otel.server.query.asking import NotFoundError
@@ -65,7 +65,8 @@ class Answering:
 
 def _ask(endpoint: Endpoint, asked: Any, reader: Any) -> bytes:
     """Ask and encode, both in the reader's thread."""
-    return msgspec.json.encode(endpoint.ask(reader, asked))
+    answer = endpoint.ask(reader) if endpoint.asked is Nothing else endpoint.ask(reader, asked)
+    return msgspec.json.encode(answer)
 
 
 class Missing:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from ares_otel.server.api.endpoint import Endpoint, endpoint
+from ares_otel.server.api.promised.paths import PROMISED
 from ares_otel.server.query import (
     climate,
+    comoving,
     control,
     decisions,
     detail,
@@ -15,6 +17,8 @@ from ares_otel.server.query import (
     judging,
     learning,
     notes,
+    outlook,
+    results,
     searching,
     timing,
     trading,
@@ -35,6 +39,9 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/equity", holdings.equity, "accounts"),
     endpoint("/accounts", holdings.accounts, "accounts"),
     endpoint("/positions", holdings.positions, "accounts"),
+    endpoint("/trades", results.trades, "accounts"),
+    endpoint("/performance", results.ratios, "accounts"),
+    endpoint("/performance/matrix", results.matrix, "accounts"),
     endpoint("/limits", control.limits, "risk"),
     endpoint("/checks", control.checks, "risk"),
     endpoint("/breaches", control.breaches, "risk"),
@@ -49,7 +56,10 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/stages", timing.stages, "performance"),
     endpoint("/stages/hours", timing.hours, "performance"),
     endpoint("/calls", timing.calls, "performance"),
+    endpoint("/comoving", comoving.comoving, "performance"),
+    endpoint("/outlook", outlook.outlook, "outlook"),
+    endpoint("/outlook/{metric_name}", outlook.forecast, "outlook"),
     endpoint("/correlations/statistics", workflows.workflows, "correlation"),
 )
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = OWN
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (*OWN, *PROMISED)

@@ -8,13 +8,11 @@ from typing import Any, Final, TypeAlias, get_type_hints
 
 import msgspec
 
-from ares_otel.server.story.reader import Reader
-
 __all__ = ["Endpoint", "Nothing", "Question", "endpoint"]
 
 PLACES: Final = re.compile(r"{(\w+)}")
 
-Question: TypeAlias = Callable[[Reader, Any], Any]
+Question: TypeAlias = Callable[..., Any]
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -81,7 +81,7 @@ def _plain(kind: Any) -> Any:
         return _plain(get_args(kind)[0])
     if origin in {Union, types.UnionType}:
         return _plain(next(one for one in get_args(kind) if one is not type(None)))
-    return str if origin is Literal else kind
+    return type(get_args(kind)[0]) if origin is Literal else kind
 
 
 def _integer(text: str) -> int:

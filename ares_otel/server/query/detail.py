@@ -17,7 +17,15 @@ from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import Story
 
-__all__ = ["Asked", "DecisionDetail", "Move", "Price", "decision", "price_bars", "stories"]
+__all__ = [
+    "Asked",
+    "DecisionDetail",
+    "Move",
+    "Price",
+    "decision",
+    "price_bars",
+    "stories",
+]
 
 BARS: Final = 60
 FEEDS: Final = 50

@@ -18,7 +18,17 @@ from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["ClassScore", "Model", "ModelsAsked", "Scores", "Version", "confusions", "models", "scores"]
+__all__ = [
+    "ClassScore",
+    "Model",
+    "ModelsAsked",
+    "Scores",
+    "Version",
+    "confusions",
+    "market_now",
+    "models",
+    "scores",
+]
 
 MATURED: Final = 50_000
 """Newest outcomes that precision and recall are counted over."""
@@ -66,7 +76,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: its version, age, votes and how often it was right."""
+    """A model: its version, votes and how often it was right; its age is that at the newest decision, in its time."""
 
     model: str
     version: str | None
@@ -95,20 +105,21 @@ def models(reader: Reader, asked: ModelsAsked) -> tuple[Model, ...]:
         if each.overall and each.model is not None
     }
     tables = confusions(reader, asked)
+    now = market_now(reader)
     names = sorted({*reported, *voted, *right, *tables})
     if asked.model is not None and not names:
         raise NotFoundError(f"nothing is stored of a model {asked.model}")
     return tuple(
-        _model(name, reported.get(name, ()), voted[name], agreed[name], right.get(name), tables.get(name, {}))
+        _model(name, now, reported.get(name, ()), (voted[name], agreed[name]), right.get(name), tables.get(name, {}))
         for name in names
     )
 
 
 def _model(
     name: str,
+    now: datetime,
     versions: Sequence[tuple[Version, str | None]],
-    voted: int,
-    agreed: int,
+    votes: tuple[int, int],
     right: Statistic | None,
     table: Mapping[tuple[str, str], int],
 ) -> Model:
@@ -119,15 +130,22 @@ def _model(
         version=None if newest is None else newest.version,
         type=kind,
         trained=trained,
-        age_seconds=None if trained is None else (datetime.now(UTC) - trained).total_seconds(),
+        age_seconds=None if trained is None else (now - trained).total_seconds(),
         rows=None if newest is None else newest.rows,
         features=None if newest is None else newest.features,
         versions=tuple(version for version, _ in versions),
-        votes=voted,
-        agreed=share(agreed, voted, "votes"),
+        votes=votes[0],
+        agreed=share(votes[1], votes[0], "votes"),
         hit_rate=right or absent(0, "no outcomes of it are stored"),
         scores=scores(table),
     )
+
+
+def market_now(reader: Reader) -> datetime:
+    """Return the market time of the newest decision, or the wall time where it said none."""
+    row = t.decision.c
+    newest = reader.db.execute(select(row.event_time).order_by(row.id.desc()).limit(1)).scalar()
+    return clock(newest) or datetime.now(UTC)
 
 
 def _versions(reader: Reader, model: str | None) -> dict[str, list[tuple[Version, str | None]]]:

@@ -16,7 +16,15 @@ from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import OrderStory
 
-__all__ = ["OrderAsked", "OrderLife", "OrderRow", "OrdersAsked", "done_numbers", "order_lives", "orders"]
+__all__ = [
+    "OrderAsked",
+    "OrderLife",
+    "OrderRow",
+    "OrdersAsked",
+    "done_numbers",
+    "order_lives",
+    "orders",
+]
 
 SCANNED: Final = 100_000
 NAMED: Final = ("strategy", "symbol", "venue", "side", "type", "status", "currency")

@@ -1,0 +1,260 @@
+"""Models under the names of the old ML monitor, and reports: as far as their data exist."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy import select
+
+from ares_otel.server.api.promised.dashboard import behavior_metrics
+from ares_otel.server.api.promised.tracking import EnsembleDecision, TrackedAsked, ensembles
+from ares_otel.server.query.asking import Moment, Name, Page, Paged, row_time
+from ares_otel.server.query.features import ImportanceAsked, importances
+from ares_otel.server.query.judging import HitsAsked, hits
+from ares_otel.server.query.learning import Model, ModelsAsked, models
+from ares_otel.server.store import schema as t
+from ares_otel.server.story.reader import Reader
+
+__all__ = [
+    "DriftAlert",
+    "DriftAlerts",
+    "DriftAsked",
+    "FeatureImportanceRow",
+    "ModelPerformance",
+    "MonitoringSummary",
+    "ReportRun",
+    "ReportSchedule",
+    "ReportsAsked",
+    "ml_drift",
+    "ml_ensembles",
+    "ml_features",
+    "ml_models",
+    "ml_summary",
+    "report_history",
+    "report_schedule",
+]
+
+NO_DRIFT: Final = "no drift checks are stored"
+NO_ONLINE: Final = "online learning is not measured"
+NO_REPORTS: Final = "no reports have been made"
+
+
+class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model does. `accuracy` is its hit rate; precision, recall and F1 are means over the classes."""
+
+    model_id: str
+    model_type: str | None
+    version: str | None
+    accuracy: float | None
+    precision: float | None
+    recall: float | None
+    f1_score: float | None
+    auc_score: float | None
+    prediction_confidence: float | None
+    feature_importance_stability: float | None
+    concept_drift_score: float | None
+    data_drift_score: float | None
+    status: str | None
+    last_retraining: Moment | None
+    details: Model
+    reasons: dict[str, str]
+
+
+class DriftAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which alerts."""
+
+    severity: Annotated[Literal["low", "medium", "high", "critical"] | None, Meta(description="of the alert")] = None
+
+
+class DriftAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert of drift."""
+
+    model_id: str
+    model_type: str | None
+    drift_type: str
+    drift_score: float
+    threshold: float
+    timestamp: Moment
+    features_affected: tuple[str, ...]
+    severity: str
+    description: str
+
+
+class DriftAlerts(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts of drift, and why there are none."""
+
+    items: tuple[DriftAlert, ...]
+    reason: str | None
+
+
+class FeatureImportanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Importance of a feature at one report; the greatest has rank 1."""
+
+    model_id: str | None
+    timestamp: Moment
+    feature_name: str
+    importance_score: float
+    importance_rank: int
+    stability_score: float | None
+    drift_score: float | None
+
+
+class MonitoringSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Models at a glance; `average_performance` is that of hit rates by model."""
+
+    total_models: int
+    total_alerts: int | None
+    critical_alerts: int | None
+    average_performance: dict[str, float]
+    drift_detection_enabled: bool
+    feature_importance_tracking: bool
+    online_learning_enabled: bool
+    reasons: dict[str, str]
+
+
+class ReportsAsked(Paged, frozen=True, kw_only=True):
+    """Which runs of reports."""
+
+    report: Name | None = None
+
+
+class ReportRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a report."""
+
+    report_type: str | None
+    generated_at: Moment
+    schedule_type: str | None
+    recipients: tuple[str, ...]
+    file_path: str | None
+    status: str | None
+    seconds: float | None
+
+
+class ReportSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """Reports that are scheduled, and why there are none."""
+
+    items: tuple[str, ...]
+    reason: str | None
+
+
+def ml_models(reader: Reader, asked: ModelsAsked) -> tuple[ModelPerformance, ...]:
+    """List how models do."""
+    measured = behavior_metrics(reader, asked.model)
+    found = []
+    for each in models(reader, asked):
+        own = measured.get(each.model)
+        found.append(
+            ModelPerformance(
+                model_id=each.model,
+                model_type=each.type,
+                version=each.version,
+                accuracy=each.hit_rate.value,
+                precision=each.scores.precision,
+                recall=each.scores.recall,
+                f1_score=each.scores.f1,
+                auc_score=None,
+                prediction_confidence=None if own is None else own.prediction_confidence,
+                feature_importance_stability=None if own is None else own.feature_importance_stability,
+                concept_drift_score=None,
+                data_drift_score=None,
+                status=None,
+                last_retraining=each.trained,
+                details=each,
+                reasons={
+                    **(own.reasons if own is not None else {}),
+                    "auc_score": "outcomes carry classes, not scores",
+                    "status": NO_DRIFT,
+                },
+            )
+        )
+    return tuple(found)
+
+
+def ml_drift(reader: Reader, asked: DriftAsked) -> DriftAlerts:
+    """List alerts of drift."""
+    del reader, asked
+    return DriftAlerts(items=(), reason=NO_DRIFT)
+
+
+def ml_features(reader: Reader, asked: ImportanceAsked) -> Page[FeatureImportanceRow]:
+    """List importances feature by feature, newest report first; `limit` counts reports."""
+    page = importances(reader, asked)
+    found = []
+    for each in page.items:
+        order = sorted(each.importance, key=each.importance.__getitem__, reverse=True)
+        found += [
+            FeatureImportanceRow(
+                model_id=each.model,
+                timestamp=each.time,
+                feature_name=name,
+                importance_score=each.importance[name],
+                importance_rank=rank,
+                stability_score=each.stability,
+                drift_score=None,
+            )
+            for rank, name in enumerate(order, start=1)
+        ]
+    return Page(items=tuple(found), next=page.next)
+
+
+def ml_ensembles(reader: Reader, asked: TrackedAsked) -> Page[EnsembleDecision]:
+    """List what ensembles said, newest first."""
+    return ensembles(reader, asked)
+
+
+def ml_summary(reader: Reader) -> MonitoringSummary:
+    """Sum up models and their hit rates."""
+    found = [(each.model, each.hit_rate.value) for each in hits(reader, HitsAsked()) if each.overall]
+    known = models(reader, ModelsAsked())
+    return MonitoringSummary(
+        total_models=len(known),
+        total_alerts=None,
+        critical_alerts=None,
+        average_performance={model or "": value for model, value in found if value is not None},
+        drift_detection_enabled=False,
+        feature_importance_tracking=True,
+        online_learning_enabled=False,
+        reasons={
+            "total_alerts": NO_DRIFT,
+            "critical_alerts": NO_DRIFT,
+            "drift_detection_enabled": NO_DRIFT,
+            "online_learning_enabled": NO_ONLINE,
+        },
+    )
+
+
+def report_history(reader: Reader, asked: ReportsAsked) -> Page[ReportRun]:
+    """List runs of reports, newest first."""
+    row = t.report.c
+    conditions = [row.id >= asked.low, row.id < asked.before]
+    if asked.report is not None:
+        conditions.append(row.report == asked.report)
+    rows = reader.db.execute(select(t.report).where(*conditions).order_by(row.id.desc()).limit(asked.limit)).all()
+    found = tuple(
+        ReportRun(
+            report_type=each.report,
+            generated_at=row_time(each.id),
+            schedule_type=each.schedule,
+            recipients=_recipients(each.recipients),
+            file_path=each.path,
+            status=each.status,
+            seconds=each.seconds,
+        )
+        for each in rows
+    )
+    return Page(items=found, next=str(rows[-1].id) if len(rows) == asked.limit else None)
+
+
+def _recipients(data: str | None) -> tuple[str, ...]:
+    try:
+        return msgspec.json.decode(data or "[]", type=tuple[str, ...])
+    except msgspec.DecodeError:
+        return ()
+
+
+def report_schedule(reader: Reader) -> ReportSchedule:
+    """List scheduled reports."""
+    del reader
+    return ReportSchedule(items=(), reason="this server schedules no reports")

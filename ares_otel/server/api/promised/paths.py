@@ -1,0 +1,41 @@
+"""Where the promised endpoints are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ares_otel.server.api.endpoint import Endpoint, endpoint
+from ares_otel.server.api.promised import dashboard, earnings, integration, learned, tracing, tracking
+
+__all__ = ["PROMISED"]
+
+PROMISED: Final[tuple[Endpoint, ...]] = (
+    endpoint("/metrics/dashboard", dashboard.dashboard, "metrics"),
+    endpoint("/metrics/history/{metric_name}", dashboard.metric_history, "metrics"),
+    endpoint("/metrics/performance", earnings.earnings, "metrics"),
+    endpoint("/metrics/system-health", earnings.health, "metrics"),
+    endpoint("/metrics/trading", earnings.analytics, "metrics"),
+    endpoint("/tracing/correlation/{id}", tracing.request, "tracing"),
+    endpoint("/tracing/performance", tracing.tracing_performance, "tracing"),
+    endpoint("/tracing/errors", tracing.tracing_errors, "tracing"),
+    endpoint("/tracing/statistics", tracing.statistics, "tracing"),
+    endpoint("/correlations/{id}", tracing.request, "tracing"),
+    endpoint("/export", tracing.export, "tracing"),
+    endpoint("/tracking/ensembles", tracking.ensembles, "tracking"),
+    endpoint("/tracking/regimes", tracking.regime_analyses, "tracking"),
+    endpoint("/tracking/features", tracking.features, "tracking"),
+    endpoint("/tracking/decisions", tracking.paths, "tracking"),
+    endpoint("/tracking/behaviors", tracking.model_behaviors, "tracking"),
+    endpoint("/tracking/summary", tracking.summary, "tracking"),
+    endpoint("/integration/status", integration.status, "integration"),
+    endpoint("/integration/metrics", integration.cross_component, "integration"),
+    endpoint("/integration/correlations", integration.performance_correlations, "integration"),
+    endpoint("/integration/dashboard", integration.unified, "integration"),
+    endpoint("/ml/models", learned.ml_models, "ml"),
+    endpoint("/ml/drift", learned.ml_drift, "ml"),
+    endpoint("/ml/features", learned.ml_features, "ml"),
+    endpoint("/ml/ensembles", learned.ml_ensembles, "ml"),
+    endpoint("/ml/summary", learned.ml_summary, "ml"),
+    endpoint("/reports/schedule", learned.report_schedule, "reports"),
+    endpoint("/reports/history", learned.report_history, "reports"),
+)
