@@ -45,6 +45,8 @@ HOMES = {
     "pyarrow": ("server.keep",),
     "sqlalchemy": ("server",),
     "starlette": ("server",),
+    "jinja2": ("server",),
+    "markupsafe": ("server",),
     "uvicorn": ("server",),
     "websockets": ("server",),
     "zstandard": ("server",),

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from ares_otel.server.pages.decision import decision_page
+from ares_otel.server.pages.decisions import decisions_page, fresh_rows
+from ares_otel.server.pages.models import model_page, models_page
+from ares_otel.server.pages.orders import order_page, orders_page
+from ares_otel.server.pages.overview import overview_page, overview_part
+from ares_otel.server.pages.regimes import regimes_page
+from ares_otel.server.pages.site import Links, Site
+from ares_otel.server.pages.system import system_page
 from ares_otel.server.query.pool import Pool
 
 __all__ = ["routes"]
 
+Page: TypeAlias = Callable[[Site, Request], Awaitable[Response]]
 
-def routes(pool: Pool) -> Sequence[BaseRoute]:
-    """Return the routes of the pages."""
-    del pool
-    return ()
+PAGES: Final[dict[str, Page]] = {
+    "/": overview_page,
+    "/decisions": decisions_page,
+    "/decisions/{id:path}": decision_page,
+    "/orders": orders_page,
+    "/orders/{id:path}": order_page,
+    "/models": models_page,
+    "/models/{id:path}": model_page,
+    "/regimes": regimes_page,
+    "/system": system_page,
+    "/fragments/decisions": fresh_rows,
+    "/fragments/{part}": overview_part,
+}
+
+
+def routes(pool: Pool, trace_url: str | None = None) -> Sequence[BaseRoute]:
+    """Return the routes of the pages.
+
+    Args:
+        pool: where questions are asked.
+        trace_url: address of a trace in another program, with `{trace_id}` in it.
+    """
+    site = Site(pool, Links(trace_url))
+    return [*(site.route(path, partial(page, site)) for path, page in PAGES.items()), site.files()]

@@ -1,0 +1,234 @@
+"""Numbers, times and names as pages show them; what is absent is a dash that says why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from markupsafe import Markup
+
+from ares_otel.server.story.wording import amount, clean, figure, seconds
+
+__all__ = [
+    "ACTIONS",
+    "FILTERS",
+    "REGIMES",
+    "absent",
+    "action",
+    "age",
+    "basis_points",
+    "change",
+    "copied",
+    "count",
+    "gain",
+    "lasting",
+    "market",
+    "moment",
+    "money",
+    "number",
+    "percent",
+    "regime",
+    "regime_class",
+    "rough",
+    "short",
+    "signed",
+    "tenth",
+    "times",
+    "unit",
+    "when",
+    "word",
+]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN = "not said by the bot"
+ACTIONS = {"buy": "▲", "sell": "▼", "sell_short": "▼", "close": "■", "hold": "·", "none": "·"}
+REGIMES = ("bull_trend", "bear_trend", "sideways", "high_volatility", "low_volatility", "breakout")
+"""Those that have a color of their own."""
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+HEAD, TAIL = 8, 6
+LONGEST_ID = 18
+SAME = 60.0
+CENTS = 1e5
+
+
+def absent(reason: str = UNKNOWN) -> Markup:
+    """Return the sign for what is not known, with the reason."""
+    return Markup(
+        '<span class="absent" title="{0}"><span aria-hidden="true">{1}</span><i class="vh">{0}</i></span>'
+    ).format(reason, DASH)
+
+
+def _or_absent(show: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a filter that shows what is absent as such; `reason` says why it can be."""
+
+    def shown(value: Any, *args: Any, reason: str = UNKNOWN, **more: Any) -> Any:
+        unknown = value is None or (isinstance(value, float) and not math.isfinite(value))
+        return absent(reason) if unknown else show(value, *args, **more)
+
+    return shown
+
+
+def signed(text: str, value: float) -> str:
+    """Return a number's text with its sign in front."""
+    return f"+{text}" if value > 0 else text.replace("-", MINUS)
+
+
+def money(value: float | Decimal, currency: str = "", *, sign: bool = False) -> Markup:
+    """Return a sum of money: cents below a hundred thousand, none above."""
+    text = f"{value:,.2f}" if abs(float(value)) < CENTS else f"{value:,.0f}"
+    text = signed(text, float(value)) if sign else text.replace("-", MINUS)
+    unit = Markup(' <span class="unit">{}</span>').format(currency) if currency else Markup()
+    return Markup("{}{}").format(text, unit)
+
+
+def gain(value: float | Decimal, currency: str = "") -> Markup:
+    """Return a gain or loss with its sign and color."""
+    size = float(value)
+    kind = "gain" if size > 0 else "loss" if size < 0 else "even"
+    return Markup('<span class="{}">{}</span>').format(kind, money(value, currency, sign=True))
+
+
+def percent(ratio: float, digits: int = 1, *, sign: bool = False) -> str:
+    """Return a ratio as percent."""
+    text = f"{ratio:.{digits}%}"
+    return signed(text, ratio).replace("%", " %") if sign else text.replace("-", MINUS).replace("%", " %")
+
+
+def change(ratio: float, digits: int = 2) -> Markup:
+    """Return a relative change with sign and color."""
+    kind = "gain" if ratio > 0 else "loss" if ratio < 0 else "even"
+    return Markup('<span class="{}">{}</span>').format(kind, percent(ratio, digits, sign=True))
+
+
+def basis_points(value: float) -> Markup:
+    """Return a cost in basis points; positive costs."""
+    kind = "loss" if value > 0 else "gain" if value < 0 else "even"
+    text = signed(f"{value:.1f}", value)
+    return Markup('<span class="{}">{} <span class="unit">bp</span></span>').format(kind, text)
+
+
+def count(value: int) -> str:
+    """Return a number of things."""
+    return f"{value:,}"
+
+
+def number(value: float | Decimal) -> str:
+    """Return a price or quantity."""
+    return amount(value).replace("-", MINUS)
+
+
+def rough(value: float | Decimal) -> str:
+    """Return a measured value with no more digits than it bears."""
+    return figure(value).replace("-", MINUS)
+
+
+def tenth(value: float) -> str:
+    """Return a number with one digit behind the point."""
+    return f"{value:,.1f}".replace("-", MINUS)
+
+
+def unit(value: float) -> str:
+    """Return a ratio from 0 to 1 with two digits, as models say it."""
+    return f"{value:.2f}".replace("-", MINUS)
+
+
+def lasting(value: float) -> str:
+    """Return a duration in seconds."""
+    return seconds(float(value))
+
+
+def word(value: object) -> str:
+    """Return a name of a vocabulary as words."""
+    return clean(value).replace("_", " ")
+
+
+def short(text: str) -> str:
+    """Return an id so that it fits a table and its both ends can be compared."""
+    return text if len(text) <= LONGEST_ID else f"{text[:HEAD]}…{text[-TAIL:]}"
+
+
+def copied(text: str, name: str = "id") -> Markup:
+    """Return an id, shortened, that is copied whole by a click."""
+    return Markup('<button type="button" class="copy" data-copy="{0}" title="{0} (a click copies it)">{1}'
+                  '<span class="vh"> copy the {2}</span></button>').format(text, short(text), name)  # fmt: skip
+
+
+def regime(name: str | None) -> Markup:
+    """Return a regime with its color."""
+    if not name:
+        return absent()
+    return Markup('<span class="regime"><svg width="8" height="8" aria-hidden="true"><rect width="8" height="8" rx="2" '
+                  'class="{}"/></svg>{}</span>').format(regime_class(name), word(name))  # fmt: skip
+
+
+def regime_class(name: str | None) -> str:
+    """Return the class that has a regime's color."""
+    return f"r-{name}" if name in REGIMES else "r-unknown"
+
+
+def action(name: str | None) -> Markup:
+    """Return an action or side with its sign."""
+    if not name:
+        return absent("the decision ended without an action")
+    kind = name if name in ACTIONS else "other"
+    return Markup('<span class="action a-{}"><span aria-hidden="true">{}</span> {}</span>').format(
+        kind, ACTIONS.get(name, "◆"), word(name)
+    )
+
+
+# --- times -------------------------------------------------------------------------------------------------------
+
+
+def moment(time: float | datetime) -> datetime:
+    """Return Unix ns as UTC."""
+    return time if isinstance(time, datetime) else EPOCH + timedelta(microseconds=int(time) // 1_000)
+
+
+def when(time: float | datetime, show: str = "second") -> Markup:
+    """Return a time that the reader's browser puts into the reader's zone; without scripts it is UTC."""
+    return _time(time, show, "")
+
+
+def market(time: float | datetime, show: str = "minute") -> Markup:
+    """Return a market time, marked as such."""
+    return _time(time, show, "market")
+
+
+def _time(time: float | datetime, show: str, kind: str) -> Markup:
+    at = moment(time)
+    pattern = {"day": "%Y-%m-%d", "minute": "%Y-%m-%d %H:%M", "clock": "%H:%M:%S"}.get(show, "%Y-%m-%d %H:%M:%S")
+    iso = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1_000:03d}Z"
+    title = f"{'market time ' if kind else ''}{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1_000:03d} UTC"
+    return Markup('<time datetime="{}" data-show="{}" class="{}" title="{}">{}</time>').format(
+        iso, show, kind, title, f"{at:{pattern}}"
+    )
+
+
+def times(wall: float | datetime, event: float | datetime | None) -> bool:
+    """Tell whether market time and wall time differ."""
+    return event is not None and abs((moment(wall) - moment(event)).total_seconds()) > SAME
+
+
+def age(wall: float | datetime) -> Markup:
+    """Return how long ago something was; the browser keeps it true."""
+    at = moment(wall)
+    past = max((datetime.now(UTC) - at).total_seconds(), 0.0)
+    iso = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1_000:03d}Z"
+    return Markup('<time datetime="{}" data-show="age" title="{}">{} ago</time>').format(
+        iso, f"{at:%Y-%m-%d %H:%M:%S} UTC", seconds(round(past)) if past >= 1 else "0 s"
+    )
+
+
+_KNOWN: dict[str, Callable[..., Any]] = {
+    "money": money, "gain": gain, "percent": percent, "change": change, "bp": basis_points, "count": count,
+    "number": number, "rough": rough, "ratio": unit, "tenth": tenth, "lasting": lasting, "word": word, "when": when,
+    "market": market, "age": age, "copied": copied, "short": short,
+}  # fmt: skip
+FILTERS: dict[str, Callable[..., Any]] = {name: _or_absent(show) for name, show in _KNOWN.items()}
+"""Filters of the templates; each takes `reason=` for what is absent."""
+FILTERS |= {"regime": regime, "action": action, "regime_class": regime_class, "clean": clean}

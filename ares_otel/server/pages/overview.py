@@ -1,0 +1,175 @@
+"""The first page: is it trading, is it earning, is anything wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ares_otel.portfolio.intervals import wilson
+from ares_otel.portfolio.statistic import Interval
+from ares_otel.server.pages.asked import asked
+from ares_otel.server.pages.decision import stretched
+from ares_otel.server.pages.decisions import replayed
+from ares_otel.server.pages.site import Site
+from ares_otel.server.query.console.decisions import DecisionRow, Filter, decisions
+from ares_otel.server.query.console.equity import Account, Curve, accounts, by_currency, curve, drawdowns, thinned
+from ares_otel.server.query.console.names import NS
+from ares_otel.server.query.console.overview import (
+    Breach,
+    Limit,
+    OpenOrder,
+    Pulse,
+    StrategyRow,
+    breaches,
+    limits,
+    open_orders,
+    pulse,
+    strategies,
+)
+from ares_otel.server.query.console.regimes import Lane, episodes, lanes
+from ares_otel.server.story.reader import Reader
+
+__all__ = ["LEVEL", "Money", "Overview", "overview", "overview_page", "overview_part", "share"]
+
+LEVEL: Final = 0.95
+NEWEST: Final = 12
+SPARK: Final = 60
+DAY_HOURS: Final = 24
+LATE: Final = 10.0
+STALE: Final = 60.0
+CLOSE: Final = 0.8
+PERIODS: Final = (("30", "30 days"), ("365", "year"), ("", "all"))
+
+
+class Money(msgspec.Struct, frozen=True):
+    """Equity as a tile and as a chart."""
+
+    curve: Curve
+    change: float | None
+    spark: Sequence[float]
+    depth: float
+    deepest: float
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows."""
+
+    pulse: Pulse
+    state: str
+    money: Money | None
+    currencies: Sequence[str]
+    rows: Sequence[tuple[StrategyRow, Account | None, Interval | None]]
+    drawdown: Limit | None
+    limits: Sequence[Limit]
+    breaches: Sequence[Breach]
+    orders: Sequence[OpenOrder]
+    decisions: Sequence[DecisionRow]
+    chart: Mapping[str, Any] | None
+    lane: Lane | None
+
+
+async def overview_page(site: Site, request: Request) -> Response:
+    """Show the overview."""
+    question = asked(request.query_params.multi_items())
+    days = request.query_params.get("days", "")
+    chosen = question.one("strategy")
+    shown = await site.pool.ask(lambda reader: overview(reader, chosen, int(days) if days in {"30", "365"} else None))
+    return site.page("overview.html", _context(shown) | {"days": days, "periods": PERIODS, "chosen": chosen})
+
+
+async def overview_part(site: Site, request: Request) -> Response:
+    """Return what of the overview changes while it is open."""
+    part = request.path_params["part"]
+    template = {"tiles": "tiles.html", "desk": "desk.html"}.get(part, "tiles.html")
+    shown = await site.pool.ask(lambda reader: overview(reader, None, None))
+    return site.page(template, _context(shown))
+
+
+def _context(shown: Overview) -> dict[str, Any]:
+    return {"at": "/", "title": "Overview", "asked": "", "shown": shown, "replayed": replayed(shown.decisions)}
+
+
+def share(hits: int, n: int) -> Interval | None:
+    """Return the interval of a share, None without observations."""
+    return wilson(hits, n, LEVEL) if n else None
+
+
+def overview(reader: Reader, strategy: str | None, days: int | None) -> Overview:
+    """Return what the overview shows, of all strategies or one; `days` of market time before the newest."""
+    groups = by_currency(accounts(reader))
+    every = next(iter(groups.values()), [])
+    chosen = [account for account in every if strategy in {None, account.strategy}] or every
+    limited = limits(reader)
+    found = pulse(reader)
+    lane = _lane(reader, chosen)
+    money, chart = _money(reader, chosen, days, lane, _drawdown(limited, strategy) if strategy else None)
+    own = {account.strategy: account for account in every}
+    return Overview(
+        pulse=found,
+        state=_state(found),
+        money=money,
+        currencies=list(groups),
+        rows=[(row, own.get(row.strategy), share(row.wins, row.trades)) for row in strategies(reader)],
+        drawdown=_drawdown(limited, strategy),
+        limits=limited[:NEWEST],
+        breaches=breaches(reader),
+        orders=open_orders(reader),
+        decisions=decisions(reader, Filter(), NEWEST).rows,
+        chart=chart,
+        lane=lane,
+    )
+
+
+def _state(found: Pulse) -> str:
+    """Return whether decisions come as usual, by the server's clock."""
+    if found.last is None or found.usual is None:
+        return "unknown"
+    quiet = (time.time_ns() - found.last) / NS
+    return "late" if quiet > max(LATE * found.usual, STALE) else "well"
+
+
+def _drawdown(found: Sequence[Limit], strategy: str | None) -> Limit | None:
+    return next(
+        (limit for limit in found if "drawdown" in (limit.check or "") and strategy in {None, limit.strategy}), None
+    )
+
+
+def _lane(reader: Reader, chosen: Sequence[Account]) -> Lane | None:
+    wanted = {account.strategy for account in chosen}
+    return next((lane for lane in lanes(reader) if lane.strategy in wanted), None)
+
+
+def _money(
+    reader: Reader, chosen: Sequence[Account], days: int | None, lane: Lane | None, limit: Limit | None
+) -> tuple[Money | None, Mapping[str, Any] | None]:
+    whole = curve(chosen)
+    if whole is None:
+        return None, None
+    depths = drawdowns(whole.values)
+    begin = 0
+    if days is not None:
+        edge = whole.hours[-1] - days * DAY_HOURS
+        begin = next(place for place, hour in enumerate(whole.hours) if hour >= edge)
+    hours, values, depth = whole.hours[begin:], whole.values[begin:], depths[begin:]
+    past = Account(None, 0, whole.currency, whole.hours, whole.values).before(DAY_HOURS)
+    money = Money(
+        curve=whole,
+        change=None if past is None else whole.values[-1] - past,
+        spark=whole.values[-SPARK:],
+        depth=-depth[-1],
+        deepest=-min(depth),
+    )
+    start, end = hours[0] * 3_600 * NS, (hours[-1] + 1) * 3_600 * NS
+    runs = episodes(reader, lane.strategy_id, lane.symbol_id, start, end) if lane else ()
+    return money, {
+        "equity": thinned(hours, values),
+        "drawdown": thinned(hours, depth),
+        "currency": whole.currency,
+        "limit": limit.limit if limit is not None else None,
+        "regimes": [[run.started // NS, run.ended // NS, run.regime] for run in stretched(runs, end)],
+    }

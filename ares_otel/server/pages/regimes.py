@@ -1,0 +1,87 @@
+"""Regimes: over the price, how long, what followed, and what was earned in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ares_otel.portfolio.statistic import Interval
+from ares_otel.server.pages.asked import asked
+from ares_otel.server.pages.decision import stretched
+from ares_otel.server.pages.formats import REGIMES
+from ares_otel.server.pages.overview import share
+from ares_otel.server.pages.site import Missing, Site
+from ares_otel.server.query.console.bars import Bars
+from ares_otel.server.query.console.earned import Earned, earned
+from ares_otel.server.query.console.models import results_by_regime
+from ares_otel.server.query.console.names import NS
+from ares_otel.server.query.console.regimes import Dwell, Episode, Lane, dwell, episodes, lanes, transitions
+from ares_otel.server.story.reader import Reader
+
+__all__ = ["Regimes", "regimes_page"]
+
+BARS: Final = 3_000
+
+
+class Regimes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows of one strategy and symbol."""
+
+    lane: Lane
+    lanes: Sequence[Lane]
+    runs: Sequence[Episode]
+    chart: Mapping[str, Any] | None
+    dwell: Sequence[Dwell]
+    names: Sequence[str]
+    matrix: Mapping[str, Mapping[str, int]]
+    hits: Sequence[tuple[str, int, int, Interval]]
+    earned: Sequence[tuple[Earned, Interval | None]]
+
+
+async def regimes_page(site: Site, request: Request) -> Response:
+    """Show the regimes of a strategy and symbol, of the busiest one when none is named."""
+    question = asked(request.query_params.multi_items())
+    shown = await site.pool.ask(lambda reader: _shown(reader, question.one("strategy"), question.one("symbol")))
+    return site.page("regimes.html", {"at": "/regimes", "title": "Regimes", "asked": "", "shown": shown})
+
+
+def _shown(reader: Reader, strategy: str | None, symbol: str | None) -> Regimes | None:
+    known = lanes(reader)
+    if not known:
+        return None
+    lane = next((each for each in known if strategy in {None, each.strategy} and symbol in {None, each.symbol}), None)
+    if lane is None:
+        raise Missing(f"No regime of {strategy or 'any strategy'} and {symbol or 'any symbol'} is stored.")
+    bars = Bars(reader).between(lane.symbol_id, lane.started, lane.ended + NS, BARS)
+    start = bars[0].time if bars else lane.started
+    runs = episodes(reader, lane.strategy_id, lane.symbol_id, start, lane.ended)
+    matrix = transitions(runs)
+    present = {run.regime for run in runs}
+    hits = [
+        (regime, judged, right, sure)
+        for regime, (judged, right) in results_by_regime(reader).items()
+        if regime and (sure := share(right, judged))
+    ]
+    return Regimes(
+        lane=lane,
+        lanes=known,
+        runs=runs,
+        chart=_chart(bars, runs) if bars else None,
+        dwell=dwell(runs),
+        names=[name for name in (*REGIMES, "unknown") if name in present],
+        matrix=matrix,
+        hits=hits,
+        earned=[(each, share(each.wins, each.trades)) for each in earned(reader, lane)],
+    )
+
+
+def _chart(bars: Sequence[Any], runs: Sequence[Episode]) -> Mapping[str, Any]:
+    shown = stretched(runs, bars[-1].time)
+    return {
+        "bars": [[bar.time // NS, bar.open, bar.high, bar.low, bar.close] for bar in bars],
+        "regimes": [[run.started // NS, run.ended // NS, run.regime] for run in shown],
+        "shaded": True,
+    }

@@ -1,0 +1,1 @@
+"""What the pages ask: bounded questions, each answered from an index or a roll-up."""

@@ -1,0 +1,242 @@
+"""Lists of decisions, newest first: a bounded number of rows is looked at for one page."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+
+from ares_otel.server.query.console.bars import Bars
+from ares_otel.server.query.console.names import NS, first, last, ns, numbers, words
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.ids import decision_id
+from ares_otel.server.story.reader import Reader
+
+__all__ = ["Bound", "DecisionRow", "Filter", "OrderBrief", "Page", "decisions", "neighbors", "newest"]
+
+PAGE: Final = 50
+SCANNED: Final = 200_000
+"""Rows that are looked at for one page of a filter without an index."""
+
+SENT_WITHIN: Final = 60 * NS
+"""An order is looked for so long after its decision began."""
+
+MOVED: Final = 2_000_000
+"""A row id may be so many ns away from the time of its decision: ids of one moment are moved apart."""
+
+LATER: Final = 5
+RELATIONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+}
+OWN: Final = {name: t.decision.c[name] for name in ("strategy", "symbol", "venue", "action", "regime")}
+OF_ORDER: Final = {name: t.orders.c[name] for name in ("status", "side")}
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A comparison with a number."""
+
+    relation: str
+    value: float
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """What decisions have to be; each name may have several values, of which one has to be true.
+
+    Attributes:
+        names: values by field: strategy, symbol, venue, action, regime, status, side, model.
+        bounds: comparisons by field: confidence, agreement.
+        has: what they must have: order, fill, rejected, error.
+        start: earliest time, Unix ns.
+        end: latest time, Unix ns.
+        cursor: row id before which the page begins.
+    """
+
+    names: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    bounds: Mapping[str, Bound] = msgspec.field(default_factory=dict)
+    has: tuple[str, ...] = ()
+    start: int | None = None
+    end: int | None = None
+    cursor: int | None = None
+
+
+class OrderBrief(msgspec.Struct, frozen=True):
+    """An order of a decision."""
+
+    client_id: str
+    status: str | None
+    quantity: float | None
+    filled: float | None
+
+
+class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision of a list; times in Unix ns, `later` the relative change five bars later."""
+
+    id: int
+    decision_id: str
+    time: int
+    event_time: int | None
+    strategy: str | None
+    symbol: str | None
+    venue: str | None
+    price: float | None
+    regime: str | None
+    action: str | None
+    confidence: float | None
+    error: bool
+    orders: tuple[OrderBrief, ...]
+    later: float | None
+    later_reason: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Decisions; `cursor` begins the next page, None at the end; `searched_to` is the time that was reached."""
+
+    rows: Sequence[DecisionRow]
+    cursor: int | None = None
+    searched_to: int | None = None
+
+
+def decisions(reader: Reader, wanted: Filter, limit: int = PAGE) -> Page:
+    """Return a page of decisions, newest first."""
+    conditions = _conditions(reader, wanted)
+    if conditions is None:
+        return Page(())
+    if "symbol" in wanted.names or not conditions:
+        return _page(reader, _select(wanted).where(*conditions), limit, None)
+    inner = _select(wanted).limit(SCANNED).subquery()
+    low, looked_at = reader.db.execute(select(func.min(inner.c.id), func.count(inner.c.id))).one()
+    query = _select(wanted).where(*conditions)
+    if looked_at < SCANNED:
+        return _page(reader, query, limit, None)
+    return _page(reader, query.where(t.decision.c.id >= low), limit, int(low))
+
+
+def _page(reader: Reader, query: Any, limit: int, edge: int | None) -> Page:
+    found = list(reader.db.execute(query.limit(limit + 1)))
+    rows = _told(reader, found[:limit])
+    if len(found) > limit:
+        return Page(rows, int(found[limit - 1].id), None)
+    return Page(rows, edge, None if edge is None else ns(edge))
+
+
+def _select(wanted: Filter) -> Any:
+    query = select(t.decision).order_by(t.decision.c.id.desc())
+    if wanted.cursor is not None:
+        query = query.where(t.decision.c.id < wanted.cursor)
+    if wanted.start is not None:
+        query = query.where(t.decision.c.id >= first(wanted.start))
+    if wanted.end is not None:
+        query = query.where(t.decision.c.id <= last(wanted.end))
+    return query
+
+
+def _conditions(reader: Reader, wanted: Filter) -> list[ColumnElement[bool]] | None:
+    """Return the conditions, None if a name is not known at all."""
+    made: list[ColumnElement[bool]] = []
+    for field, values in wanted.names.items():
+        chosen = numbers(reader, field, values)
+        if not chosen:
+            return None
+        if field in OWN:
+            made.append(OWN[field].in_(chosen))
+        elif field in OF_ORDER:
+            made.append(_order_with(OF_ORDER[field].in_(chosen)))
+        else:
+            made.append(exists().where(t.vote.c.decision == t.decision.c.id, t.vote.c.model.in_(chosen)))
+    made += (RELATIONS[bound.relation](t.decision.c[field], bound.value) for field, bound in wanted.bounds.items())
+    made += (_has(each) for each in wanted.has)
+    return made
+
+
+def _has(what: str) -> ColumnElement[bool]:
+    if what == "rejected":
+        return t.decision.c.rejected > 0
+    if what == "error":
+        return t.decision.c.error == 1
+    return _order_with(t.orders.c.cum_quantity > 0 if what == "fill" else t.orders.c.id > 0)
+
+
+def _order_with(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    near = t.orders.c.id.between(t.decision.c.id, t.decision.c.id + SENT_WITHIN)
+    return exists().where(near, t.orders.c.decision == t.decision.c.id, condition)
+
+
+def _told(reader: Reader, found: Sequence[Any]) -> list[DecisionRow]:
+    """Return stored rows as they are told, with their orders and what came later."""
+    orders = _orders(reader, found)
+    fields = ("strategy", "symbol", "venue", "action", "regime")
+    name = words(
+        reader,
+        [
+            *(getattr(row, field) for row in found for field in fields),
+            *(order.status for each in orders.values() for order in each),
+        ],
+    )
+    bars = Bars(reader)
+    told = []
+    for row in found:
+        later, reason = bars.later(row.symbol, row.venue, row.event_time or ns(row.id), row.price, LATER)
+        told.append(
+            DecisionRow(
+                **{field: name.get(getattr(row, field)) for field in fields},
+                id=row.id,
+                decision_id=row.decision_id or decision_id(row.trace, row.span),
+                time=ns(row.id),
+                event_time=row.event_time,
+                price=row.price,
+                confidence=row.confidence,
+                error=bool(row.error),
+                orders=tuple(
+                    OrderBrief(order.client_id, name.get(order.status), order.quantity, order.cum_quantity)
+                    for order in orders.get(row.id, ())
+                ),
+                later=later,
+                later_reason=reason,
+            )
+        )
+    return told
+
+
+def _orders(reader: Reader, found: Sequence[Any]) -> dict[int, list[Any]]:
+    """Return the orders of decisions; those of one page are looked up by the time at which they can have been sent."""
+    if not found:
+        return {}
+    near = [and_(t.orders.c.id.between(row.id, row.id + SENT_WITHIN), t.orders.c.decision == row.id) for row in found]
+    order = t.orders.c
+    query = select(order.decision, order.client_id, order.status, order.quantity, order.cum_quantity).where(or_(*near))
+    told: dict[int, list[Any]] = {}
+    for row in reader.db.execute(query.order_by(order.id)):
+        told.setdefault(int(row.decision), []).append(row)
+    return told
+
+
+def newest(reader: Reader) -> int | None:
+    """Return the time of the newest decision, Unix ns."""
+    found = reader.db.execute(select(func.max(t.decision.c.id))).scalar()
+    return None if found is None else ns(int(found))
+
+
+def neighbors(reader: Reader, trace: str, span: str, start: int) -> tuple[str | None, str | None]:
+    """Return the ids of the decisions before and after one, of the same strategy and symbol; `start` in Unix ns."""
+    column = t.decision.c
+    condition = (column.trace == bytes.fromhex(trace), column.span == bytes.fromhex(span))
+    near = column.id.between(start - MOVED, start + MOVED)
+    here = reader.db.execute(select(column.id, column.strategy, column.symbol).where(near, *condition)).first()
+    if here is None:
+        return None, None
+    same = (column.strategy.is_not_distinct_from(here.strategy), column.symbol.is_not_distinct_from(here.symbol))
+    query = select(column.trace, column.span, column.decision_id).where(*same).limit(1)
+    before = reader.db.execute(query.where(column.id < here.id).order_by(column.id.desc())).first()
+    after = reader.db.execute(query.where(column.id > here.id).order_by(column.id)).first()
+    return _id(before), _id(after)
+
+
+def _id(row: Any) -> str | None:
+    return None if row is None else str(row.decision_id or decision_id(row.trace, row.span))

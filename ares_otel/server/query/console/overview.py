@@ -1,0 +1,261 @@
+"""Is it trading? Is it earning? Is anything wrong?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import func, select
+
+from ares_otel.orders.states import DONE
+from ares_otel.server.query.console.names import NS, known, ns, words
+from ares_otel.server.store import schema as t
+from ares_otel.server.story.reader import Reader
+
+__all__ = [
+    "Breach",
+    "Limit",
+    "OpenOrder",
+    "Pulse",
+    "StrategyRow",
+    "breaches",
+    "limits",
+    "open_orders",
+    "pulse",
+    "strategies",
+]
+
+SAMPLE: Final = 60
+LOOKED_AT: Final = 20_000
+SHOWN: Final = 12
+DAY: Final = 86_400 * NS
+HOURS: Final = 24
+RECENT: Final = 2_000
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """Whether decisions come: times in Unix ns, seconds; None where it cannot be said.
+
+    Attributes:
+        last: time of the newest decision.
+        usual: median time between the newest decisions.
+        day: decisions of the last 24 hours before the newest one.
+        failed: of the newest 2,000 decisions, those that failed.
+        looked_at: how many decisions that is.
+        arrived: when the newest span came in.
+        delay: how long after its beginning the newest decision came in, at most.
+    """
+
+    last: int | None
+    usual: float | None
+    day: int
+    failed: int
+    looked_at: int
+    arrived: int | None
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The newest state of a limit; `used` is value / limit."""
+
+    strategy: str | None
+    check: str | None
+    value: float | None
+    limit: float | None
+    outcome: str | None
+    time: int
+    used: float | None
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A check that did not pass."""
+
+    time: int
+    strategy: str | None
+    symbol: str | None
+    check: str | None
+    value: float | None
+    limit: float | None
+    outcome: str | None
+    trace: str
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that can still be filled."""
+
+    time: int
+    client_id: str
+    strategy: str | None
+    symbol: str | None
+    side: str | None
+    type: str | None
+    quantity: float | None
+    price: float | None
+    filled: float | None
+    status: str | None
+
+
+class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy did and has; sums of money in one currency each, None where the bot reports none."""
+
+    strategy: str | None
+    decisions: int
+    by_action: Mapping[str, int]
+    last_action: str | None
+    last_symbol: str | None
+    last_time: int | None
+    last_id: int | None
+    currency: str | None
+    realized: float | None
+    unrealized: float | None
+    gross: float | None
+    net: float | None
+    trades: int
+    wins: int
+
+
+def pulse(reader: Reader) -> Pulse:
+    """Return whether decisions come."""
+    row = t.decision.c
+    ids = [int(found) for (found,) in reader.db.execute(select(row.id).order_by(row.id.desc()).limit(SAMPLE))]
+    gaps = sorted((new - old) / NS for new, old in pairwise(ids))
+    recent = select(row.error).order_by(row.id.desc()).limit(RECENT).subquery()
+    looked_at, failed = reader.db.execute(select(func.count(), func.sum(recent.c.error)).select_from(recent)).one()
+    arrived = reader.db.execute(select(func.max(t.segment.c.id))).scalar()
+    last = ns(ids[0]) if ids else None
+    return Pulse(
+        last=last,
+        usual=gaps[len(gaps) // 2] if gaps else None,
+        day=0 if last is None else sum(_by_action(reader, last).get(0, {}).values()),
+        failed=int(failed or 0),
+        looked_at=int(looked_at),
+        arrived=None if arrived is None else int(arrived) * 1_000,
+    )
+
+
+def _by_action(reader: Reader, last: int) -> dict[int, dict[int, int]]:
+    """Return decisions of the last day by strategy (under 0 of all of them) and action."""
+    row = t.hourly.c
+    hour = last // (NS * 3_600)
+    query = select(row.strategy, row.action, func.sum(row.n)).where(row.hour > hour - HOURS)
+    counts: dict[int, dict[int, int]] = {}
+    for strategy, action, number in reader.db.execute(query.group_by(row.strategy, row.action)):
+        for key in {0, int(strategy)}:
+            of = counts.setdefault(key, {})
+            of[int(action)] = of.get(int(action), 0) + int(number)
+    return counts
+
+
+def strategies(reader: Reader) -> Sequence[StrategyRow]:
+    """Return the strategies by name."""
+    last = reader.db.execute(select(func.max(t.decision.c.id))).scalar()
+    counts = {} if last is None else _by_action(reader, int(last))
+    money = _money(reader)
+    trades = _trades(reader)
+    told = []
+    for number, name in known(reader, "strategy"):
+        newest = _newest(reader, number)
+        by_action = counts.get(number, {})
+        word = words(reader, [*by_action, *(newest[1:3] if newest else ())])
+        told.append(
+            StrategyRow(
+                strategy=name,
+                decisions=sum(by_action.values()),
+                by_action={word.get(action, "none"): n for action, n in by_action.items()},
+                last_action=word.get(newest[1]) if newest else None,
+                last_symbol=word.get(newest[2]) if newest else None,
+                last_time=ns(newest[0]) if newest else None,
+                last_id=newest[0] if newest else None,
+                trades=trades.get(number, (0, 0))[0],
+                wins=trades.get(number, (0, 0))[1],
+                **money.get(number, dict.fromkeys(("currency", "realized", "unrealized", "gross", "net"))),
+            )
+        )
+    return told
+
+
+def _newest(reader: Reader, strategy: int) -> tuple[int, int, int] | None:
+    row = t.decision.c
+    inner = select(row.id, row.action, row.symbol, row.strategy).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
+    query = select(inner.c.id, inner.c.action, inner.c.symbol).where(inner.c.strategy == strategy)
+    found = reader.db.execute(query.order_by(inner.c.id.desc()).limit(1)).first()
+    return None if found is None else (int(found[0]), found[1], found[2])
+
+
+def _money(reader: Reader) -> dict[int, dict[str, Any]]:
+    """Return PnL and exposure by strategy; a strategy with positions in two currencies has no sum."""
+    row = t.position_now.c
+    query = select(
+        row.strategy, func.min(row.currency), func.max(row.currency), func.sum(row.realized), func.sum(row.unrealized),
+        func.sum(func.abs(row.notional)), func.sum(row.notional),
+    ).group_by(row.strategy)  # fmt: skip
+    found = {}
+    for strategy, low, high, realized, unrealized, gross, net in reader.db.execute(query):
+        if low == high:
+            word = words(reader, [low]).get(low)
+            found[int(strategy)] = {
+                "currency": word, "realized": realized, "unrealized": unrealized, "gross": gross, "net": net
+            }  # fmt: skip
+    return found
+
+
+def _trades(reader: Reader) -> dict[int, tuple[int, int]]:
+    """Return closed trades and those that won among the newest ones, by strategy."""
+    row = t.trade.c
+    inner = select(row.strategy, row.pnl).order_by(row.id.desc()).limit(LOOKED_AT)
+    counts: dict[int, tuple[int, int]] = {}
+    for strategy, pnl in reader.db.execute(inner):
+        n, wins = counts.get(strategy or 0, (0, 0))
+        counts[strategy or 0] = (n + 1, wins + (float(pnl) > 0))
+    return counts
+
+
+def limits(reader: Reader) -> Sequence[Limit]:
+    """Return the newest state of each limit, the most used first."""
+    row = t.limit_now.c
+    query = select(row.strategy, row.check, row.value, row.limit_value, row.outcome, row.id).limit(200)
+    found = list(reader.db.execute(query))
+    name = words(reader, [number for each in found for number in (each.strategy, each.check, each.outcome)])
+    told = [
+        Limit(
+            name.get(each.strategy), name.get(each.check), each.value, each.limit_value, name.get(each.outcome),
+            ns(each.id), abs(each.value) / each.limit_value if each.limit_value and each.value is not None else None,
+        )
+        for each in found
+    ]  # fmt: skip
+    return sorted(told, key=lambda limit: -(limit.used if limit.used is not None else -1.0))
+
+
+def breaches(reader: Reader, limit: int = SHOWN) -> Sequence[Breach]:
+    """Return the newest checks that did not pass."""
+    row = t.breach.c
+    found = list(reader.db.execute(select(t.breach).order_by(row.id.desc()).limit(limit)))
+    fields = ("strategy", "symbol", "check", "outcome")
+    name = words(reader, [getattr(each, field) for each in found for field in fields])
+    return [
+        Breach(
+            ns(each.id), name.get(each.strategy), name.get(each.symbol), name.get(each.check), each.value,
+            each.limit_value, name.get(each.outcome), each.trace.hex() if each.trace else "",
+        )
+        for each in found
+    ]  # fmt: skip
+
+
+def open_orders(reader: Reader, limit: int = SHOWN) -> Sequence[OpenOrder]:
+    """Return orders that can still be filled, among the newest ones."""
+    row = t.orders.c
+    ended = select(t.name.c.id).where(t.name.c.kind == "status", t.name.c.value.in_([str(status) for status in DONE]))
+    inner = select(t.orders).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
+    column = inner.c
+    still = column.status.is_(None) | column.status.not_in(ended)
+    found = list(reader.db.execute(select(inner).where(still).order_by(column.id.desc()).limit(limit)))
+    fields = ("strategy", "symbol", "side", "type", "status")
+    name = words(reader, [getattr(each, field) for each in found for field in fields])
+    return [
+        OpenOrder(
+            ns(each.id), each.client_id, name.get(each.strategy), name.get(each.symbol), name.get(each.side),
+            name.get(each.type), each.quantity, each.price, each.cum_quantity, name.get(each.status),
+        )
+        for each in found
+    ]  # fmt: skip

@@ -1,0 +1,173 @@
+"""What tests of the pages share: a history to look at, names that would like to be scripts, and pages taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from html.parser import HTMLParser
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from spans import START, Bot, event, span
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.semconv.model import Attribute
+
+__all__ = ["DAYS", "HOSTILE", "Taken", "history", "renamed"]
+
+DAY = 86_400 * 1_000_000_000
+DAYS = 60
+MARKET = 1_173_052_800 * 1_000_000_000
+HOSTILE = "<script>alert(1)</script>\"'&"
+REGIMES = ("bull_trend", "sideways", "high_volatility")
+MEMBERS = ("forest", "boosting", "logistic")
+VOID = frozenset({"meta", "link", "input", "br", "img", "hr"})
+
+
+def history(days: int = DAYS) -> Iterator[list[Span]]:
+    """Yield the spans of a history, a request for each day of the market."""
+    bot = Bot()
+    for day in range(days):
+        statuses = ("rejected",) if day % 10 == 9 else ("new", "partially_filled", "filled")
+        whole = bot.decision(order=day % 3 == 0, statuses=statuses)
+        market, regime = MARKET + day * DAY, REGIMES[day // 5 % len(REGIMES)]
+        price = 1_400.0 + day % 7
+        for each in whole.all:
+            _set(each.attributes, {a.EVENT_TIME.key: market, a.REGIME.key: regime})
+            for said in each.events:
+                _set(said.attributes, {a.EVENT_TIME.key: market, a.REGIME.key: regime, a.MARKET_CLOSE.key: price})
+        at = START + day * 250_000_000 + 200_000_000
+        yield [*whole.all, *_account(at, market, 10_000.0 + 10 * (day % 9)), *_truth(at, whole.ids.correlation, regime)]
+
+
+def _account(at: int, market: int, value: float) -> Iterator[Span]:
+    facts: dict[Attribute, Any] = {a.STRATEGY: "swing", a.CURRENCY: "USD", a.EVENT_TIME: market}
+    yield span(s.EQUITY, {**facts, a.EQUITY: value, a.CASH: value - 500}, trace=_id(at, 16), own=_id(at, 8), start=at)
+    held: dict[Attribute, Any] = {
+        a.SYMBOL: "SP500",
+        a.POSITION_QUANTITY: 2.0,
+        a.POSITION_NOTIONAL: 2_800.0,
+        a.REALIZED_PNL: -12.5,
+    }
+    held |= {a.UNREALIZED_PNL: 3.25, a.MARK_PRICE: 1_400.0, a.POSITION_AVG_PRICE: 1_398.4}
+    yield span(s.POSITION, {**facts, **held}, trace=_id(at + 1, 16), own=_id(at + 1, 8), start=at)
+    model = {
+        a.MODEL_NAME: "forest",
+        a.MODEL_VERSION: "7",
+        a.MODEL_TRAINED: market,
+        a.MODEL_ROWS: 500,
+        a.FEATURE_COUNT: 2,
+    }
+    yield span(s.MODEL_INFO, model, trace=_id(at + 2, 16), own=_id(at + 2, 8), start=at)
+    weights: dict[Attribute, Any] = {
+        a.MODEL_NAME: "forest",
+        a.FEATURE_IMPORTANCE: {"rsi": 0.7, "gap": 0.3},
+        a.IMPORTANCE_METHOD: "own",
+    }
+    yield span(s.IMPORTANCE, weights, trace=_id(at + 3, 16), own=_id(at + 3, 8), start=at)
+
+
+def _truth(at: int, key: str, regime: str) -> Iterator[Span]:
+    for place, result in enumerate(("correct", "wrong", "correct")):
+        facts: dict[Attribute, Any] = {
+            a.MODEL_NAME: ("forest", "boosting", "logistic")[place],
+            a.MODEL_KEY: key,
+            a.RESULT: result,
+        }
+        facts |= {a.REGIME: regime, a.REALIZED_RETURN: 0.012}
+        own = at + 10 + place
+        yield span(s.OUTCOME, facts, trace=_id(own, 16), own=_id(own, 8), start=own)
+
+
+def _id(number: int, size: int) -> bytes:
+    return number.to_bytes(8, "big").rjust(size, b"\1")
+
+
+def _set(attributes: Any, facts: Mapping[str, Any]) -> None:
+    """Set attributes that are there."""
+    for pair in attributes:
+        given = facts.get(pair.key)
+        if isinstance(given, str):
+            pair.value.string_value = given
+        elif isinstance(given, float):
+            pair.value.double_value = given
+        elif isinstance(given, int):
+            pair.value.int_value = given
+
+
+def renamed(requests: Iterable[list[Span]], word: str = HOSTILE) -> Iterator[list[Span]]:
+    """Yield requests in which every free name and text is hostile."""
+    keys = [a.STRATEGY, a.SYMBOL, a.VENUE, a.MODEL_NAME, a.REASON, a.REJECT_TEXT, a.CHECK, a.STEP, a.MODEL_VERSION]
+    keys += [a.CHANNEL, a.CURRENCY, a.FEE_CURRENCY, a.TIMEFRAME, a.COMPONENT, a.IMPORTANCE_METHOD]
+    facts = dict.fromkeys((key.key for key in keys), word)
+    for spans in requests:
+        for each in spans:
+            _set(each.attributes, facts)
+            for pair in each.attributes:
+                if pair.key == a.CLIENT_ID.key:
+                    pair.value.string_value = f"{word}/{pair.value.string_value}"
+            for said in each.events:
+                _set(said.attributes, facts)
+            if each.name == s.DECISION.name:
+                each.status.code, each.status.message = Status.STATUS_CODE_ERROR, word
+                failed = {a.EXCEPTION_TYPE: word, a.EXCEPTION_MESSAGE: word}
+                each.events.append(event(s.EXCEPTION, each.start_time_unix_nano, failed))
+        yield spans
+
+
+class Taken(HTMLParser):
+    """A page taken apart: tags, links, text, what is announced of what is absent.
+
+    Attributes:
+        unclosed: tags that were never closed, or closed where they were not open.
+        inline: scripts and styles that stand in the page, which the content security policy forbids.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.unclosed: list[str] = []
+        self.inline: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        self.unclosed += self._open
+
+    @property
+    def text(self) -> str:
+        """All text, with single spaces."""
+        return " ".join(" ".join(self.texts).split())
+
+    def having(self, name: str) -> list[str]:
+        """Return the values of an attribute."""
+        return [facts[name] for _, facts in self.tags if name in facts]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember a tag."""
+        facts = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, facts))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "a" and "href" in facts:
+            self.links.append(facts["href"])
+        if (tag == "script" and "src" not in facts) or tag == "style":
+            self.inline.append(tag)
+        self.inline += (name for name in facts if name == "style" or name.startswith("on"))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember a tag without content."""
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        self.inline += (name for name, _ in attrs if name == "style" or name.startswith("on"))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close a tag."""
+        if self._open and self._open[-1] == tag:
+            self._open.pop()
+        else:
+            self.unclosed.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        """Remember text."""
+        self.texts.append(data)

@@ -1,0 +1,319 @@
+"""The console as HTML: every page with a history, without anything, and with names that would like to be scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from pages_kit import DAYS, HOSTILE, Taken, history, renamed
+from server_kit import Reply, fresh, rows, send, store_all
+
+from ares_otel.server.http.serve import EmbeddedServer
+
+PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
+PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions")
+MOST = 250
+ORDERED = "SELECT hex(trace) FROM decision WHERE id IN (SELECT decision FROM orders WHERE id % 2 >= 0) AND rejected = 0"
+
+
+class Site:
+    """A server with its pages."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+
+    def get(self, path: str, **headers: str) -> Reply:
+        """Return the answer to a request."""
+        return send(self.server.url, None, path=path, method="GET", content_type=None, **headers)
+
+    def page(self, path: str, status: int = 200) -> Taken:
+        """Return a page taken apart."""
+        reply = self.get(path)
+        assert reply.status == status, (path, reply.status, reply.body[:400])
+        return Taken(reply.body.decode())
+
+    def decision(self, table: str = "decision") -> str:
+        """Return the trace id of the newest decision; of the newest one with an order from the table `orders`."""
+        query = {"decision": "SELECT hex(trace) FROM decision", "orders": ORDERED}[table]
+        return str(rows(self.server.database, query + " ORDER BY id DESC LIMIT 1")[0][0]).lower()
+
+
+def _site(directory: Path, requests: Iterator[list[Span]] | None) -> Iterator[Site]:
+    database = fresh(directory)
+    if requests is not None:
+        store_all(database, *([spans] for spans in requests))
+    with EmbeddedServer(database) as server:
+        yield Site(server)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with a history."""
+    yield from _site(tmp_path_factory.mktemp("full"), history())
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server to which nothing was sent."""
+    yield from _site(tmp_path_factory.mktemp("empty"), None)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server whose every name would like to be a script."""
+    yield from _site(tmp_path_factory.mktemp("hostile"), renamed(history(30)))
+
+
+def crawl(site: Site) -> dict[str, Taken]:
+    """Return all pages that links lead to, at most `MOST`."""
+    pages: dict[str, Taken] = {}
+    waiting = [*PATHS]
+    while waiting and len(pages) < MOST:
+        path = waiting.pop(0)
+        if path in pages:
+            continue
+        reply = site.get(path)
+        if reply.status == 303:
+            waiting.insert(0, reply.headers["location"])
+            continue
+        assert reply.status == 200, (path, reply.status, reply.body[-600:])
+        if not reply.headers["content-type"].startswith("text/html"):
+            continue
+        pages[path] = Taken(reply.body.decode())
+        waiting += [link for link in pages[path].links if link.startswith("/") and link not in pages]
+    return pages
+
+
+@pytest.mark.parametrize("name", ["site", "hostile"])
+def test_all_that_is_linked_is_there(name: str, request: pytest.FixtureRequest) -> None:
+    """Whatever the names are, each link answers, and each page is well-formed and holds no script or style."""
+    pages = crawl(request.getfixturevalue(name))
+
+    assert len(pages) > 40
+    assert {path: page.unclosed for path, page in pages.items() if page.unclosed} == {}
+    assert {path: page.inline for path, page in pages.items() if page.inline} == {}
+
+
+def test_hostile_names_are_text(hostile: Site) -> None:
+    """A name that looks like a script is shown as it is, and is nowhere part of the page's own language."""
+    for path in (*PAGES, f"/decisions/{hostile.decision()}", f"/models/{quote(HOSTILE)}"):
+        reply = hostile.get(path)
+        page = Taken(reply.body.decode())
+
+        assert b"<script>alert" not in reply.body
+        assert {tag for tag, _ in page.tags if tag == "script"} == {"script"}
+        assert [facts for tag, facts in page.tags if tag == "script" and "src" not in facts] == []
+    assert HOSTILE in hostile.page("/decisions").text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_empty_pages_say_how_to_fill_them(empty: Site, path: str) -> None:
+    """Without data a page says what is missing and how to get it, and shows no number that nobody measured."""
+    page = empty.page(path)
+
+    assert re.search(r"No |nothing|none", page.text)
+    assert re.search(r"make demo|ares\.|d\.\w+\(|Spans named", page.text)
+    assert not re.search(r"\bnan\b|None(?! of)|inf\b", page.text)
+
+
+def test_overview(site: Site) -> None:
+    """The first page has its tiles, the curve with drawdown and regimes, strategies, decisions, orders, limits."""
+    page = site.page("/")
+
+    for said in ("Last decision", "Equity", "Drawdown", "Telemetry", "Decisions as they come", "Open orders", "Limits"):
+        assert said in page.text
+    chart = next(facts for _, facts in page.tags if facts.get("data-kind") == "equity")
+    assert '"regimes":[[' in chart["data-chart"]
+    assert '"currency":"USD"' in chart["data-chart"]
+    assert f"{10_000 + 10 * ((DAYS - 1) % 9):,}.00 USD" in page.text
+    assert "\N{MINUS SIGN}12.50" in page.text
+    assert site.page("/?strategy=swing&days=30").text.count("swing") > 3
+
+
+def test_decision(site: Site) -> None:
+    """A decision tells its sentence, votes, regime, path, checks, orders, stages, and what happened afterwards."""
+    trace = site.decision("orders")
+    page = site.page(f"/decisions/{trace}")
+
+    assert re.search(
+        r"swing bought 12 (SP500|NASDAQ) at 1,431.4: 4 of 5 members voted buy \(weighted 0.66 > 0.60\)", page.text
+    )
+    for said in (
+        "Votes",
+        "Regime",
+        "Path to the decision",
+        "Risk checks",
+        "Order and fills",
+        "What happened afterwards",
+    ):
+        assert said in page.text
+    assert "✓ right" in page.text
+    assert "✗ wrong" in page.text
+    chart = next(facts["data-chart"] for _, facts in page.tags if facts.get("data-kind") == "candles")
+    assert "arrival mid" in chart
+    assert '"filled at"' in chart
+    assert trace in page.having("data-copy")
+    assert {facts.get("rel") for tag, facts in page.tags if tag == "a"} >= {"prev", "next"}
+    assert "open the trace" not in page.text
+
+
+def test_deep_links(site: Site) -> None:
+    """Any id leads to the decision, as a filter, as a word, and as Grafana writes it."""
+    trace = site.decision("orders")
+    found = rows(site.server.database, "SELECT correlation, decision_id FROM decision ORDER BY id DESC")[0]
+    order = rows(site.server.database, "SELECT client_id FROM orders ORDER BY id DESC")[0][0]
+    expected = {site.get(f"/decisions?trace={trace}").headers["location"]}
+
+    for query in (f"trace={trace.upper()}", f"q={trace}", f"order={order}", f"q=order:{order}", f"var-trace={trace}"):
+        reply = site.get(f"/decisions?{query}")
+        assert (reply.status, {reply.headers["location"]}) == (303, expected), query
+    assert site.get(f"/decisions?correlation={found[0]}").status == 303
+    assert site.page(expected.pop()).text
+
+
+def test_filters(site: Site) -> None:
+    """Filters stand in the address, in the field and as chips, and choose what they say."""
+
+    def shown(query: str) -> int:
+        return len(site.page(f"/decisions?{query}").having("data-id"))
+
+    assert shown("") == 50
+    assert shown("q=has:rejected") == len(rows(site.server.database, "SELECT 1 FROM decision WHERE rejected > 0")) > 0
+    assert shown("q=has:order") == 20
+    assert shown("q=has:fill+action:buy") == shown("action=buy&has=fill") == 18
+    assert shown("q=regime:high_volatility") == 20
+    assert shown("q=symbol:SP500+regime:bull_trend") + shown("q=symbol:nasdaq+regime:bull_trend") == 20
+    assert shown("q=SP500") == shown("var-symbol=SP500") == 30
+    assert shown("q=confidence:<0.55") == 0
+    assert shown("q=confidence:66%25+agreement:>=0.8") == 50
+    assert shown("q=model:forest+status:rejected") == shown("q=has:rejected")
+    assert shown("q=side:sell") == shown("q=has:error") == 0
+    assert shown("var-strategy=$__all&var-symbol=All&from=now-5m") == 0
+    assert shown("from=2023-11-14T22:13:20&to=1700000003000") == 13
+    chips = site.page("/decisions?q=action:buy+has:order+confidence:>0.5")
+    assert [link for link in chips.links if "q=action%3Abuy+has%3Aorder&" in link + "&"]
+    assert "action:buy confidence:>0.5 has:order" in chips.having("value")
+
+
+def test_pages_of_a_list(site: Site) -> None:
+    """The link to older decisions leads on without gap or repetition."""
+    first = site.page("/decisions")
+    older = next(link for link in first.links if "before=" in link)
+    second = site.page(older)
+
+    ids = first.having("data-id") + second.having("data-id")
+    assert len(ids) == len(set(ids)) == DAYS
+    assert ids == sorted(ids, reverse=True)
+    assert not [link for link in second.links if "before=" in link]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/decisions?q=confidence:high", "confidence"),
+        ("/decisions?q=has:luck", "has"),
+        ("/decisions?q=colour:red", "colour"),
+        ("/decisions?q=action:", "action"),
+        ("/decisions?q=%22open", "q"),
+        ("/decisions?from=yesterday", "from"),
+        ("/decisions?from=99999999999999999999", "from"),
+        ("/decisions?from=2000&to=1000", "from"),
+        ("/decisions?before=x", "before"),
+        ("/decisions?q=" + "a" * 600, "q"),
+        ("/orders?q=confidence:0.5", "confidence"),
+        ("/orders?q=model:forest", "model"),
+        ("/orders?q=SP500", "q"),
+        ("/system?hours=7", "hours"),
+    ],
+)
+def test_what_cannot_be_searched(site: Site, path: str, field: str) -> None:
+    """A filter that cannot be understood is answered by a page that names it."""
+    page = site.page(path, 400)
+
+    assert f"{field} :" in page.text or f"{field}:" in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/decisions/nothing", "/decisions/" + "0" * 32, "/decisions?q=nothing", "/orders/nothing", "/models/nothing",
+     "/regimes?strategy=nothing", "/static/nothing", "/static/../site.py", "/decisions/%00%ff"],
+)  # fmt: skip
+def test_what_is_not_there(site: Site, path: str) -> None:
+    """An id of nothing is answered by a page that says so, with ways out."""
+    page = site.page(path, 404)
+
+    assert "/decisions" in page.links
+
+
+def test_a_name_that_is_not_known(site: Site) -> None:
+    """A filter by a name that nobody has sent says which ones are known."""
+    page = site.page("/decisions?q=strategy:Swing2")
+
+    assert "strategy:swing" in page.text
+    assert "symbol:SP500" in page.text
+
+
+def test_orders(site: Site) -> None:
+    """Orders show how well they were executed; one shows its states, its reports and the way to its decision."""
+    page = site.page("/orders")
+    for said in ("From order to answer", "Slippage against arrival", "insufficient funds", "Implementation shortfall"):
+        assert said in page.text
+    rejected = site.page("/orders?status=rejected")
+    assert {"filled", "rejected"} >= set(re.findall(r"✗ (\w+)", rejected.text))
+    client = rows(site.server.database, "SELECT client_id FROM orders ORDER BY id LIMIT 1")[0][0]
+    order = site.page(f"/orders/{client}")
+    for said in ("States", "partially filled", "why it was sent", "+1.2 bp"):
+        assert said in order.text
+    assert site.page(f"/orders?order={client}").text == order.text
+
+
+def test_models(site: Site) -> None:
+    """Models show how often they came true, with interval and n; absent is said where nothing is known."""
+    page = site.page("/models")
+    assert "100.0 %" in page.text
+    assert str(DAYS) in page.text
+    forest, momentum = site.page("/models/forest"), site.page("/models/momentum")
+    for said in ("rsi", "Came true by regime", "100.0 % of its 60 judged votes came true", "500 rows, 2 features"):
+        assert said in forest.text
+    assert "Too few outcomes" in momentum.text
+    assert "No importances" in momentum.text
+
+
+def test_regimes(site: Site) -> None:
+    """Regimes show price with bands, how long they last, what followed, which votes came true."""
+    page = site.page("/regimes?strategy=swing&symbol=SP500")
+    for said in ("How long they last", "What followed", "Which votes came true", "No closed trades", "bull trend"):
+        assert said in page.text
+    assert next(facts for _, facts in page.tags if facts.get("data-kind") == "candles")
+    assert "100 %" in page.text
+
+
+def test_system(site: Site) -> None:
+    """System shows components, feeds and what the database holds."""
+    page = site.page("/system?hours=168")
+    for said in ("analyst", "99 %", "bars", "sqlite, schema", f"decisions {DAYS}"):
+        assert said in page.text
+
+
+def test_times_and_absence(site: Site) -> None:
+    """Times are in UTC for machines, market time is marked, and what is absent says why."""
+    page = site.page("/decisions")
+    times = [facts for tag, facts in page.tags if tag == "time"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", facts["datetime"]) for facts in times)
+    assert [facts for facts in times if facts.get("class") == "market" and facts["title"].startswith("market time")]
+    assert "not so many bars have come since" in page.having("title")
+
+
+def test_files(site: Site) -> None:
+    """Scripts and styles come from here, with a tag that saves sending them again."""
+    for name in ("ares.css", "ares.js", "charts.js", "vendor/lightweight-charts-5.2.1.mjs", "vendor/inter-5.3.0.woff2"):
+        reply = site.get(f"/static/{name}")
+        assert reply.status == 200
+        assert site.get(f"/static/{name}", if_none_match=reply.headers["etag"]).status == 304
+    for page in (site.page("/"), site.page("/regimes")):
+        loaded = [facts.get("src") or facts["href"] for tag, facts in page.tags if tag in {"script", "link"}]
+        assert all(urlsplit(address).path.startswith("/static/") and not urlsplit(address).netloc for address in loaded)
