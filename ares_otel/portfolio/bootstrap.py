@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Final, NamedTuple, TypeAlias
 
-from ares_otel.portfolio.figures import mean, normal_shortfall, normal_value_at_risk, quantile
+from ares_otel.portfolio.figures import normal_shortfall, normal_value_at_risk, quantile
 from ares_otel.portfolio.statistic import Interval
 
-__all__ = ["LEVELS", "REPLICATES", "SEED", "block_length", "interval", "replicates", "resampled"]
+__all__ = ["LEVELS", "REPLICATES", "SEED", "block_length", "interval", "intervals", "replicates", "resampled"]
 
 REPLICATES: Final = 1_000
 SEED: Final = 1_992
@@ -25,7 +26,7 @@ LEVELS: Final = (0.95, 0.99)
 """Levels of value at risk and expected shortfall."""
 
 MISSING: Final = 0.05
-TAIL: Final = 4.0
+TAIL: Final = 3.0
 LARGEST: Final = 700.0
 Replicates: TypeAlias = dict[str, tuple[float, ...]]
 
@@ -63,7 +64,13 @@ def resampled(
     return tuple(sorted(value for value in found if value is not None))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
+def intervals(values: tuple[float, ...], periods: int, target: float, level: float) -> dict[str, Interval | None]:
+    """Return the interval, by name, of each figure of `replicates`; remembered, for pages ask for the same again."""
+    length = block_length(len(values))
+    return {name: interval(found, level, length) for name, found in replicates(values, periods, target).items()}
+
+
 def replicates(values: tuple[float, ...], periods: int, target: float) -> Replicates:
     """Return ascending replicates, by name, of what is said about a series of returns above -1.
 
@@ -76,23 +83,20 @@ def replicates(values: tuple[float, ...], periods: int, target: float) -> Replic
     blocks = _blocks(values, length, target)
     found: dict[str, list[float]] = {}
     for starts in _draws(len(values), length):
-        for name, value in _figures([blocks[start] for start in starts], len(starts) * length, periods).items():
+        for name, value in _figures(blocks, starts, len(starts) * length, periods).items():
             found.setdefault(name, []).append(value)
     return {name: tuple(sorted(each)) for name, each in found.items()}
 
 
-class _Block(NamedTuple):
-    """What a block adds: sums of returns, excess, squares, squared downside; log growth; its curve; its low returns."""
+class _Blocks(NamedTuple):
+    """What the block from each place on adds: sums of returns, excess, squares, squared downside; curve; low returns.
 
-    total: float
-    excess: float
-    squares: float
-    downs: float
-    growth: float
-    top: float
-    bottom: float
-    fall: float
-    tail: list[float]
+    A curve is the log growth of a block, its highest and lowest place, and its deepest fall.
+    """
+
+    sums: tuple[list[float], ...]
+    curves: list[tuple[float, float, float, float]]
+    tails: list[list[float]]
 
 
 def _draws(n: int, length: int) -> list[list[int]]:
@@ -106,20 +110,21 @@ def _block_sums(column: Sequence[float], length: int) -> list[float]:
     return [after - before for before, after in zip(sums, sums[length:], strict=False)]
 
 
-def _blocks(values: Sequence[float], length: int, target: float) -> list[_Block]:
+def _blocks(values: Sequence[float], length: int, target: float) -> _Blocks:
     bound = quantile(sorted(values), min(1.0, TAIL * (1.0 - LEVELS[0])))
     around = [*values, *values[: length - 1]]
     columns = (
-        _block_sums(values, length),
-        _block_sums([value - target for value in values], length),
-        _block_sums([value * value for value in values], length),
-        _block_sums([min(value - target, 0.0) ** 2 for value in values], length),
+        values,
+        [value - target for value in values],
+        [value * value for value in values],
+        [min(value - target, 0.0) ** 2 for value in values],
     )
     parts = [around[start : start + length] for start in range(len(values))]
-    return [
-        _Block(total, excess, squares, downs, *_curve(part), [value for value in part if value <= bound])
-        for total, excess, squares, downs, part in zip(*columns, parts, strict=True)
-    ]
+    return _Blocks(
+        tuple(_block_sums(column, length) for column in columns),
+        [_curve(part) for part in parts],
+        [[value for value in part if value <= bound] for part in parts],
+    )
 
 
 def _curve(part: Sequence[float]) -> tuple[float, float, float, float]:
@@ -132,39 +137,44 @@ def _curve(part: Sequence[float]) -> tuple[float, float, float, float]:
     return place, top, bottom, fall
 
 
-def _figures(blocks: Sequence[_Block], n: int, periods: int) -> dict[str, float]:
-    total, excess, squares, downs = (sum(column) for column in zip(*(block[:4] for block in blocks), strict=True))
+def _figures(blocks: _Blocks, starts: Sequence[int], n: int, periods: int) -> dict[str, float]:
+    total, excess, squares, downs = (sum(map(column.__getitem__, starts)) for column in blocks.sums)
     middle = total / n
     spread = math.sqrt(max(squares - n * middle * middle, 0.0) / (n - 1)) if n > 1 else 0.0
-    growth, fall = _chained(blocks)
+    growth, fall = _chained([blocks.curves[start] for start in starts])
     yearly, deepest = math.expm1(min(growth * periods / n, LARGEST)), -math.expm1(-fall)
     found = {"volatility": spread * math.sqrt(periods), "cagr": yearly, "max_drawdown": deepest}
     if deepest > 0.0:
         found["calmar"] = yearly / deepest
     if downs > 0.0:
         found["sortino"] = excess / n / math.sqrt(downs / n) * math.sqrt(periods)
-    return found | _tails(blocks, n, middle, spread)
+    low = sorted(chain.from_iterable(map(blocks.tails.__getitem__, starts)))
+    return found | _tails(low, n, middle, spread)
 
 
-def _chained(blocks: Sequence[_Block]) -> tuple[float, float]:
+def _chained(curves: Sequence[tuple[float, float, float, float]]) -> tuple[float, float]:
     """Return log growth and deepest log fall of blocks one after the other."""
-    place = top = fall = 0.0
-    for block in blocks:
-        fall = max(fall, block.fall, top - place - block.bottom)
-        top = max(top, place + block.top)
-        place += block.growth
-    return place, fall
+    place = peak = deepest = 0.0
+    for growth, top, bottom, fall in curves:
+        # written out, for `max` takes as long as all the rest
+        if fall > deepest:  # noqa: PLR1730
+            deepest = fall
+        if peak - place - bottom > deepest:  # noqa: PLR1730
+            deepest = peak - place - bottom
+        if place + top > peak:  # noqa: PLR1730
+            peak = place + top
+        place += growth
+    return place, deepest
 
 
-def _tails(blocks: Sequence[_Block], n: int, middle: float, spread: float) -> dict[str, float]:
-    low = sorted(chain.from_iterable(block.tail for block in blocks))
+def _tails(low: Sequence[float], n: int, middle: float, spread: float) -> dict[str, float]:
     found = {}
     for level in LEVELS:
         if low:
             bound = _low_quantile(low, (1.0 - level) * (n - 1))
+            within = low[: bisect_right(low, bound)] or low[:1]
             found[f"value_at_risk historical {level}"] = -bound
-            tail = [value for value in low if value <= bound]
-            found[f"expected_shortfall historical {level}"] = -mean(tail or low[:1])
+            found[f"expected_shortfall historical {level}"] = -sum(within) / len(within)
         found[f"value_at_risk parametric {level}"] = normal_value_at_risk(middle, spread, level)
         found[f"expected_shortfall parametric {level}"] = normal_shortfall(middle, spread, level)
     return found

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from ares_otel.portfolio import figures
-from ares_otel.portfolio.bootstrap import block_length, interval, replicates, resampled
+from ares_otel.portfolio.bootstrap import block_length, interval, intervals, resampled
 from ares_otel.portfolio.conventions import CONVENTION, Convention
 from ares_otel.portfolio.intervals import sharpe_interval, wilson
 from ares_otel.portfolio.statistic import Interval, Statistic, absent
@@ -44,8 +44,8 @@ def sharpe(values: Sequence[float], convention: Convention = CONVENTION) -> Stat
     found = figures.sharpe(values, convention.periods, free)
     if found is None:
         return absent(len(values), NO_DEVIATION)
-    interval = sharpe_interval(values, convention.periods, free, convention.level) if convention.intervals else None
-    return _of(found, values, convention, interval)
+    ends = sharpe_interval(values, convention.periods, free, convention.level) if convention.intervals else None
+    return _of(found, values, convention, ends)
 
 
 def sortino(values: Sequence[float], convention: Convention = CONVENTION) -> Statistic:
@@ -141,11 +141,11 @@ def too_few(n: int, minimum: int, noun: str = "daily returns") -> Statistic | No
 
 
 def bootstrapped(name: str, values: Sequence[float], convention: Convention) -> Interval | None:
-    """Return the bootstrap's interval of something that `replicates` knows; None if all was lost, or none is wanted."""
+    """Return the bootstrap's interval of something that it knows; None if all was lost, or none is wanted."""
     if not convention.intervals or min(values) <= -1.0:
         return None
-    drawn = replicates(tuple(values), convention.periods, convention.per_period(convention.target)).get(name, ())
-    return interval(drawn, convention.level, block_length(len(values)))
+    target = convention.per_period(convention.target)
+    return intervals(tuple(values), convention.periods, target, convention.level).get(name)
 
 
 def _of(value: float, values: Sequence[float], convention: Convention, found: Interval | None) -> Statistic:

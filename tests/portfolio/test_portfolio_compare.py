@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -40,10 +41,12 @@ FREQTRADE_TRADES = {
 
 
 @pytest.fixture(autouse=True)
-def _few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+def _few_replicates(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Values are compared here, not intervals."""
     monkeypatch.setattr(bootstrap, "REPLICATES", 4)
-    bootstrap.replicates.cache_clear()
+    bootstrap.intervals.cache_clear()
+    yield
+    bootstrap.intervals.cache_clear()
 
 
 def library(name: str) -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -23,10 +24,12 @@ REAL = ("SP500", "NASDAQ", "swing", "reversion")
 
 
 @pytest.fixture(autouse=True)
-def _few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+def _few_replicates(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Values are compared here, not intervals: these need not be drawn a thousand times."""
     monkeypatch.setattr(bootstrap, "REPLICATES", 4)
-    bootstrap.replicates.cache_clear()
+    bootstrap.intervals.cache_clear()
+    yield
+    bootstrap.intervals.cache_clear()
 
 
 def library(name: str) -> ModuleType:

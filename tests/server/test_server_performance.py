@@ -9,11 +9,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from server_kit import fresh
+from server_kit import fresh, store_all
+from spans import SECOND, span
+from spans import START as NOW
 
 from ares_otel.cli.main import main
 from ares_otel.portfolio.conventions import DAY, Convention
 from ares_otel.portfolio.returns import Curve
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
 from ares_otel.server.query.performance import (
     Account,
     Days,
@@ -29,16 +33,9 @@ EQUITY = (
     "INSERT INTO equity_hourly (strategy, currency, hour, first, last, low, high, first_id, last_id, n) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, 1, 2, 2)"
 )
-TABLES = """
-CREATE TABLE IF NOT EXISTS equity_hourly (strategy INTEGER NOT NULL, currency INTEGER NOT NULL, hour INTEGER NOT NULL,
-    first REAL, last REAL, low REAL, high REAL, first_id INTEGER, last_id INTEGER, n INTEGER,
-    PRIMARY KEY (strategy, currency, hour));
-CREATE TABLE IF NOT EXISTS bar (symbol INTEGER NOT NULL, venue INTEGER NOT NULL, channel INTEGER NOT NULL,
-    time INTEGER NOT NULL, open REAL, high REAL, low REAL, close REAL, volume REAL,
-    PRIMARY KEY (symbol, venue, channel, time));
-"""
 BAR = "INSERT INTO bar (symbol, venue, channel, time, close) VALUES (?, ?, ?, ?, ?)"
 START = 10_000
+HOUR = DAY // 24
 
 
 class Filled:
@@ -46,8 +43,6 @@ class Filled:
 
     def __init__(self, directory: Path) -> None:
         self.database = fresh(directory)
-        with closing(sqlite3.connect(self.database)) as db:
-            db.executescript(TABLES)
 
     def name(self, db: sqlite3.Connection, kind: str, value: str | None) -> int:
         """Return the number of a word; 0 for none."""
@@ -102,6 +97,23 @@ def test_curves_by_account(filled: Filled, reader: Reader) -> None:
     assert [str(account) for account in found] == ["swing EUR", "swing USD", "unnamed"]
     assert equity_curves(reader, Days(START + 1, START + 1)) == {Account("swing", "USD"): Curve((START + 1,), (101.0,))}
     assert equity_curves(reader, strategy="other") == {}
+
+
+def test_what_bots_say_becomes_a_curve(filled: Filled, reader: Reader) -> None:
+    """Equity that comes as spans, late and out of order, is on the day of its market time."""
+    said = [
+        span(
+            s.EQUITY,
+            {a.STRATEGY: "swing", a.CURRENCY: "USD", a.EQUITY: value, a.EVENT_TIME: START * DAY + hours * HOUR},
+            trace=bytes([number]) * 16,
+            own=bytes([number]) * 8,
+            start=NOW + number * SECOND,
+        )
+        for number, (hours, value) in enumerate([(1, 100.0), (30, 103.0), (20, 101.5), (29, 102.0)], start=1)
+    ]
+    store_all(filled.database, [said])
+
+    assert equity_curves(reader) == {Account("swing", "USD"): Curve((START, START + 1), (101.5, 103.0))}
 
 
 def test_performance_of_strategies_and_their_total(filled: Filled, reader: Reader) -> None:

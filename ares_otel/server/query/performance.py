@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Select, and_, column, func, select, table
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_column, select
 
 from ares_otel.portfolio.conventions import CONVENTION, DAY, Convention
 from ares_otel.portfolio.correlations import Correction, Correlation, correlations
@@ -19,6 +19,7 @@ from ares_otel.portfolio.performance import Performance, performances
 from ares_otel.portfolio.returns import Curve, returns_of
 from ares_otel.portfolio.totals import total_of
 from ares_otel.portfolio.windows import WINDOWS, Drawdown, Month, Rolled, monthly, rolling, underwater
+from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
@@ -35,9 +36,6 @@ __all__ = [
 
 HOURS = 24
 ROLLING = 90
-
-EQUITY = table("equity_hourly", *(column(name) for name in ("strategy", "currency", "hour", "last")))
-BAR = table("bar", *(column(name) for name in ("symbol", "venue", "channel", "time", "close")))
 
 
 class Days(msgspec.Struct, frozen=True):
@@ -128,8 +126,8 @@ def account_performances(
 
 def equity_curves(reader: Reader, days: Days | None = None, *, strategy: str | None = None) -> dict[Account, Curve]:
     """Return the last equity of each day by account, in the order of names."""
-    e = EQUITY.c
-    query = _last_of_day(EQUITY, (e.strategy, e.currency), e.hour, HOURS, e.last, days)
+    e = t.equity_hourly.c
+    query = _last_of_day(t.equity_hourly, (e.strategy, e.currency), e.hour, HOURS, e.last, days)
     found = [
         (Account(who, currency), curve)
         for (who, currency), curve in _curves(reader, query, 2)
@@ -151,8 +149,8 @@ def strategy_correlations(
 
 def symbol_curves(reader: Reader, days: Days | None = None) -> dict[str, Curve]:
     """Return the last close of each day by symbol; of several venues or channels the one with the most days."""
-    b = BAR.c
-    query = _last_of_day(BAR, (b.symbol, b.venue, b.channel), b.time, DAY, b.close, days)
+    b = t.bar.c
+    query = _last_of_day(t.bar, (b.symbol, b.venue, b.channel), b.time, DAY, b.close, days)
     found: dict[str, Curve] = {}
     for (symbol, _, _), curve in _curves(reader, query, 3):
         if symbol is not None and len(curve.days) > len(found.get(symbol, Curve()).days):
@@ -191,7 +189,8 @@ def _last_of_day(
     days: Days | None,
 ) -> Select[Any]:
     """Return a query for keys, day and last value of each day, by keys and day."""
-    day = (time // a_day).label("day")
+    # written out, for PostgreSQL takes two parameters of the same value for two different groups
+    day = (time // literal_column(str(a_day), time.type)).label("day")
     newest = select(*keys, day, func.max(time).label("newest")).group_by(*keys, day)
     if days is not None and days.first is not None:
         newest = newest.where(time >= days.first * a_day)
@@ -204,8 +203,9 @@ def _last_of_day(
 
 def _curves(reader: Reader, query: Select[Any], keys: int) -> Iterator[tuple[tuple[str | None, ...], Curve]]:
     """Yield the words of the keys with the curve of each group of rows; rows without a value are left out."""
-    words = {int(number): str(word) for number, word in reader.db.execute(select(t.name.c.id, t.name.c.value))}
-    for group, rows in groupby(reader.db.execute(query), lambda row: tuple(row[:keys])):
+    found = reader.db.execute(query).all()
+    known = words(reader, *([row[place] for row in found] for place in range(keys)))
+    for group, rows in groupby(found, lambda row: tuple(row[:keys])):
         points = [(int(day), float(value)) for *_, day, value in rows if value is not None]
         curve = Curve(tuple(day for day, _ in points), tuple(value for _, value in points))
-        yield tuple(words.get(number) for number in group), curve
+        yield tuple(known.get(number) for number in group), curve
