@@ -47,6 +47,8 @@ HOMES = {
     "starlette": ("server",),
     "jinja2": ("server",),
     "markupsafe": ("server",),
+    "grpc": ("server.rpc", "pipeline.grpc"),
+    "google.rpc": ("server.rpc",),
     "uvicorn": ("server",),
     "websockets": ("server",),
     "zstandard": ("server",),

@@ -21,9 +21,11 @@ from ares_otel.config import Server
 from ares_otel.semconv import serving
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.app import App
+from ares_otel.server.http.grpc_door import GrpcServing, open_grpc
 from ares_otel.server.http.health import Health
 from ares_otel.server.http.observer import Observer
 from ares_otel.server.http.origins import is_loopback
+from ares_otel.server.http.problems import StartError
 from ares_otel.server.http.protocol import patient, patient_socket
 from ares_otel.server.http.tokens import TokenError, Tokens
 from ares_otel.server.http.vitals import Vitals
@@ -41,6 +43,7 @@ __all__ = ["EmbeddedServer", "StartError", "serve"]
 
 STOP_SECONDS = 2.0
 HTTP_SHARE = 0.6
+GRPC_SHARE = 0.2
 READ_SHARE = 0.5
 SOCKET_BYTES = 4_096
 START_SECONDS = 10.0
@@ -48,10 +51,6 @@ BACKLOG = 128
 PORTS = 65_535
 KEEP_ALIVE_SECONDS = 75
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class StartError(Exception):
-    """The server cannot start, said so that a user knows what to do."""
 
 
 class EmbeddedServer:
@@ -82,6 +81,7 @@ class EmbeddedServer:
         self._health = Health(self._writer, database, self._settings.limits.free_bytes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._grpc: GrpcServing | None = None
         self.tokens: Tokens | None = None
 
     @property
@@ -90,6 +90,11 @@ class EmbeddedServer:
         host, port = self._place
         scheme = "https" if self._settings.certificate else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    @property
+    def grpc_port(self) -> int | None:
+        """Port for gRPC, None where it is not served."""
+        return self._grpc.port if self._grpc is not None else None
 
     @property
     def running(self) -> bool:
@@ -121,13 +126,20 @@ class EmbeddedServer:
                 raise StartError(str(error)) from error
             undo.pop_all()
         self._place = listener.getsockname()[:2]
-        self._listen(listener)
-        return self
-
-    def _application(self) -> App:
         settings = self._settings
         secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
         access = Access(self.tokens, secure=secure)
+        self._listen(listener, self._application(access))
+        if settings.grpc_port is not None:
+            try:
+                self._grpc = open_grpc(self._writer, access, self._watch, settings)
+            except StartError:
+                self.stop()
+                raise
+        return self
+
+    def _application(self, access: Access) -> App:
+        settings = self._settings
         app = App(
             self._writer,
             self._pool,
@@ -145,9 +157,9 @@ class EmbeddedServer:
         )
         return app
 
-    def _listen(self, listener: socket.socket) -> None:
+    def _listen(self, listener: socket.socket, app: App) -> None:
         settings = self._settings
-        self._app = self._application()
+        self._app = app
         config = uvicorn.Config(
             self._app,
             http=patient(settings.limits.slow_seconds),
@@ -190,6 +202,8 @@ class EmbeddedServer:
         deadline = time.monotonic() + timeout
         self._health.stopping = True
         self._hub.stop()
+        if self._grpc is not None:
+            self._grpc.stop(timeout * GRPC_SHARE)
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)

@@ -66,7 +66,7 @@ class Watch:
             return Info(metric.name.removesuffix(metric.suffix), metric.brief, registry=self._registry)
         return kinds[type(metric)](metric.name, metric.brief, metric.label_names, registry=self._registry)
 
-    def answered(self, route: str, method: str, status: int, seconds: float | None) -> None:
+    def answered(self, route: str, method: str, status: int | str, seconds: float | None) -> None:
         """Count an answered request; without a duration it was a stream."""
         self.requests.labels(route, method, str(status)).inc()
         if seconds is not None:
