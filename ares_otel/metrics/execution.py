@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ares_otel.metrics.booking import fill_price
 from ares_otel.metrics.registry import Instruments
 from ares_otel.records.facts import UpdateFacts
 from ares_otel.semconv import metrics as m
@@ -46,15 +47,16 @@ class Execution:
             cell.observe(abs(facts.shortfall_bps), trace, at)
 
     def _fill(self, facts: UpdateFacts, strategy: str | None, currency: str | None, at: float) -> None:
-        quantity, price, order = facts.fill_quantity, _fill_price(facts), facts.order
+        quantity, price, order = facts.fill_quantity, fill_price(facts), facts.order
         if not quantity or price is None:
             return
         symbol, side = (
             (facts.origin.symbol, None) if order is None else (order.symbol or facts.origin.symbol, order.side)
         )
+        notional = quantity * price * (float(order.multiplier or 1) if order is not None else 1.0)
         cell = self._notional.cell((strategy, symbol, side, facts.update.liquidity, currency))
-        cell.inc(quantity * price)
-        cell.mark(facts.origin.exemplar, quantity * price, at)
+        cell.inc(notional)
+        cell.mark(facts.origin.exemplar, notional, at)
 
     def _fee(self, facts: UpdateFacts, strategy: str | None, venue: str | None, currency: str | None) -> None:
         if facts.update.fee is None:
@@ -63,13 +65,6 @@ class Execution:
         labels = (strategy, venue, facts.update.fee_currency or currency)
         self._fees.cell(labels).inc(max(fee, 0.0))
         self._rebates.cell(labels).inc(max(-fee, 0.0))
-
-
-def _fill_price(facts: UpdateFacts) -> float | None:
-    """Return the price of this fill; the average price is the same while there is only one."""
-    if facts.update.price is not None:
-        return float(facts.update.price)
-    return facts.avg_price if facts.fill_quantity == facts.cum_quantity else None
 
 
 def _direction(signed: float) -> Direction:

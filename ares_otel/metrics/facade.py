@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 from ares_otel.clock import Clock
 from ares_otel.guard import GUARD, Guard
+from ares_otel.metrics.accounts import FillAccounts
 from ares_otel.metrics.caps import Caps
 from ares_otel.metrics.cells import Spread
 from ares_otel.metrics.decisions import Decisions
@@ -30,6 +31,7 @@ from ares_otel.records.model import (
     Equity,
     ExchangeRequest,
     FeatureImportance,
+    Funding,
     Mark,
     MarketData,
     ModelInfo,
@@ -94,9 +96,13 @@ class Metrics:
         self._ensemble = Ensemble(made)
         self._orders = Orders(made)
         self._execution = Execution(made)
+        portfolio = Portfolio(made, guard)
+        self._accounts = FillAccounts(made, portfolio, guard)
         self._own = OwnMetrics(made, guard)
-        self._handlers = _handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard)
-        self._handlers[Equity] = _both(self._handlers[Equity], Performances(made, convention, guard).equity)
+        self._handlers = {
+            **_handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard),
+            **_money_handlers(portfolio, self._accounts, Performances(made, convention, guard)),
+        }
         self._shields = {
             name: guard.shield(f"metrics.{name}") for name in ("decision", "order", "update", "record", "own")
         }
@@ -123,6 +129,7 @@ class Metrics:
             now = self._now()
             self._orders.updated(facts, now)
             self._execution.updated(facts, now)
+            self._accounts.updated(facts, now)
 
     def record(self, facts: RecordFacts) -> None:
         """Apply any other record; those without metrics (`PathStep`, `FeatureVector`) change nothing."""
@@ -130,6 +137,27 @@ class Metrics:
         if handler is not None:
             with self._shields["record"], self._lock:
                 handler(facts.record, facts)
+
+    def begin(self, state: bytes | None, *, flat: bool) -> None:
+        """Say what came before; call it before anything is recorded.
+
+        Args:
+            state: what `accounts_state` returned before, in another process; None if nothing was kept.
+            flat: without a state the bot holds nothing yet; otherwise its positions are unknown until it reports them.
+
+        Raises:
+            ValueError: that is no state.
+        """
+        with self._lock:
+            self._accounts.flat = flat
+            if state is not None:
+                self._accounts.recall(state)
+            self._accounts.changed = True
+
+    def accounts_state(self) -> bytes | None:
+        """Return what has to be kept over a restart, None if it has not changed since the last call."""
+        with self._lock:
+            return self._accounts.state() if self._accounts.changed else None
 
     def own(self, metric: Metric) -> Own:
         """Declare one of the bot's own metrics and return what writes to it.
@@ -212,19 +240,27 @@ def _both(first: Handler, second: Handler) -> Handler:
 def _handlers(
     made: Instruments, decisions: Decisions, ensemble: Ensemble, features: int, clock: Clock, guard: Guard
 ) -> dict[type[Record], Handler]:
-    portfolio, models = Portfolio(made, guard), Models(made)
+    models = Models(made)
     return {
         Stage: decisions.stage,
         Vote: ensemble.vote,
         Regime: Regimes(made, guard).regime,
         RiskCheck: Risk(made).check,
-        Position: portfolio.position,
-        Equity: portfolio.equity,
-        Mark: portfolio.mark,
         Prediction: models.prediction,
         Outcome: models.outcome,
         ModelInfo: models.info,
         FeatureImportance: Importances(made, features).importance,
         MarketData: Market(made, clock, guard).feed,
         ExchangeRequest: Exchange(made, guard).request,
+    }
+
+
+def _money_handlers(
+    portfolio: Portfolio, accounts: FillAccounts, performances: Performances
+) -> dict[type[Record], Handler]:
+    return {
+        Equity: _both(_both(portfolio.equity, accounts.equity), performances.equity),
+        Funding: accounts.fund,
+        Mark: _both(portfolio.mark, accounts.mark),
+        Position: _both(portfolio.position, accounts.position),
     }

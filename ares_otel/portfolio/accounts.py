@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from ares_otel.portfolio.holding import Closing, Fill, Holding, Method
+from ares_otel.portfolio.holding import ONE, Closing, Fill, Holding, Lot, Method
 from ares_otel.portfolio.money import ZERO, Sums, add, exactly, fraction, plus
 from ares_otel.portfolio.trades import OpenTrade, Trade
 
@@ -94,6 +94,22 @@ class Book(msgspec.Struct):
         self.mark = price
         if self.trade is not None:
             self.trade.see(self.holding.unrealized(price), is_mark=True)
+
+    @exactly
+    def charge(self, fee: Decimal, currency: str | None = None) -> None:
+        """Book a fee, or, if negative, a rebate, that came without its fill."""
+        add(self.rebates if fee < 0 else self.fees, currency or self.currency, abs(fee))
+        if self.trade is not None:
+            add(self.trade.fees, currency or self.currency, fee)
+
+    @exactly
+    def begin(self, quantity: Decimal, cost: Decimal | None, multiplier: Decimal = ONE) -> None:
+        """Begin anew with a position that others say is there; the profit of its trade is unknown."""
+        self.holding.lots = [Lot(quantity, cost)] if quantity else []
+        self.holding.multiplier = multiplier
+        self.trade = None
+        if quantity:
+            self.trade = OpenTrade(1 if quantity > 0 else -1, 0, paid=None, profit=None)
 
     @exactly
     def fund(self, amount: Decimal, currency: str | None = None) -> None:

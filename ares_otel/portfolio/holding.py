@@ -14,7 +14,7 @@ import msgspec
 
 from ares_otel.portfolio.money import ZERO, exactly, fraction, less, plus
 
-__all__ = ["Closing", "Fill", "Holding", "Lot", "Method", "money"]
+__all__ = ["ONE", "Closing", "Fill", "Holding", "Lot", "Method", "money"]
 
 ONE = Decimal(1)
 

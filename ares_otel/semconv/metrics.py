@@ -200,7 +200,7 @@ TICK_TO_ORDER = _g.histogram(
 
 _g = _Group("execution")
 FILLED_NOTIONAL = _g.counter(
-    "ares_filled_notional_total", "filled quantity times price", S, Y, a.SIDE, a.LIQUIDITY_LABEL, C
+    "ares_filled_notional_total", "filled quantity times price and multiplier", S, Y, a.SIDE, a.LIQUIDITY_LABEL, C
 )
 FEES = _g.counter("ares_fees_total", "fees paid", S, V, C)
 REBATES = _g.counter("ares_rebates_total", "fees received", S, V, C)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from ares_otel.config import Config
 from ares_otel.decision.desk import Desk
+from ares_otel.guard import GUARD
 from ares_otel.metrics import Endpoint, Metrics, Reading
 from ares_otel.metrics.discovery import Discovery
 from ares_otel.orders import Ledger
@@ -13,12 +15,14 @@ from ares_otel.pipeline.recorder import Recorder
 from ares_otel.pipeline.sender import Sender
 from ares_otel.portfolio.conventions import Convention
 from ares_otel.semconv import metrics as m
-from ares_otel.semconv.enums import DropReason
+from ares_otel.semconv.enums import DropReason, Mode
+from ares_otel.setup.vault import Vault
 from ares_otel.system import System, attach_if_running
 
 __all__ = ["Measuring"]
 
 SCRAPE = 8.0
+NO_PAST = frozenset({Mode.BACKTEST, Mode.REPLAY})
 
 Resource = dict[str, "str | int"]
 
@@ -57,6 +61,7 @@ class Measuring:
         self.metrics.observe_at_scrape(self._readings)
         self.endpoint = self._endpoint()
         self.system = self._system()
+        self._vault: Vault | None = None
 
     def watch(self, desk: Desk) -> None:
         """Show what the desk counts, too."""
@@ -69,7 +74,9 @@ class Measuring:
         return f"http://{address[0]}:{address[1]}/metrics" if address is not None else None
 
     def start(self) -> None:
-        """Listen and begin to measure the system, if metrics are to be shown."""
+        """Go on with the accounts of the last run; listen and measure the system, if metrics are to be shown."""
+        with GUARD.shield("accounts"):
+            self._open_accounts()
         if self.endpoint is not None:
             self.endpoint.start()
         if self.system is not None:
@@ -79,17 +86,50 @@ class Measuring:
     def stop(self) -> None:
         """Show and measure nothing any more."""
         self.recorder.on_loop = None
+        with GUARD.shield("accounts"):
+            self.keep()
+        self._close_accounts()
         if self.system is not None:
             self.system.stop()
         if self.endpoint is not None:
             self.endpoint.stop()
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's page and of its measurements."""
+        """In a forked child: let go of the parent's page, of its measurements and of its accounts."""
+        self._close_accounts()
         if self.system is not None:
             self.system.stop()
         if self.endpoint is not None:
             self.endpoint.abandon()
+
+    def keep(self) -> None:
+        """Write down the accounts, if they have changed."""
+        state = self.metrics.accounts_state() if self._vault is not None else None
+        if self._vault is not None and state is not None:
+            self._vault.save(state)
+
+    def _open_accounts(self) -> None:
+        config = self.config
+        if config.mode in NO_PAST:
+            return
+        vault = Vault(Path(config.ledger.directory) / "accounts.json")
+        if not config.ledger.enabled or not vault.open():
+            self.metrics.begin(None, flat=False)
+            return
+        self._vault = vault
+        try:
+            # a bot that has sent orders before accounts were kept may hold something
+            self.metrics.begin(vault.load(), flat=not self.ledger.orders_known)
+        except (OSError, ValueError) as error:
+            message = f"{vault.path} cannot be read ({error}); positions are unknown until they are reported"
+            GUARD.complain("accounts.file", "unreadable", message)
+            vault.move_aside()
+            self.metrics.begin(None, flat=False)
+
+    def _close_accounts(self) -> None:
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
 
     def _endpoint(self) -> Endpoint | None:
         shown = self.config.metrics

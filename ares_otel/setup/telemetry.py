@@ -128,6 +128,9 @@ class Telemetry:
             recorder.enabled = False
         self._work_through(recorder.snapshot())
         desk.abandon(self.config.correlation.timeout)
+        with GUARD.shield("accounts"):
+            # before the ledger: a report that a crash leaves out there alone is not booked twice when it comes again
+            self.measuring.keep()
         with GUARD.shield("ledger"):
             self.ledger.commit()
         self._submit()
