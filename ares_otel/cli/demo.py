@@ -23,6 +23,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--live", nargs=2, metavar=("EXCHANGE", "PAIR"), help="public data by ccxt (binance BTC/USDT), paper orders"
     )
+    parser.add_argument("--open", action="store_true", help="open the page in your browser")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
             rate=args.rate,
             live=(args.live[0], args.live[1]) if args.live else None,
             as_json=args.json,
+            browse=args.open,
         )
         try:
             return run_demo(options, loaded, stop)

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+import webbrowser
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from rich.console import Console
+from rich.text import Text
 
 import ares_otel as ares
 from ares_otel.config import Loaded
@@ -46,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         rate: decisions per second once history has been replayed; with `decisions`, history runs at full speed.
         live: exchange and pair of a real market.
         as_json: print the summary as JSON.
+        browse: open the page in the user's browser.
     """
 
     decisions: int | None = None
@@ -55,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 4.0
     live: tuple[str, str] | None = None
     as_json: bool = False
+    browse: bool = False
 
 
 class Ending:
@@ -89,6 +93,9 @@ def run(options: Options, loaded: Loaded, stop: threading.Event) -> int:
         journal = Journal(options.directory / "orders.jsonl")
         stack.callback(journal.close)
         watch = stack.enter_context(_watch(console, options, url, handle.metrics_url))
+        if options.browse and not options.otlp:
+            # some browsers keep who opens them waiting until they are closed
+            threading.Thread(target=webbrowser.open, args=(url,), name="ares-browse", daemon=True).start()
         trading = _trade(options, stop, _both(journal, watch))
     if trading is not None:
         _tell(console, options, trading)
@@ -122,9 +129,7 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
 
 @contextmanager
 def _watch(console: Console, options: Options, url: str, metrics: str | None) -> Iterator[View]:
-    where = f"spans to {url}" if options.otlp else f"stored in {options.directory / 'ares.db'}"
-    command = f"ares-otel explain ORDER --database {options.directory / 'ares.db'}"
-    footer = f"{where} · numbers at {metrics} · Ctrl-C ends\nwhy was an order sent? {command}"
+    footer = _footer(options, url, metrics)
     if console.is_terminal:
         with Screen(console, footer) as screen:
             yield screen
@@ -132,6 +137,17 @@ def _watch(console: Console, options: Options, url: str, metrics: str | None) ->
         console.print(footer, highlight=False, soft_wrap=True)
         with Lines(console) as lines:
             yield lines
+
+
+def _footer(options: Options, url: str, metrics: str | None) -> Text:
+    """Say where to look: the page first."""
+    database = options.directory / "ares.db"
+    end = f" · numbers at {metrics} · Ctrl-C ends"
+    if options.otlp:
+        return Text(f"spans to {url}{end}", "bright_black")
+    page = (("the page: ", "bold"), (url, f"bold underline link {url}"))
+    rest = f"\nstored in {database}{end}\nwhy was an order sent? ares-otel explain ORDER --database {database}"
+    return Text.assemble(*page, (rest, "bright_black"))
 
 
 def _both(*views: View) -> View:

@@ -103,10 +103,10 @@ class Screen:
 
     Args:
         console: a terminal.
-        footer: what to say below, such as how to explain an order.
+        footer: what to say below, such as where the page is.
     """
 
-    def __init__(self, console: Console, footer: str) -> None:
+    def __init__(self, console: Console, footer: Text) -> None:
         self._rows: deque[Decision] = deque(maxlen=ROWS)
         self._orders: deque[Decision] = deque(maxlen=ORDERS)
         self._states: OrderedDict[str, str] = OrderedDict()
@@ -148,7 +148,7 @@ class Screen:
             parts.append(self._table("newest orders", list(self._orders)))
         if self._note:
             parts.append(Text(self._note, style="yellow"))
-        return Group(*parts, line, Text(self._footer, style="bright_black"))
+        return Group(*parts, line, self._footer)
 
     def _table(self, title: str, decisions: list[Decision]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bright_black", title=title, title_justify="left")

@@ -11,10 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+import webbrowser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 import ares_otel as ares
 from ares_otel.config import load
@@ -57,7 +60,9 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
     """Ended in the middle: exit code 0 in time, the store holds all that the bot's list holds, the next run goes on."""
     process = start(tmp_path)
     assert process.stdout is not None
-    head = [process.stdout.readline() for _ in range(3)]
+    head = [process.stdout.readline() for _ in range(4)]
+    with urllib.request.urlopen(head[0].rpartition(" ")[2].strip(), timeout=DEADLINE) as page:
+        assert b"Decisions as they come" in page.read()
     time.sleep(1.5)
     asked = time.monotonic()
     process.send_signal(number)
@@ -66,9 +71,10 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
 
     assert process.returncode == 0, errors
     assert took < LONGEST
-    assert "/metrics" in head[0]
-    assert "ares-otel explain" in head[1]
-    assert "SP500" in head[2]
+    assert head[0].startswith("the page: http://127.0.0.1:")
+    assert "/metrics" in head[1]
+    assert "ares-otel explain" in head[2]
+    assert "SP500" in head[3]
     assert "decisions" in output
     again = start(tmp_path, "--decisions", "20", "--json")
     summary, errors = again.communicate(timeout=DEADLINE)
@@ -143,6 +149,23 @@ def test_a_stop_before_the_first_decision(tmp_path: Path) -> None:
     assert stored(tmp_path) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("words", "opened"), [([], 0), (["--open"], 1), (["--open", "--otlp", "http://127.0.0.1:9"], 0)]
+)
+def test_the_browser_is_opened_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], opened: int
+) -> None:
+    """`--open` shows the page of the server in this process; without a server here there is no page to show."""
+    from ares_otel.cli.main import main  # noqa: PLC0415
+
+    seen: list[str] = []
+    monkeypatch.setenv("ARES_OTEL_METRICS_PORT", "0")
+    monkeypatch.setattr(webbrowser, "open", seen.append)
+
+    assert main(["demo", "--directory", str(tmp_path), "--decisions", "2", *words]) == 0
+    assert len([url for url in seen if url.startswith("http://127.0.0.1:")]) == opened
+
+
 def test_the_bot_tells_a_whole_story() -> None:
     """Every part of the decision is said, everything emitted is declared, and nothing bad is said."""
     events: list[Event] = []
@@ -168,7 +191,7 @@ def test_the_screen(tmp_path: Path) -> None:
     """The live table shows the newest decisions, their votes, orders and states, progress, trouble, the footer."""
     console = Console(file=io.StringIO(), force_terminal=True, width=160, color_system=None)
     journal = Journal(tmp_path / "orders.jsonl")
-    with Screen(console, "the footer") as screen:
+    with Screen(console, Text("the footer")) as screen:
         replay = open_replay(None, "t", 7, screen)
         while sum(bot.state.book.tally.orders for bot in replay.trading.bots.values()) < 3:
             replay.step()
@@ -205,7 +228,7 @@ def test_plain_lines() -> None:
 
 def test_states_are_forgotten() -> None:
     """The screen remembers a bounded number of orders."""
-    screen = Screen(Console(file=io.StringIO()), "")
+    screen = Screen(Console(file=io.StringIO()), Text())
     replay = open_replay(None, "t", 7, screen)
     while not screen._states:
         replay.step()
