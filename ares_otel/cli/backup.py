@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ares_otel.cli.locating import NoFileError, add_database, file_of
 from ares_otel.config import Loaded
 from ares_otel.server.keep.backup import backup
 from ares_otel.server.keep.files import FileError
@@ -23,14 +24,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Exit codes: 0 done, 1 nothing was written (no database, the file exists, no space, …), 2 wrong usage.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="new file; one that exists is never replaced")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file of `ares-otel serve`")
+    add_database(parser)
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Copy, check, tell; return the exit code."""
     try:
-        size = backup(args.database or Path(loaded.config.server.database), args.file)
-    except (DatabaseError, FileError) as error:
+        size = backup(file_of(args, loaded), args.file)
+    except (DatabaseError, FileError, NoFileError) as error:
         sys.stderr.write(f"ares-otel backup: {error}\n")
         return 1
     sys.stdout.write(f"{args.file}: {size:,} bytes, checked\n")

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from ares_otel.cli.curves import CurveError, read_curve, read_trades
+from ares_otel.cli.locating import add_database, database_of
 from ares_otel.config import Loaded
 from ares_otel.portfolio.compare import Comparison, compare
 from ares_otel.portfolio.conventions import DAY, PERIODS, Convention
@@ -39,9 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("curve", nargs="?", type=Path, metavar="CURVE", help="CSV or .jsonl: time,equity")
     parser.add_argument("--trades", type=Path, metavar="FILE", help="CSV or .jsonl: closed,pnl and return, if known")
     parser.add_argument("--periods", type=int, choices=PERIODS, help="periods a year of our own row")
-    parser.add_argument(
-        "--database", type=Path, metavar="FILE", help="take the curve from a store of `ares-otel serve`"
-    )
+    add_database(parser)
     parser.add_argument("--strategy", metavar="NAME", help="whose curve, with --database")
     parser.add_argument("--currency", metavar="CODE", help="in which currency, where a strategy has several")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -68,11 +67,10 @@ def _case(args: argparse.Namespace, loaded: Loaded) -> Case:
     trades = read_trades(args.trades) if args.trades is not None else ()
     if args.curve is not None:
         return Case(read_curve(args.curve), trades)
-    database = args.database or Path(loaded.config.server.database)
-    return Case(_stored(database, args.strategy, args.currency), trades)
+    return Case(_stored(database_of(args, loaded), args.strategy, args.currency), trades)
 
 
-def _stored(database: Path, strategy: str, currency: str | None) -> tuple[tuple[int, float], ...]:
+def _stored(database: Path | str, strategy: str, currency: str | None) -> tuple[tuple[int, float], ...]:
     """Return the last equity of each day of a strategy from a store."""
     try:
         from ares_otel.server.query.performance import equity_curves  # noqa: PLC0415  needs the extra "server"
@@ -93,7 +91,7 @@ def _stored(database: Path, strategy: str, currency: str | None) -> tuple[tuple[
     ]
     if len(found) != 1:
         known = ", ".join(map(str, curves)) or "none"
-        raise CurveError(f"{len(found)} curves of {strategy!r} in {database}, expected one; there are: {known}")
+        raise CurveError(f"{len(found)} curves of {strategy!r}, expected one; there are: {known}")
     return tuple((day * DAY, value) for day, value in zip(found[0].days, found[0].values, strict=True))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from ares_otel.cli.locating import add_database, database_of
 from ares_otel.config import Loaded
 from ares_otel.server.store.migrate import DatabaseError
 from ares_otel.server.story.explain import explain
@@ -24,15 +24,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Exit codes: 0 found, 1 not found, 2 wrong usage or no database that can be read.",
     )
     parser.add_argument("id", help="correlation id, client order id, trace id or decision id")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file of `ares-otel serve`")
+    add_database(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Print what the id means and return the exit code."""
-    database = args.database or Path(loaded.config.server.database)
     try:
-        return explain(database, args.id, sys.stdout, json=args.json)
+        return explain(database_of(args, loaded), args.id, sys.stdout, json=args.json)
     except DatabaseError as error:
         sys.stderr.write(f"ares-otel explain: {error}\n")
         return USAGE

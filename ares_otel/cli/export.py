@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from ares_otel.cli.locating import add_database, database_of
 from ares_otel.config import Loaded
 from ares_otel.server.keep.exporting import ALWAYS, SPANS, Order, export, table_names
 from ares_otel.server.keep.files import FileError
@@ -37,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--to", dest="until", type=_moment, metavar="TIME", help="first moment that is not part of it")
     parser.add_argument("--format", choices=FORMATS, help="default: as the file's name ends, else jsonl")
     parser.add_argument("--table", choices=table_names(), default=SPANS, help="default: spans")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file of `ares-otel serve`")
+    add_database(parser)
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
         until=ALWAYS[1] if args.until is None else args.until,
     )
     try:
-        with Reader(args.database or Path(loaded.config.server.database)) as reader:
+        with Reader(database_of(args, loaded)) as reader:
             number = export(reader, order, None if args.file == PIPE else Path(args.file))
     except (DatabaseError, FileError) as error:
         sys.stderr.write(f"ares-otel export: {error}\n")

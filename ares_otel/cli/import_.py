@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ares_otel.cli.locating import add_database, database_of, shown
 from ares_otel.config import Loaded
 from ares_otel.server.keep.exporting import SPANS, table_names
 from ares_otel.server.keep.files import FileError
@@ -32,16 +33,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--table", choices=table_names(), default=SPANS, help="what rows of CSV and Parquet are (default: spans)"
     )
-    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file, made when it is not there")
+    add_database(parser)
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Check, store, tell; return the exit code."""
-    database = args.database or Path(loaded.config.server.database)
+    database = database_of(args, loaded)
     try:
         found = import_files(database, args.files, args.table, args.format)
     except (DatabaseError, FileError, ImportFileError, PartlyImportedError) as error:
         sys.stderr.write(f"ares-otel import: {error}\n")
         return 1
-    sys.stdout.write(f"{database}: {found.spans:,} spans, {found.new:,} of them new\n")
+    sys.stdout.write(f"{shown(database)}: {found.spans:,} spans, {found.new:,} of them new\n")
     return 0

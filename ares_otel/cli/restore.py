@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ares_otel.cli.locating import NoFileError, add_database, file_of
 from ares_otel.config import Loaded
 from ares_otel.server.keep.backup import restore
 from ares_otel.server.keep.files import FileError
@@ -24,15 +25,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Exit codes: 0 done, 1 nothing was changed (a server runs, the back-up is damaged, …), 2 wrong usage.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="what `ares-otel backup` wrote")
-    parser.add_argument("--database", type=Path, metavar="FILE", help="SQLite file of `ares-otel serve`")
+    add_database(parser)
 
 
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Check, replace, tell; return the exit code."""
-    database = args.database or Path(loaded.config.server.database)
     try:
+        database = file_of(args, loaded)
         kept = restore(args.file, database)
-    except (DatabaseError, FileError) as error:
+    except (DatabaseError, FileError, NoFileError) as error:
         sys.stderr.write(f"ares-otel restore: {error}\n")
         return 1
     sys.stdout.write(f"{database} is restored from {args.file}" + (f"; the old one is {kept}\n" if kept else "\n"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from spans import body
 
@@ -20,15 +22,32 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.decode import decode
 from ares_otel.server.otlp.wire import PROTOBUF
+from ares_otel.server.store.databases import file_of
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.frames import Unpacker, raw_spans
 from ares_otel.server.store.ids import decision_id, text_key, trace_key
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.schema import METADATA
 from ares_otel.server.store.store import Store
 
-__all__ = ["Reply", "Row", "content", "fresh", "put", "rows", "segments_of", "send", "store_all", "until"]
+__all__ = [
+    "Reply",
+    "Row",
+    "Where",
+    "connected",
+    "content",
+    "fresh",
+    "put",
+    "rows",
+    "segments_of",
+    "send",
+    "store_all",
+    "until",
+]
 
 Row: TypeAlias = tuple[Any, ...]
+Segment: TypeAlias = tuple[int, list[tuple[bytes, bytes, str, bytes]]]
+Segments: TypeAlias = dict[int, Segment]
 INTERNAL = {"name", "resource", "dictionary", "segment", "lookup"}
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in INTERNAL)
 NAMED = (
@@ -60,8 +79,7 @@ def _template() -> bytes:
         return database.read_bytes()
 
 
-def fresh(directory: Path, name: str = "ares.db") -> Path:
-    """Return a new, migrated database."""
+def _file(directory: Path, name: str) -> Path:
     database = directory / name
     for old in directory.glob(f"{name}*"):
         old.unlink()
@@ -69,80 +87,104 @@ def fresh(directory: Path, name: str = "ares.db") -> Path:
     return database
 
 
+class Where:
+    """Where databases of tests are made: `make` gives a new, migrated one for a directory and a name."""
+
+    make: ClassVar[Callable[[Path, str], Any]] = staticmethod(_file)
+
+
+def fresh(directory: Path, name: str = "ares.db") -> Path:
+    """Return a new, migrated database: a file, or a URL where a test runs on another database (`Where`)."""
+    made: Path = Where.make(directory, name)
+    return made
+
+
+@contextlib.contextmanager
+def connected(database: Location) -> Iterator[sa.Connection]:
+    """Connect to a database as it is."""
+    file = file_of(database)
+    engine = sa.create_engine(str(database) if file is None else f"sqlite:///{file}", poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
 def put(store: Store, *requests: Iterable[Span]) -> int:
     """Store requests in one transaction."""
     return store.write([decode(body(spans)).traces for spans in requests])
 
 
-def store_all(database: Path, *groups: Iterable[Iterable[Span]]) -> None:
+def store_all(database: Location, *groups: Iterable[Iterable[Span]]) -> None:
     """Open a store and write groups of requests, a transaction each."""
     with closing(Store(database)) as store:
         for group in groups:
             put(store, *group)
 
 
-def rows(database: Path, query: str) -> list[Row]:
+def rows(database: Location, query: str) -> list[Row]:
     """Return the answer to a query."""
-    with closing(sqlite3.connect(database)) as connection:
-        return connection.execute(query).fetchall()
+    with connected(database) as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 
-def content(database: Path) -> dict[str, list[Row]]:
+def content(database: Location) -> dict[str, list[Row]]:
     """Return everything in a database, with texts for the numbers of names and of other rows, sorted."""
-    with closing(sqlite3.connect(database)) as connection:
-        connection.row_factory = sqlite3.Row
-        names = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, kind, value FROM name")}
-        resources = {row[0]: row[1] for row in connection.execute("SELECT id, data FROM resource")}
-        decisions = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, trace, span FROM decision")}
-        orders = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT id, client_id, trace FROM orders")}
-        told = {"resource": resources, "order_id": orders}
-        told |= dict.fromkeys(("decision", "first_decision", "last_decision"), decisions)
+    with connected(database) as connection:
+
+        def ask(query: str) -> list[Row]:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+        resources = {row[0]: row[1] for row in ask("SELECT id, data FROM resource")}
+        names, decisions, orders = (
+            {row[0]: (row[1], row[2]) for row in ask(f"SELECT id, {columns}")}
+            for columns in ("kind, value FROM name", "trace, span FROM decision", "client_id, trace FROM orders")
+        )
+        told: dict[str, Mapping[int, Any]] = {"resource": resources, "order_id": orders}
         told |= dict.fromkeys(NAMED, names)
-        found = {}
-        for table in TABLES:
-            found[table] = [_told(row, told) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608
-        found["span"] = _spans(connection, resources)
-        found["lookup"] = _lookup(connection)
-    return {table: sorted(told, key=repr) for table, told in found.items()}
+        told |= dict.fromkeys(("decision", "first_decision", "last_decision"), decisions)
+        found = {
+            table: [_told({**row}, told) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]  # noqa: S608
+            for table in TABLES
+        }
+        segments = _segments(connection)
+        found["span"] = _spans(segments.values(), resources)
+        found["lookup"] = _lookup(ask("SELECT key, segment FROM lookup"), segments)
+    return {table: sorted(each, key=repr) for table, each in found.items()}
 
 
-def _told(row: sqlite3.Row, told: Mapping[str, Mapping[int, Any]]) -> Row:
-    keys = row.keys()
-    return tuple(told[key].get(row[key], row[key]) if key in told else row[key] for key in keys)
+def _told(row: Mapping[str, Any], told: Mapping[str, Mapping[int, Any]]) -> Row:
+    return tuple(told[key].get(value, value) if key in told else value for key, value in row.items())
 
 
-def _segments(connection: sqlite3.Connection) -> dict[int, tuple[int, list[tuple[bytes, bytes, str, bytes]]]]:
+def _segments(connection: sa.Connection) -> Segments:
     def load(number: int) -> bytes | None:
-        row = connection.execute("SELECT data FROM dictionary WHERE id = ?", (number,)).fetchone()
+        row = connection.exec_driver_sql(f"SELECT data FROM dictionary WHERE id = {number}").fetchone()  # noqa: S608
         return row[0] if row else None
 
     unpack = Unpacker(load).unpack
-    query = "SELECT id, resource, data FROM segment"
-    return {number: (resource, list(raw_spans(unpack(data)))) for number, resource, data in connection.execute(query)}
+    stored = connection.exec_driver_sql("SELECT id, resource, data FROM segment").all()
+    return {number: (resource, list(raw_spans(unpack(data)))) for number, resource, data in stored}
 
 
-def segments_of(database: Path) -> list[tuple[int, list[tuple[bytes, bytes, str, bytes]]]]:
+def segments_of(database: Location) -> list[tuple[int, list[tuple[bytes, bytes, str, bytes]]]]:
     """Return the resource and the spans of each segment."""
-    with closing(sqlite3.connect(database)) as connection:
+    with connected(database) as connection:
         return [*_segments(connection).values()]
 
 
-def _spans(connection: sqlite3.Connection, resources: Mapping[int, bytes]) -> list[Row]:
-    found = _segments(connection).values()
-    return [(trace, span, raw, resources[number]) for number, spans in found for trace, span, _, raw in spans]
+def _spans(segments: Iterable[Segment], resources: Mapping[int, bytes]) -> list[Row]:
+    return [(trace, span, raw, resources[number]) for number, spans in segments for trace, span, _, raw in spans]
 
 
-def _lookup(connection: sqlite3.Connection) -> list[Row]:
+def _lookup(stored: Iterable[Row], segments: Segments) -> list[Row]:
     """Return which span is found under which key; each has to be found under all of its own."""
-    segments = {number: spans for number, (_, spans) in _segments(connection).items()}
     found = {
         (key, trace, span)
-        for key, segment in connection.execute("SELECT key, segment FROM lookup")
-        for trace, span, _, raw in segments[segment]
+        for key, segment in stored
+        for trace, span, _, raw in segments[segment][1]
         if key in _keys(raw)
     }
     assert found == {
-        (key, trace, span) for spans in segments.values() for trace, span, _, raw in spans for key in _keys(raw)
+        (key, trace, span) for _, spans in segments.values() for trace, span, _, raw in spans for key in _keys(raw)
     }
     return [*found]
 

@@ -437,10 +437,30 @@ def test_serve_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == [(Path("x.db"), "::1", 0, "t", 8 << 20), (Path("/y.db"), "127.0.0.1", 9_000, None, 2_048)]
 
 
+def test_serve_takes_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of PostgreSQL is named by a URL, as an argument or in the environment."""
+    calls, url = served(monkeypatch), "postgresql+psycopg://me@host/ares"
+    assert cli.main(["serve", "--database", url]) == 0
+    monkeypatch.setenv("ARES_DATABASE_URL", url + "2")
+    assert cli.main(["serve"]) == 0
+
+    assert [call[0] for call in calls] == [url, url + "2"]
+
+
+@pytest.mark.parametrize("command", [["backup", "x.db"], ["restore", "x.db"]], ids=" ".join)
+def test_files_alone(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands that copy files say what to take for PostgreSQL."""
+    assert cli.main([*command, "--database", "postgresql://me:hidden@host/ares"]) == 1
+
+    said = capsys.readouterr().err
+    assert "pg_dump" in said
+    assert "hidden" not in said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("server:\n  database_url: postgresql://host/ares\n", "server.database_url is for a later version"),
+        ("server:\n  database_url: 7\n", "database_url"),
         ("server:\n  port: many\n", "port"),
     ],
 )

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from server_kit import content, fresh, rows, store_all
 from spans import Bot
 
-from ares_otel.server.store import migrate as migrate_module
-from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate, version
+from ares_otel.server.store import version as version_module
+from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
 from ares_otel.server.store.schema import METADATA, REVISION
-from ares_otel.server.store.upgrade import upgrade
+from ares_otel.server.store.sqlite import SqliteFile
 from ares_otel.server.story.reader import Reader
 
 NEXT = '''"""A later version."""
@@ -37,10 +37,10 @@ def declared(database: Path) -> dict[str, str]:
         return {name: "".join(text.split()) for name, text in connection.execute(query)}
 
 
-def found(database: Path) -> str | None:
+def found(database: Path) -> str:
     """Return the version of a database."""
-    with closing(sqlite3.connect(database)) as connection:
-        return version(connection)
+    ((revision,),) = rows(database, "SELECT version_num FROM alembic_version")
+    return str(revision)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     scripts = tmp_path / "later 100%" / "migrations"
     shutil.copytree(MIGRATIONS, scripts)
     (scripts / "versions" / "v0003_next.py").write_text(NEXT.format(more=""))
-    monkeypatch.setattr(migrate_module, "REVISION", "0003")
+    monkeypatch.setattr(version_module, "REVISION", "0003")
     return scripts
 
 
@@ -162,7 +162,7 @@ def test_the_first_version_is_migrated(tmp_path: Path) -> None:
     """Rows of the first version stay; what was not kept then is unknown, not zero."""
     database, scripts = tmp_path / "old.db", tmp_path / "first"
     shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0002*"))
-    upgrade(database, scripts)
+    SqliteFile(database).upgrade(scripts)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO name VALUES (1, 'strategy', 'swing')")
         connection.execute("INSERT INTO resource VALUES (1, x'00', x'')")

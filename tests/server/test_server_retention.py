@@ -22,6 +22,7 @@ from ares_otel.server.keep import retention
 from ares_otel.server.keep.groups import DAY, GROUPS, HOUR, tables
 from ares_otel.server.keep.notes import note, remember
 from ares_otel.server.keep.retention import BETWEEN_RUNS, REFERENCE, STEP_ROWS, Pruner
+from ares_otel.server.store.sqlite import SqliteDriver
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.explain import explain
 from ares_otel.server.story.remains import KEPT_SINCE
@@ -306,12 +307,12 @@ def test_steps_are_small(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
     server.put(server.bot(2).decision().all)
     pruner = server.pruner(Retention(spans=10, decisions=10, rollups=10))
     assert pruner(server.store) == 0.0
-    pauses, before = [], server.store.db.total_changes
+    pauses, before = [], _changes(server)
     while (pause := pruner(server.store)) < BETWEEN_RUNS:
         pauses.append(pause)
         notes = 3
-        assert server.store.db.total_changes - before <= 7 + notes
-        before = server.store.db.total_changes
+        assert _changes(server) - before <= 7 + notes
+        before = _changes(server)
 
     assert pruner.pruned["lookup"] == 100
     assert len(pauses) > 60
@@ -417,3 +418,9 @@ def test_notes(server: Server) -> None:
 
     assert note(db, "o'clock") is None
     assert STEP_ROWS == 500
+
+
+def _changes(server: Server) -> int:
+    found = server.store.db
+    assert isinstance(found, SqliteDriver)
+    return found.total_changes

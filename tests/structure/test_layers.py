@@ -43,6 +43,7 @@ HOMES = {
     "ccxt": ("demo",),
     "alembic": ("server",),
     "pyarrow": ("server.keep",),
+    "psycopg": ("server.store",),
     "sqlalchemy": ("server",),
     "starlette": ("server",),
     "jinja2": ("server",),

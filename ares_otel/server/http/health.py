@@ -32,11 +32,11 @@ class Health:
     Args:
         writer: is asked to commit an empty transaction, so that a database that cannot be written is found before
             telemetry comes.
-        database: SQLite file, whose disk needs room.
+        database: SQLite file, whose disk needs room; None for another database.
         reserve: bytes that have to be free there.
     """
 
-    def __init__(self, writer: Writer, database: Path, reserve: int) -> None:
+    def __init__(self, writer: Writer, database: Path | None, reserve: int) -> None:
         self.stopping = False
         self._writer = writer
         self._database = database
@@ -62,7 +62,7 @@ class Health:
             return "the server stops"
         if not self._writer.open:
             return "the store is closed"
-        room = free(self._database)
+        room = None if self._database is None else free(self._database)
         if room is not None and room < self._reserve:
             return f"only {room:,.0f} bytes are free on the disk of the database"
         # many who ask at the same time share one transaction

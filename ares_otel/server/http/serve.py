@@ -35,7 +35,8 @@ from ares_otel.server.keep.keeping import Keeping
 from ares_otel.server.push import streams
 from ares_otel.server.push.hub import Hub
 from ares_otel.server.query.pool import Pool
-from ares_otel.server.store.lock import DatabaseLock
+from ares_otel.server.store.databases import database_of, file_of
+from ares_otel.server.store.driver import Location, Lock
 from ares_otel.server.store.migrate import DatabaseError, migrate
 from ares_otel.server.store.writer import Writer
 
@@ -57,19 +58,20 @@ class EmbeddedServer:
     """The server in a thread of this process; starts once.
 
     Args:
-        database: SQLite file, made or migrated when the server starts.
+        database: SQLite file or URL of a PostgreSQL database, made or migrated when the server starts.
         host: address to listen on.
         port: port to listen on, 0 for a free one.
         settings: everything else; its host, port and database do not count.
     """
 
     def __init__(
-        self, database: Path, host: str = "127.0.0.1", port: int = 0, *, settings: Server | None = None
+        self, database: Location, host: str = "127.0.0.1", port: int = 0, *, settings: Server | None = None
     ) -> None:
         self.database = database
         self._place = (host, port)
         self._settings = msgspec.structs.replace(settings or Server(), host=host, port=port)
-        self._lock = DatabaseLock(database)
+        self._file = file_of(database)
+        self._lock: Lock | None = None
         self._watch = Watch()
         interval, limit = self._settings.push_interval, self._settings.limits.streams
         self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
@@ -78,7 +80,7 @@ class EmbeddedServer:
         self._writer = Writer(database, self._settings.max_body_bytes, self._keeping.chores, watcher=observer)
         self._hub.health = Vitals(self._writer)
         self._pool = Pool(database)
-        self._health = Health(self._writer, database, self._settings.limits.free_bytes)
+        self._health = Health(self._writer, self._file, self._settings.limits.free_bytes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._grpc: GrpcServing | None = None
@@ -95,6 +97,11 @@ class EmbeddedServer:
     def grpc_port(self) -> int | None:
         """Port for gRPC, None where it is not served."""
         return self._grpc.port if self._grpc is not None else None
+
+    @property
+    def label(self) -> str:
+        """What to call the database in messages."""
+        return database_of(self.database).label
 
     @property
     def running(self) -> bool:
@@ -115,8 +122,9 @@ class EmbeddedServer:
         self.tokens = _tokens(self._settings)
         with ExitStack() as undo:
             try:
-                self._lock.acquire()
-                undo.callback(self._lock.release)
+                self._lock = lock = database_of(self.database).lock()
+                lock.acquire()
+                undo.callback(lock.release)
                 migrate(self.database)
                 listener = undo.enter_context(_listener(*self._place))
                 self._keeping.start()
@@ -148,7 +156,8 @@ class EmbeddedServer:
             self._watch,
             (*self._health.routes(), *streams.routes(self._hub)),
         )
-        self._watch.files(self.database)
+        if self._file is not None:
+            self._watch.files(self._file)
         self._watch.read(serving.QUEUE_LENGTH, lambda: self._writer.waiting)
         self._watch.read(serving.QUEUE_BYTES, lambda: app.ingest.held)
         clients = self._hub.clients
@@ -211,7 +220,7 @@ class EmbeddedServer:
         self._keeping.stop(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         asked = self._pool.close(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
-        if ended:
+        if ended and self._lock is not None:
             self._lock.release()
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0.1))
@@ -224,7 +233,7 @@ class EmbeddedServer:
         self.stop()
 
 
-def serve(database: Path, host: str = "127.0.0.1", port: int = 4318, *, settings: Server | None = None) -> int:
+def serve(database: Location, host: str = "127.0.0.1", port: int = 4318, *, settings: Server | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end."""
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in SIGNALS}
@@ -242,7 +251,7 @@ def serve(database: Path, host: str = "127.0.0.1", port: int = 4318, *, settings
 
 def _serve(server: EmbeddedServer, asked: threading.Event) -> int:
     server.start()
-    sys.stdout.write(f"ares-otel serves {server.url} and stores into {server.database}\n")
+    sys.stdout.write(f"ares-otel serves {server.url} and stores into {server.label}\n")
     sys.stdout.flush()
     while server.running and not asked.wait(0.5):
         pass

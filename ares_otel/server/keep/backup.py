@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from ares_otel.server.keep.files import SIDES, new_file, sync_directory
 from ares_otel.server.store.lock import DatabaseLock
-from ares_otel.server.store.migrate import DatabaseError, check, version
+from ares_otel.server.store.sqlite import revision_of
+from ares_otel.server.store.version import DatabaseError, check
 
 __all__ = ["backup", "inspect", "restore"]
 
@@ -36,7 +37,7 @@ def backup(database: Path, target: Path) -> int:
         try:
             with closing(_connect(database, "rw")) as connection:
                 # an older schema is as good: a back-up before an update is the one that is needed
-                check(database, version(connection), write=True)
+                check(str(database), revision_of(connection), write=True)
                 connection.execute("VACUUM INTO ?", (str(part),))
         except sqlite3.Error as error:
             raise DatabaseError(f"{database} cannot be backed up: {error}") from error
@@ -57,12 +58,12 @@ def inspect(database: Path) -> str:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
             if found != ["ok"]:
                 raise DatabaseError(f"{database} is damaged: {'; '.join(found[:SHOWN])}")
-            revision = version(connection)
+            revision = revision_of(connection)
     except sqlite3.Error as error:
         raise DatabaseError(f"{database} cannot be read as a database: {error}") from error
     if not revision:
         raise DatabaseError(f"{database} is no database of the ares server")
-    check(database, revision, write=True)
+    check(str(database), revision, write=True)
     return revision
 
 

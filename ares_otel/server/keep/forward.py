@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from ares_otel.config import Influx
@@ -18,6 +17,7 @@ from ares_otel.guard import GUARD
 from ares_otel.server.keep.influx import BusyError, Client, RefusedError
 from ares_otel.server.keep.notes import note, remember
 from ares_otel.server.keep.points import points_of
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.reading import SpanReader
 
@@ -47,7 +47,7 @@ class Forwarder:
         problem: why it stands still, None while it does not.
     """
 
-    def __init__(self, settings: Influx, database: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, settings: Influx, database: Location, environ: Mapping[str, str]) -> None:
         self.points = 0
         self.refused = 0
         self.problem: str | None = None

@@ -24,7 +24,8 @@ from ares_otel.server.keep.sources import ImportFileError, Record, Records, form
 from ares_otel.server.otlp.decode import Decoded, decode
 from ares_otel.server.otlp.otlp_json import to_protobuf
 from ares_otel.server.otlp.wire import RequestError
-from ares_otel.server.store.lock import DatabaseLock
+from ares_otel.server.store.databases import database_of
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.migrate import DatabaseError, migrate
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.remains import KEPT_SINCE
@@ -47,11 +48,13 @@ class PartlyImportedError(Exception):
     """The database could not take all; says what it took."""
 
 
-def import_files(database: Path, files: Iterable[Path], table: str = SPANS, format_: Format | None = None) -> Imported:
+def import_files(
+    database: Location, files: Iterable[Path], table: str = SPANS, format_: Format | None = None
+) -> Imported:
     """Store what files hold.
 
     Args:
-        database: SQLite file that no server has at the moment; made if it is not there.
+        database: SQLite file or URL that no server has at the moment; made if it is not there.
         files: JSON lines of OTLP/JSON, or CSV or Parquet as `export` writes it.
         table: what rows of CSV and Parquet files are.
         format_: format of the files; None: as their names say.
@@ -66,7 +69,7 @@ def import_files(database: Path, files: Iterable[Path], table: str = SPANS, form
     earliest = min(
         (start for _, _, decoded in _decoded(given, table, format_) for start in _starts(decoded)), default=0
     )
-    lock = DatabaseLock(database)
+    lock = database_of(database).lock()
     lock.acquire()
     try:
         migrate(database)
@@ -106,7 +109,9 @@ def _store(store: Store, decoded: Iterator[tuple[Path, int, Decoded]]) -> Import
                 new += store.write(each.traces for each in group)
                 spans, waiting, group, place = spans + waiting, 0, [], f"{path}:{line}"
         new += store.write(each.traces for each in group)
-    except (sqlite3.Error, OSError, ImportFileError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError | ImportFileError | sqlite3.Error) and not store.passing(error):
+            raise
         done = f"all up to {place} is stored, {new:,} new spans" if place else "nothing is stored"
         hint = "the same import may be repeated, what is there is not stored again"
         raise PartlyImportedError(f"{error}; {done}; {hint}") from error

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from ares_otel.config import Influx, Retention
 from ares_otel.server.keep.forward import Forwarder
 from ares_otel.server.keep.retention import Pruner
 from ares_otel.server.store.chores import Chore
+from ares_otel.server.store.driver import Location
 
 __all__ = ["Keeping"]
 
@@ -29,7 +29,7 @@ class Keeping:
     """
 
     def __init__(
-        self, database: Path, retention: Retention, influx: Influx, environ: Mapping[str, str] | None = None
+        self, database: Location, retention: Retention, influx: Influx, environ: Mapping[str, str] | None = None
     ) -> None:
         self.pruner = Pruner(retention)
         known = os.environ if environ is None else environ

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
+from ares_otel.server.store.driver import Location
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Pool"]
@@ -31,7 +31,7 @@ class Pool:
         threads: questions at the same time; further ones wait.
     """
 
-    def __init__(self, database: Path, threads: int = 3) -> None:
+    def __init__(self, database: Location, threads: int = 3) -> None:
         self._database = database
         self._own = threading.local()
         self._readers: list[Reader] = []

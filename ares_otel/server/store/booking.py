@@ -7,7 +7,6 @@ those that come now.
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.values import flag, number, text, whole
 from ares_otel.server.otlp.views import AttributeMap, SpanView
+from ares_otel.server.store.driver import Connection
 from ares_otel.server.store.ids import bounded
 from ares_otel.server.store.lifecycle import REFUSED, Rank, rank
 from ares_otel.server.store.rows import (
@@ -54,7 +54,7 @@ FACTS = ("decision", "strategy", "symbol", "venue", "side", "type", "quantity", 
 SENT = ("arrival_mid", "currency", "multiplier", "event_time")
 STATE = ("status", "cum_quantity", "avg_price", "updated")
 KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE, *SENT))
-CHANGE = f"UPDATE orders SET submitted = max(submitted, ?), {KEPT} WHERE id = ?"  # noqa: S608  own names
+CHANGE = f"UPDATE orders SET submitted = submitted | ?, {KEPT} WHERE id = ?"  # noqa: S608  own names
 NEAR = "SELECT id, client_id, trace FROM orders WHERE id BETWEEN ? AND ?"
 MOVE = "UPDATE orders SET id = ? WHERE id = ?"
 MOVE_UPDATE = "UPDATE order_update SET order_id = ? WHERE id BETWEEN ? AND ? AND order_id = ?"
@@ -104,7 +104,7 @@ class Booking:
         old: spans that are stored already.
     """
 
-    def __init__(self, db: sqlite3.Connection, desk: Desk, rows: Rows, fresh: OrderSpans, old: OrderSpans) -> None:
+    def __init__(self, db: Connection, desk: Desk, rows: Rows, fresh: OrderSpans, old: OrderSpans) -> None:
         self.db = db
         self.desk = desk
         self.rows = rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
@@ -12,6 +11,7 @@ from ares_otel.guard import GUARD
 from ares_otel.server.otlp.decode import Entry, Source
 from ares_otel.server.otlp.views import HeadResource, RawResource
 from ares_otel.server.otlp.wire import length_delimited, varint
+from ares_otel.server.store.driver import Connection
 
 __all__ = ["Codec", "Unpacker", "frames", "raw_spans"]
 
@@ -50,7 +50,7 @@ class Codec(Unpacker):
     Every frame names its dictionary, so that later ones can be added.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         super().__init__(self._stored)
         self._db = db
         newest = db.execute("SELECT data FROM dictionary ORDER BY id DESC LIMIT 1").fetchone()

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.store.version import DatabaseError
 
 __all__ = ["DatabaseLock"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from typing import TypeVar
 
+from ares_otel.server.store.driver import Connection
 from ares_otel.server.store.ids import TEXT_LIMIT, bounded
 
 __all__ = ["Numbers"]
@@ -18,9 +18,10 @@ TIMED = (
     *("decision", "orders", "order_update", "outcome", "equity", "position", "mark", "breach"),
     *("model", "importance", "behavior", "log"),
 )
-FIND_NAME, NEW_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?", "INSERT INTO name(kind, value) VALUES (?, ?)"
+FIND_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?"
+NEW_NAME = "INSERT INTO name(kind, value) VALUES (?, ?) RETURNING id"
 FIND_RESOURCE = "SELECT id FROM resource WHERE digest = ?"
-NEW_RESOURCE = "INSERT INTO resource(digest, data) VALUES (?, ?)"
+NEW_RESOURCE = "INSERT INTO resource(digest, data) VALUES (?, ?) RETURNING id"
 EXISTS = {table: f"SELECT 1 FROM {table} WHERE id = ?" for table in TIMED}  # noqa: S608  own names
 
 
@@ -31,7 +32,7 @@ class Numbers:
     commit.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
         self._names: dict[tuple[str, str], int] = {}
         self._resources: dict[bytes, int] = {}
@@ -90,7 +91,7 @@ class Numbers:
         return int(found[0]) if found else None
 
     def _insert(self, insert: str, *values: str | bytes) -> int:
-        return int(self._db.execute(insert, values).lastrowid or 0)
+        return int(self._db.execute(insert, values).fetchone()[0])
 
 
 def _remember(cache: dict[K, int], key: K, number: int) -> None:

@@ -1,22 +1,20 @@
-"""Writes spans into SQLite on the raw driver: one connection, one transaction for a group of requests."""
+"""Writes spans on the raw driver of a database: one connection, one transaction for a group of requests."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-
-from sqlalchemy import Table
 
 from ares_otel.server.otlp.decode import Entry, Traces
 from ares_otel.server.otlp.logs import LogRecord
 from ares_otel.server.otlp.values import text
 from ares_otel.server.otlp.views import FullSpan, SpanView
 from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
+from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.decisions import decision_row, place_of
+from ares_otel.server.store.driver import Connection, Location
 from ares_otel.server.store.episodes import Episodes
 from ares_otel.server.store.frames import Codec, frames, raw_spans
 from ares_otel.server.store.ids import text_key, trace_key
@@ -24,37 +22,17 @@ from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
 from ares_otel.server.store.recording import RECORDS, Place, Said
 from ares_otel.server.store.rows import CORRELATION, DECISION, Rows, base_id, identity
-from ares_otel.server.store.schema import METADATA
-from ares_otel.server.store.tally import CONFLICTS
 from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
 __all__ = ["Store"]
 
-PRAGMAS = (
-    "journal_mode = WAL",
-    "synchronous = FULL",
-    "wal_autocheckpoint = 10000",
-    "cache_size = -65536",
-    "busy_timeout = 5000",
-    "temp_store = MEMORY",
-)
 KNOWN_SEGMENTS = 512
 SHARED_SPANS = 32
 CHUNK = 200
-SOME = ", ".join("?" * CHUNK)
 MANY = CHUNK * KNOWN_SEGMENTS
-FIND_MANY = f"SELECT segment FROM lookup WHERE key IN ({SOME}) LIMIT {MANY}"  # noqa: S608  own numbers
+FIND_MANY = f"SELECT segment FROM lookup WHERE key {{some}} LIMIT {MANY}"  # noqa: S608  own number
 FIND_ONE = "SELECT segment FROM lookup WHERE key = ? ORDER BY segment DESC LIMIT ?"
-READ = f"SELECT data FROM segment WHERE id IN ({SOME})"  # noqa: S608  own number
-
-
-def _insert(table: Table) -> str:
-    columns = ", ".join(f'"{column.name}"' for column in table.c)
-    places = ", ".join("?" * len(table.c))
-    return f"INSERT INTO {table.name}({columns}) VALUES ({places}) {CONFLICTS.get(table.name, '')}"  # noqa: S608  own names
-
-
-INSERT = {table.name: _insert(table) for table in METADATA.sorted_tables}
+READ = "SELECT data FROM segment WHERE id {some}"
 ADVANCE = "UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ? WHERE id = ?"
 
 
@@ -65,12 +43,10 @@ class Store:
     trace are looked through. Rows see only spans that are new, so that counts stay exact.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, location: Location) -> None:
         self.new_logs = 0
-        self.db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        self.db = database_of(location).open()
         try:
-            for pragma in PRAGMAS:
-                self.db.execute(f"PRAGMA {pragma}")
             self._codec = Codec(self.db)
             self._numbers = Numbers(self.db)
             self._episodes = Episodes(self.db)
@@ -80,10 +56,12 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Write the log back into the database and close it."""
-        self.db.execute("PRAGMA busy_timeout = 200")
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        """Close the database."""
         self.db.close()
+
+    def passing(self, error: Exception) -> bool:
+        """Tell a database that can store nothing now from a request that no try can store."""
+        return self.db.passing(error)
 
     def write(self, requests: Iterable[Traces], logs: Iterable[LogRecord] = ()) -> int:
         """Store a group of requests, all or nothing; return how many spans were new.
@@ -91,7 +69,7 @@ class Store:
         How many of the log records were new is in `new_logs`.
 
         Raises:
-            sqlite3.Error: the database could not take them; nothing of them is stored.
+            Exception: the database's own; it could not take them, and nothing of them is stored.
         """
         traces = _merged(requests)
         rows = Rows()
@@ -107,31 +85,31 @@ class Store:
         return stored
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Connection]:
         """Give the connection within a transaction that is committed at the end of the block, or undone."""
-        self.db.execute("BEGIN IMMEDIATE")
         try:
+            self.db.begin()
             yield self.db
-            self.db.execute("COMMIT")
+            self.db.commit()
         except BaseException:
             self._undo()
             raise
 
     def _undo(self) -> None:
         if self.db.in_transaction:
-            self.db.execute("ROLLBACK")
+            self.db.rollback()
         self._numbers.forget()
         self._episodes.forget()
 
     def _insert(self, rows: Rows) -> None:
         # neighbours in the index are written together
-        rows.by_table.get("lookup", []).sort()
+        rows.by_table["lookup"].sort()
         for table, values in rows.by_table.items():
-            self.db.executemany(INSERT[table], values)
-        self.db.executemany(ADVANCE, rows.states)
+            self.db.add(table, values)
+        self.db.change(ADVANCE, rows.states)
         self._episodes.book(rows)
         for table in rows.tally.by_table:
-            self.db.executemany(INSERT[table], rows.tally.rows(table))
+            self.db.add(table, rows.tally.rows(table))
 
     # --- spans that are stored already --------------------------------------------------------------------------
 
@@ -149,14 +127,14 @@ class Store:
     def _segments_of(self, keys: list[int]) -> Iterator[bytes]:
         found: list[int] = []
         for part in _chunks(keys):
-            segments = self.db.execute(FIND_MANY, part).fetchall()
+            segments = self.db.pick(FIND_MANY, part)
             if len(segments) == MANY:
                 # a trace without end: only what came last can come again
                 each = (self.db.execute(FIND_ONE, (key, KNOWN_SEGMENTS)) for key in part)
                 segments = list(itertools.chain.from_iterable(each))
             found += (segment for (segment,) in segments)
         for part in _chunks(sorted({*found})):
-            for (data,) in self.db.execute(READ, part).fetchall():
+            for (data,) in self.db.pick(READ, part):
                 yield data
 
     # --- one trace ---------------------------------------------------------------------------------------------

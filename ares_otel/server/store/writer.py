@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from ares_otel.guard import GUARD
@@ -18,6 +16,7 @@ from ares_otel.server.otlp.logs import decode_logs
 from ares_otel.server.otlp.otlp_json import logs_to_protobuf, to_protobuf
 from ares_otel.server.otlp.wire import JSON, RequestError, inflate
 from ares_otel.server.store.chores import Chore, Chores
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.store import Store
 
 __all__ = ["LOGS", "TRACES", "Answer", "Job", "Watcher", "Writer"]
@@ -63,7 +62,7 @@ class Writer:
     """Decodes requests and stores them in groups; answers each after the commit that holds it.
 
     Args:
-        database: SQLite file that is migrated already.
+        database: file or URL of a database that is migrated already.
         max_body_bytes: longest body, also after it is unpacked.
         chores: what else is done in this thread, between two commits and while nothing comes.
         watcher: hears of what was stored.
@@ -75,7 +74,7 @@ class Writer:
 
     def __init__(
         self,
-        database: Path,
+        database: Location,
         max_body_bytes: int,
         chores: Iterable[Chore] = (),
         watcher: Watcher | None = None,
@@ -105,6 +104,7 @@ class Writer:
         """Open the database and begin.
 
         Raises:
+            DatabaseError: another server writes it, or it cannot be reached.
             sqlite3.Error: it cannot be opened.
         """
         self._store = Store(self._database)
@@ -193,7 +193,7 @@ class Writer:
 
     def _failed(self, group: Group, error: Exception) -> None:
         """Find the request that cannot be stored, unless it is the database that can store nothing now."""
-        if _passing(error):
+        if self._store.passing(error):
             GUARD.failed("store write", error)
             self.problem = str(error)
             for job, _ in group:
@@ -204,8 +204,3 @@ class Writer:
         else:
             GUARD.failed("store write", error)
             group[0][0].answer(Answer(500, f"the request could not be stored: {error}"))
-
-
-def _passing(error: Exception) -> bool:
-    """Tell a full disk, a lock or a damaged file from a request that no try can store."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TextIO
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from ares_otel.server.store.driver import Location
 from ares_otel.server.story.outline import Line, outline
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.remains import Remains, remains, spans_kept_since
@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     remains: Sequence[Remains] = ()
 
 
-def explain(database: Path, text: str, out: TextIO, *, json: bool = False) -> int:
+def explain(database: Location, text: str, out: TextIO, *, json: bool = False) -> int:
     """Write what an id means; return the exit code: 0 found, 1 not found.
 
     Raises:

@@ -51,8 +51,7 @@ class Reader(SpanReader):
         """Return how much is stored, as of one moment."""
         update = t.order_update.c
         real = update.duplicate == 0
-        self.db.exec_driver_sql("BEGIN")
-        try:
+        with self.moment():
             return Counts(
                 decisions=self._count(t.decision.c.id),
                 votes=self._count(t.vote.c.decision),
@@ -64,8 +63,6 @@ class Reader(SpanReader):
                 rebates=self._money(update.fee < 0),
                 outcomes=self._count(t.outcome.c.id),
             )
-        finally:
-            self.db.exec_driver_sql("COMMIT")
 
     def _count(self, column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> int:
         return int(self.db.execute(select(func.count(column)).where(*conditions)).scalar_one())

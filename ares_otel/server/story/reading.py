@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, create_engine, select
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import ColumnElement, select
 
 from ares_otel.server.store import schema as t
+from ares_otel.server.store.databases import database_of
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.frames import Unpacker
 from ares_otel.server.store.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
-from ares_otel.server.store.migrate import DatabaseError, check, version
 from ares_otel.server.story.stored import StoredSpan, Wanted, read_spans
 
 __all__ = ["SpanReader"]
@@ -35,15 +33,8 @@ class SpanReader:
         DatabaseError: there is no such database, or this code cannot read it.
     """
 
-    def __init__(self, database: Path) -> None:
-        if not database.exists():
-            raise DatabaseError(f"there is no database {database}; `ares-otel serve` makes one")
-        try:
-            with closing(_connect(database)) as connection:
-                check(database, version(connection), write=False)
-        except sqlite3.Error as error:
-            raise DatabaseError(f"{database} cannot be read: {error}") from error
-        self._engine = create_engine("sqlite://", creator=lambda: _connect(database), poolclass=StaticPool)
+    def __init__(self, database: Location) -> None:
+        self._engine = database_of(database).read()
         self.db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._unpack = Unpacker(self._dictionary).unpack
 
@@ -56,6 +47,16 @@ class SpanReader:
         """Break off what another thread asks just now; it gets an error."""
         raw: Any = self.db.connection.driver_connection
         (raw.interrupt if isinstance(raw, sqlite3.Connection) else raw.cancel)()
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[None]:
+        """Let all questions within the block see the database as of one moment."""
+        sqlite = self._engine.dialect.name == "sqlite"
+        self.db.exec_driver_sql("BEGIN" if sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        try:
+            yield
+        finally:
+            self.db.exec_driver_sql("COMMIT")
 
     def __enter__(self) -> Self:
         return self
@@ -142,13 +143,3 @@ def _holds(text: str) -> Wanted:
         return lambda _, raw: sought in raw
     trace, spelled = bytes.fromhex(digits), re.compile("-?".join(digits).encode(), re.IGNORECASE)
     return lambda found, raw: found == trace or spelled.search(raw) is not None
-
-
-def _connect(database: Path) -> sqlite3.Connection:
-    # `rw` makes no database, and needs no right to write one
-    connection = sqlite3.connect(
-        f"file:{quote(str(database))}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-    )
-    connection.execute("PRAGMA query_only = 1")
-    connection.execute("PRAGMA busy_timeout = 5000")
-    return connection

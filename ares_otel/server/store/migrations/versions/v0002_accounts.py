@@ -24,6 +24,9 @@ def upgrade() -> None:
     _sums()
     _states()
     _notes()
+    if op.get_bind().dialect.name == "postgresql":
+        # frames are packed already
+        op.execute("ALTER TABLE segment ALTER COLUMN data SET STORAGE EXTERNAL")
 
 
 def downgrade() -> None:
