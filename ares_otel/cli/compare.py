@@ -50,7 +50,8 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Print the comparison and return the exit code."""
     try:
         case = _case(args, loaded)
-        found = compare(case, Convention(periods=args.periods or Convention().periods))
+        ratios = loaded.config.performance
+        found = compare(case, Convention(periods=args.periods or int(ratios.periods), minimum=ratios.minimum))
     except ValueError as error:
         sys.stderr.write(f"ares-otel compare: {error}\n")
         return USAGE

@@ -169,7 +169,7 @@ class Metrics(Section, frozen=True, kw_only=True):
 
 
 class Performance(Section, frozen=True, kw_only=True):
-    """How ratios such as Sharpe's are computed, by the bot's metrics and by the server."""
+    """How ratios such as Sharpe's are computed by the bot's metrics and by `ares-otel compare`."""
 
     periods: Annotated[
         Periods, meaning("Returns a year: 365 for markets that never close, 252 for exchange days; scales all ratios.")

@@ -8,14 +8,14 @@ from typing import TypeAlias
 import msgspec
 
 from ares_otel.portfolio.bootstrap import LEVELS
-from ares_otel.portfolio.conventions import CONVENTION, Convention
+from ares_otel.portfolio.conventions import CONVENTION, PERIODS, Convention
 from ares_otel.portfolio.ratios import cagr, calmar, max_drawdown, sharpe, sortino, volatility
 from ares_otel.portfolio.returns import Curve, returns_of
 from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.portfolio.tails import METHODS, expected_shortfall, value_at_risk
 from ares_otel.portfolio.windows import WINDOWS
 
-__all__ = ["Performance", "Tail", "performance", "performances"]
+__all__ = ["Performance", "Tail", "fitted", "performance", "performances"]
 
 Of: TypeAlias = Callable[[Sequence[float], Convention], Statistic]
 
@@ -43,6 +43,15 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     volatility: Statistic
     max_drawdown: Statistic
     tails: tuple[Tail, ...]
+
+
+def fitted(curve: Curve, convention: Convention = CONVENTION) -> Convention:
+    """Return a convention with the periods a year that are nearest to the days on which a curve has values.
+
+    For whoever did not say them: 365 on a curve of exchange days would make its Sharpe ratio a fifth too large.
+    """
+    observed = curve.days_a_year or PERIODS[0]
+    return msgspec.structs.replace(convention, periods=min(PERIODS, key=lambda periods: abs(periods - observed)))
 
 
 def performances(

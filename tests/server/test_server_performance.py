@@ -138,6 +138,19 @@ def test_performance_of_strategies_and_their_total(filled: Filled, reader: Reade
     assert [str(each.account) for each in account_performances(reader, strategy="a", windows=["all"])] == ["a USD"]
 
 
+def test_periods_fit_the_days_unless_they_are_said(filled: Filled, reader: Reader) -> None:
+    """A strategy on exchange days has 252 periods a year, one of every day 365, each beside its ratios."""
+    filled.equity("always", "USD", [100.0 + day % 3 for day in range(120)])
+    for week in range(20):
+        filled.equity("weekdays", "EUR", [100.0 + day % 3 for day in range(5)], START + 7 * week)
+
+    found = {str(each.account): each.convention.periods for each in account_performances(reader)}
+    asked = {each.convention.periods for each in account_performances(reader, Convention(periods=365))}
+
+    assert found == {"always USD": 365, "weekdays EUR": 252}
+    assert asked == {365}
+
+
 def test_nothing_is_stored(reader: Reader) -> None:
     """An empty store has no accounts, no symbols, no correlations."""
     assert account_performances(reader) == []

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from sqlalchemy import func, select
 
 from ares_otel.portfolio.conventions import CONVENTION, DAY
+from ares_otel.portfolio.performance import fitted
 from ares_otel.portfolio.returns import returns_of
 from ares_otel.portfolio.totals import total_of
 from ares_otel.portfolio.windows import rolling
@@ -139,8 +140,8 @@ def _sharpe(reader: Reader, since: int) -> Sequence[Point]:
     curves = list(equity_curves(reader).values())
     if not curves:
         return ()
-    returns = returns_of(curves[0] if len(curves) == 1 else total_of(curves).linked)
-    rolled = rolling(returns, ROLLED)
+    curve = curves[0] if len(curves) == 1 else total_of(curves).linked
+    rolled = rolling(returns_of(curve), ROLLED, fitted(curve))
     return [
         Point(_moment(each.day * DAY), each.sharpe)
         for each in rolled

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal_co
 
 from ares_otel.portfolio.conventions import CONVENTION, DAY, Convention
 from ares_otel.portfolio.correlations import Correction, Correlation, correlations
-from ares_otel.portfolio.performance import Performance, performances
+from ares_otel.portfolio.performance import Performance, fitted, performances
 from ares_otel.portfolio.returns import Curve, returns_of
 from ares_otel.portfolio.totals import total_of
 from ares_otel.portfolio.windows import WINDOWS, Drawdown, Month, Rolled, monthly, rolling, underwater
@@ -85,7 +85,7 @@ class AccountPerformance(msgspec.Struct, frozen=True, kw_only=True):
 
 def account_performances(
     reader: Reader,
-    convention: Convention = CONVENTION,
+    convention: Convention | None = None,
     days: Days | None = None,
     *,
     strategy: str | None = None,
@@ -96,7 +96,7 @@ def account_performances(
 
     Args:
         reader: of the store.
-        convention: periods a year, minimum, level.
+        convention: periods a year, minimum, level; without one the periods are those that fit the days of each account.
         days: only equity of these.
         strategy: only this one; no totals then.
         windows: names of `WINDOWS`.
@@ -109,19 +109,26 @@ def account_performances(
     found = [] if strategy is not None else list(_totals(own))
     found += [(account, curve, curve) for account, curve in own.items()]
     return [
-        AccountPerformance(
-            account=account,
-            convention=convention,
-            equity=money,
-            days_a_year=linked.days_a_year,
-            performances=performances(linked, convention, names),
-            rolling=rolling(returns_of(linked), rolling_count, convention),
-            rolling_count=rolling_count,
-            drawdown=underwater(linked),
-            months=monthly(returns_of(linked)),
-        )
+        _said(account, money, linked, convention or fitted(linked), names, rolling_count)
         for account, money, linked in found
     ]
+
+
+def _said(
+    account: Account, money: Curve, linked: Curve, convention: Convention, windows: Iterable[str], rolling_count: int
+) -> AccountPerformance:
+    returns = returns_of(linked)
+    return AccountPerformance(
+        account=account,
+        convention=convention,
+        equity=money,
+        days_a_year=linked.days_a_year,
+        performances=performances(linked, convention, windows),
+        rolling=rolling(returns, rolling_count, convention),
+        rolling_count=rolling_count,
+        drawdown=underwater(linked),
+        months=monthly(returns),
+    )
 
 
 def equity_curves(reader: Reader, days: Days | None = None, *, strategy: str | None = None) -> dict[Account, Curve]:

@@ -60,7 +60,10 @@ class PerformanceAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Whose performance, how it is computed."""
 
     strategy: Name | None = None
-    periods: Annotated[Literal[252, 365], Meta(description="returns a year: exchange days, or every day")] = 365
+    periods: Annotated[
+        Literal[252, 365] | None,
+        Meta(description="returns a year: exchange days, or every day; without it what fits the days that have values"),
+    ] = None
 
 
 class Ratios(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,13 +79,13 @@ class Ratios(msgspec.Struct, frozen=True, kw_only=True):
 
 def ratios(reader: Reader, asked: PerformanceAsked) -> tuple[Ratios, ...]:
     """Return performance and risk ratios of each strategy, and of all of a currency, each with n and an interval."""
-    convention = Convention(periods=asked.periods)
+    convention = None if asked.periods is None else Convention(periods=asked.periods)
     return tuple(
         Ratios(
             strategy=each.account.strategy,
             currency=each.account.currency,
             total=each.account.total,
-            convention=convention.sentence(),
+            convention=each.convention.sentence(),
             days_a_year=each.days_a_year,
             windows=each.performances,
         )

@@ -9,7 +9,9 @@ from typing import Final
 import msgspec
 from sqlalchemy import select
 
+from ares_otel.portfolio.conventions import CONVENTION, Convention
 from ares_otel.portfolio.correlations import correlations
+from ares_otel.portfolio.performance import fitted
 from ares_otel.portfolio.ratios import max_drawdown, profit_factor, sharpe, win_rate
 from ares_otel.portfolio.returns import Curve, returns_of
 from ares_otel.portfolio.statistic import Statistic, absent
@@ -114,10 +116,10 @@ def earnings(reader: Reader, asked: EarningsAsked) -> PerformanceMetrics:
     reasons: dict[str, str] = {}
     if len(currencies) != 1:
         reasons |= dict.fromkeys(("total_pnl", "daily_pnl"), SEVERAL if held else NO_EQUITY)
-    values, reason = _returns(reader, asked.strategy, len(currencies))
+    values, reason, convention = _returns(reader, asked.strategy, len(currencies))
     pnls, durations = _trades(reader, asked.strategy)
     statistics = {
-        "sharpe_ratio": sharpe(values) if reason is None else absent(0, reason),
+        "sharpe_ratio": sharpe(values, convention) if reason is None else absent(0, reason),
         "max_drawdown": max_drawdown(values) if reason is None else absent(0, reason),
         "win_rate": win_rate(pnls) if pnls else absent(0, NO_TRADES),
         "profit_factor": profit_factor(pnls) if pnls else absent(0, NO_TRADES),
@@ -149,13 +151,14 @@ def _day(held: Sequence[Account]) -> float | None:
     return sum(known) if len(known) == len(held) else None
 
 
-def _returns(reader: Reader, strategy: str | None, currencies: int) -> tuple[Sequence[float], str | None]:
-    """Return daily returns over all time, or why there are none."""
+def _returns(reader: Reader, strategy: str | None, currencies: int) -> tuple[Sequence[float], str | None, Convention]:
+    """Return daily returns over all time, or why there are none, and the convention that fits their days."""
     if currencies != 1:
-        return (), SEVERAL if currencies else NO_EQUITY
+        return (), SEVERAL if currencies else NO_EQUITY, CONVENTION
     curves = list(equity_curves(reader, strategy=strategy).values())
-    found = returns_of(curves[0] if len(curves) == 1 else total_of(curves).linked)
-    return found.values, found.reason
+    curve = curves[0] if len(curves) == 1 else total_of(curves).linked
+    found = returns_of(curve)
+    return found.values, found.reason, fitted(curve)
 
 
 def _trades(reader: Reader, strategy: str | None) -> tuple[list[Decimal], list[float]]:
