@@ -27,9 +27,17 @@ def _configuration() -> str:
     return CONFIGURATION + reference()
 
 
+def _api() -> str:
+    # the server's extra is needed to describe its API, and by no other command here
+    from ares_otel.server.api.reference import api_reference  # noqa: PLC0415
+
+    return api_reference()
+
+
 FILES: dict[str, Callable[[], str]] = {
     **STACK,
     "docs/configuration.md": _configuration,
+    "docs/api.md": _api,
 }
 
 

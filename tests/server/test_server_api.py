@@ -15,6 +15,7 @@ from api_kit import DECISIONS, demo_server, get, told
 from ares_otel.server.api.catalog import ENDPOINTS
 from ares_otel.server.api.endpoint import Endpoint
 from ares_otel.server.api.problems import MEDIA_TYPE
+from ares_otel.server.api.reference import api_reference
 from ares_otel.server.api.shapes import shape
 from ares_otel.server.http.serve import EmbeddedServer
 
@@ -209,3 +210,14 @@ def test_openapi(demo_server: EmbeddedServer) -> None:
     operations = [path["get"]["operationId"] for path in document["paths"].values()]
     assert len(set(operations)) == len(operations)
     assert all(path["get"]["description"] for path in document["paths"].values())
+
+
+def test_the_page_of_the_api(demo_server: EmbeddedServer) -> None:
+    """The reference names every endpoint and parameter; its example is answered."""
+    page = api_reference()
+    address = page.split("GET http://127.0.0.1:4318")[1].splitlines()[0]
+
+    assert 0 < len(told(demo_server, address)["items"]) <= 5
+    for endpoint in ENDPOINTS:
+        assert f"#### `GET /api/v1{endpoint.path}`" in page
+        assert all(f"| `{field.encode_name}` |" in page for field in msgspec.structs.fields(endpoint.asked))

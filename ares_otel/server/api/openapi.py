@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any, Final
@@ -16,6 +17,7 @@ __all__ = ["BASE", "document", "parameters"]
 
 BASE: Final = "/api/v1"
 REFERENCE: Final = "#/components/schemas/{name}"
+PAGE: Final = re.compile(rb"Page_(\w+?)_(?=\")")
 ABOUT: Final = """\
 What the ares server has stored, for programs. Every path answers below `/api` as well as below `/api/v1`. Times are
 RFC 3339 in UTC, durations seconds unless a name says `_ms`, ratios 0 to 1, sums of money decimal texts. What is
@@ -36,12 +38,14 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         BASE + endpoint.path: {"get": _operation(endpoint, schema)}
         for endpoint, schema in zip(endpoints, schemas, strict=False)
     }
-    return {
+    found = {
         "openapi": "3.1.0",
         "info": {"title": "ares server", "version": metadata.version("ares-otel"), "description": ABOUT},
         "paths": paths,
         "components": {"schemas": components},
     }
+    # what msgspec calls Page_Order_, for Page[Order], reads better as OrderPage
+    return dict(msgspec.json.decode(PAGE.sub(rb"\1Page", msgspec.json.encode(found))))
 
 
 def _operation(endpoint: Endpoint, schema: Mapping[str, Any]) -> dict[str, Any]:
