@@ -8,11 +8,7 @@ from pathlib import Path
 from ares_otel.config import Loaded
 from ares_otel.config.masking import masked
 
-__all__ = ["NoFileError", "add_database", "database_of", "file_of", "shown"]
-
-
-class NoFileError(Exception):
-    """The command is for SQLite files, and another database is meant."""
+__all__ = ["add_database", "database_of", "shown"]
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +23,6 @@ def database_of(args: argparse.Namespace, loaded: Loaded) -> Path | str:
     settings = loaded.config.server
     named: str = args.database or settings.database_url or settings.database
     return named if "://" in named else Path(named)
-
-
-def file_of(args: argparse.Namespace, loaded: Loaded) -> Path:
-    """Return the SQLite file that is meant.
-
-    Raises:
-        NoFileError: it is a database of PostgreSQL, which has tools of its own for that.
-    """
-    found = database_of(args, loaded)
-    if isinstance(found, str):
-        raise NoFileError("this is for SQLite files; of PostgreSQL take pg_dump and pg_restore")
-    return found
 
 
 def shown(database: Path | str) -> str:

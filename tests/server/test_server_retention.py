@@ -190,6 +190,21 @@ def test_a_decision_without_its_spans(server: Server, tmp_path: Path) -> None:
         assert explain(database, unknown, io.StringIO()) == 1
 
 
+def test_a_late_word_of_an_order_without_its_spans(server: Server) -> None:
+    """It belongs to the order's row, which stays one and stays where it is."""
+    made = server.bot().decision(statuses=("new", "filled", "filled"))
+    server.put([*made.spans, *made.updates[:2]])
+    before = server.store.db.execute("SELECT id, decision, side, quantity FROM orders").fetchall()
+    server.now += 40 * DAY
+    server.put(Bot(seed=2, start=server.now, made=9).decision(order=False).all)
+    server.prune(Retention(spans=30, decisions=365))
+    assert count(server, "segment") == 1
+    server.put([made.updates[2]])
+
+    assert server.store.db.execute("SELECT id, decision, side, quantity FROM orders").fetchall() == before
+    assert server.store.db.execute("SELECT DISTINCT order_id FROM order_update").fetchall() == [before[0][:1]]
+
+
 # --- orders that are open ----------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Imports files through the same ingestion that takes spans from bots: a span that is there is not stored again.
 
-Every file is read twice: first to the end without storing anything, so that a bad line costs nothing but its own
-mending; then again, in transactions of bounded size.
+Every file is first read to its end without storing anything, so that a bad line costs nothing but its own mending; what
+it holds waits in a temporary file meanwhile, and is then stored in transactions of bounded size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ares_otel.server.keep.notes import note
 from ares_otel.server.keep.row_spans import REFUSED, SPOKEN, kinds_of, row_request
 from ares_otel.server.keep.sinks import Format
 from ares_otel.server.keep.sources import ImportFileError, Record, Records, format_of, read_lines, read_rows
-from ares_otel.server.otlp.decode import Decoded, decode
+from ares_otel.server.keep.waiting import Waiter, Waiting
+from ares_otel.server.otlp.decode import LATEST, Decoded, decode
 from ares_otel.server.otlp.otlp_json import to_protobuf
 from ares_otel.server.otlp.wire import RequestError
 from ares_otel.server.store.databases import database_of
@@ -65,19 +66,20 @@ def import_files(
         FileError: the format needs an extra that is not installed; nothing was stored.
         PartlyImportedError: the database could not take all of it.
     """
-    given = list(files)
-    earliest = min(
-        (start for _, _, decoded in _decoded(given, table, format_) for start in _starts(decoded)), default=0
-    )
-    lock = database_of(database).lock()
-    lock.acquire()
-    try:
-        migrate(database)
-        with closing(Store(database)) as store:
-            _refuse_pruned(store, earliest)
-            return _store(store, _decoded(given, table, format_))
-    finally:
-        lock.release()
+    with Waiting() as waiting:
+        earliest = LATEST
+        for path, line, body, decoded in _decoded(files, table, format_):
+            earliest = min(earliest, min(_starts(decoded), default=LATEST))
+            waiting.add(Waiter(str(path), line, body))
+        lock = database_of(database).lock()
+        lock.acquire()
+        try:
+            migrate(database)
+            with closing(Store(database)) as store:
+                _refuse_pruned(store, earliest)
+                return _store(store, waiting)
+        finally:
+            lock.release()
 
 
 def _starts(decoded: Decoded) -> Iterator[int]:
@@ -89,7 +91,7 @@ def _starts(decoded: Decoded) -> Iterator[int]:
 def _refuse_pruned(store: Store, earliest: int) -> None:
     """Refuse what may have been stored and pruned: rows made of it may still be there and would be counted twice."""
     since = int(note(store.db, KEPT_SINCE) or 0)
-    if 0 < earliest < since:
+    if earliest < since:
         raise DatabaseError(
             f"the files hold spans from {rfc3339(earliest)} on, and this database has pruned spans from before "
             f"{rfc3339(since)}, of which it keeps rows: they would count twice. Import into another database, or "
@@ -97,25 +99,25 @@ def _refuse_pruned(store: Store, earliest: int) -> None:
         )
 
 
-def _store(store: Store, decoded: Iterator[tuple[Path, int, Decoded]]) -> Imported:
-    spans = new = 0
+def _store(store: Store, waiting: Iterable[Waiter]) -> Imported:
+    spans = new = size = 0
     group: list[Decoded] = []
-    waiting, place = 0, ""
+    place = ""
     try:
-        for path, line, one in decoded:
-            group.append(one)
-            waiting += _size(one)
-            if waiting >= GROUP_SPANS:
+        for waiter in waiting:
+            group.append(decode(waiter.body))
+            size += _size(group[-1])
+            if size >= GROUP_SPANS:
                 new += store.write(each.traces for each in group)
-                spans, waiting, group, place = spans + waiting, 0, [], f"{path}:{line}"
+                spans, size, group, place = spans + size, 0, [], f"{waiter.path}:{waiter.line}"
         new += store.write(each.traces for each in group)
     except Exception as error:
-        if not isinstance(error, OSError | ImportFileError | sqlite3.Error) and not store.passing(error):
+        if not isinstance(error, OSError | sqlite3.Error) and not store.passing(error):
             raise
         done = f"all up to {place} is stored, {new:,} new spans" if place else "nothing is stored"
         hint = "the same import may be repeated, what is there is not stored again"
         raise PartlyImportedError(f"{error}; {done}; {hint}") from error
-    return Imported(spans + waiting, new)
+    return Imported(spans + size, new)
 
 
 def _size(decoded: Decoded) -> int:
@@ -125,23 +127,24 @@ def _size(decoded: Decoded) -> int:
 # --- from files to spans -----------------------------------------------------------------------------------------
 
 
-def _decoded(files: Iterable[Path], table: str, format_: Format | None) -> Iterator[tuple[Path, int, Decoded]]:
+def _decoded(files: Iterable[Path], table: str, format_: Format | None) -> Iterator[tuple[Path, int, bytes, Decoded]]:
     for path in files:
         try:
             for line, request in _requests(path, table, format_ or format_of(path)):
-                yield path, line, _checked(path, line, request)
+                yield path, line, *_checked(path, line, request)
         except OSError as error:
             raise ImportFileError(path, 0, f"cannot be read: {error.strerror or error}") from error
 
 
-def _checked(path: Path, line: int, request: bytes) -> Decoded:
+def _checked(path: Path, line: int, request: bytes) -> tuple[bytes, Decoded]:
     try:
-        decoded = decode(to_protobuf(request))
+        body = to_protobuf(request)
+        decoded = decode(body)
     except RequestError as error:
         raise ImportFileError(path, line, f"expected OTLP/JSON: {error.reason}") from error
     if decoded.rejected:
         raise ImportFileError(path, line, f"expected spans that can be stored, got {decoded.reason}")
-    return decoded
+    return body, decoded
 
 
 def _requests(path: Path, table: str, format_: Format) -> Iterator[tuple[int, bytes]]:

@@ -18,7 +18,7 @@ __all__ = ["FORMATS", "Format", "Shape", "parquet", "write_csv", "write_jsonl", 
 
 Format: TypeAlias = Literal["jsonl", "csv", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv", "parquet")
-GROUP_ROWS: Final = 20_000
+GROUP_ROWS: Final = 5_000
 ENCODER: Final = msgspec.json.Encoder()
 MISSING: Final = "pyarrow is not installed; Parquet comes with: pip install 'ares-otel[parquet]'"
 

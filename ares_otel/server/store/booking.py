@@ -157,7 +157,8 @@ class Booking:
         first = (submits or updates)[0]
         trace, key = first.trace_id, bounded(client)
         stored = client in self.old.orders or client in self.old.updates
-        known = self.db.execute(FIND, (key, trace)).fetchone() if stored else None
+        # without a submission the order may be one whose spans are pruned while its row is kept
+        known = self.db.execute(FIND, (key, trace)).fetchone() if stored or not submits else None
         decision = known[1] if known else None
         if decision is None:
             decision = self._decision(first, decided)
@@ -177,7 +178,7 @@ class Booking:
     def _moved(self, row: int, first: SpanView, client: str) -> int:
         """Return the row id of a known order; it moves when a span comes that is earlier in its life."""
         base = base_id(first)
-        if base <= row <= base + MOVED:
+        if row <= base + MOVED:
             return row
         moved = self.desk.free("orders", base)
         self.db.execute(MOVE, (moved, row))
