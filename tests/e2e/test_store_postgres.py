@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 import pytest
 import server_kit
 import sqlalchemy as sa
+import test_server_performance
 import test_server_rows
 import test_server_store
 from postgres import PASSWORD, Cluster, cluster
@@ -34,8 +35,8 @@ from ares_otel.server.store.store import Store
 from ares_otel.server.story.explain import explain
 from ares_otel.server.story.reader import Reader
 
-SQLITE_ALONE = {"test_a_failed_transaction_leaves_nothing"}
-"""Tests that look into an SQLite file."""
+SQLITE_ALONE = {"test_a_failed_transaction_leaves_nothing", "test_compare_from_the_store"}
+"""Tests that look into an SQLite file, or name one."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def laws(*modules: ModuleType) -> dict[str, FunctionType]:
     return {name: each for name, each in found.items() if isinstance(each, FunctionType) and name not in SQLITE_ALONE}
 
 
-globals().update(laws(test_server_store, test_server_rows))
+globals().update(laws(test_server_store, test_server_rows, test_server_performance))
 
 
 def test_migrations_make_the_declared_tables(running: Cluster) -> None:
