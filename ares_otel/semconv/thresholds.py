@@ -7,7 +7,10 @@ from ares_otel.semconv.model import Threshold
 __all__ = [
     "ACCURACY_LOW",
     "AGREEMENT_LOW",
+    "ANY",
     "BOT_SILENT",
+    "BUDGET_LOW",
+    "BUDGET_SPENT",
     "CLOCK_OFF",
     "CORRELATION_TIMEOUT",
     "CPU_HIGH",
@@ -19,6 +22,7 @@ __all__ = [
     "EVENT_LOOP_SLOW",
     "EXECUTION_MINIMUM",
     "FEATURES_SHOWN",
+    "LIMIT_FULL",
     "LIMIT_NEAR",
     "MARKET_DATA_STALE",
     "MEMORY_HIGH",
@@ -56,6 +60,9 @@ DRAWDOWN_WARNING = Threshold("drawdown_warning", 0.1, "1", "drawdown that asks f
 SCORE_WINDOW = Threshold("score_window", 200, "{prediction}", "matured predictions in a model's score")
 SCORE_MINIMUM = Threshold("score_minimum", 30, "{prediction}", "fewer matured predictions give no score")
 ORDER_ACK_OBJECTIVE = Threshold("order_ack_objective", 0.99, "1", "share of orders answered in time that is the goal")
+BUDGET_LOW = Threshold("budget_low", 0.25, "1", "error budget left that asks for care")
+BUDGET_SPENT = Threshold("budget_spent", 0.0, "1", "error budget left when the promise is broken")
+ANY = Threshold("any", 1, "{event}", "one is one too many")
 SLO_PERIOD = Threshold("slo_period", 30.0 * 86_400.0, "s", "time over which an error budget is meant to last")
 BOT_SILENT = Threshold("bot_silent", 60.0, "s", "a bot that answers no scrape for that long is down")
 DECISION_OVERDUE = Threshold("decision_overdue", 5.0, "1", "silence in usual intervals between decisions")
@@ -67,6 +74,7 @@ STAGE_ERROR_RATIO = Threshold("stage_error_ratio", 0.05, "1", "share of failing 
 VENUE_ERROR_RATIO = Threshold("venue_error_ratio", 0.05, "1", "share of failing calls of a venue that alerts")
 VENUE_SLOW = Threshold("venue_slow", 1.0, "s", "99th percentile of a venue's calls that asks for attention")
 RATE_LIMIT_NEAR = Threshold("rate_limit_near", 0.9, "1", "used share of a venue's request weight that is near it")
+LIMIT_FULL = Threshold("limit_full", 1.0, "1", "used share of a limit that is all of it")
 LIMIT_NEAR = Threshold("limit_near", 0.8, "1", "used share of a limit that is near it")
 ACCURACY_LOW = Threshold("accuracy_low", 0.4, "1", "accuracy of a model that asks for attention")
 AGREEMENT_LOW = Threshold("agreement_low", 0.4, "1", "mean agreement of an ensemble that asks for attention")

@@ -81,7 +81,7 @@ RECORDS: Final = (
             _late(PERIOD),
             Record(BUDGET, f"1 - {error_ratio(PERIOD)} / {ALLOWED:g}", SLO),
         ),
-        interval="5m",
+        interval="1m",
     ),
 )
 ALERTS: Final = tuple(map(_burn, BURNS))

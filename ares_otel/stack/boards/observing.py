@@ -1,0 +1,227 @@
+"""Boards about observing: the health of the telemetry, and one trace found by its correlation id."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import metrics as m
+from ares_otel.semconv import spans
+from ares_otel.semconv import thresholds as t
+from ares_otel.stack import foreign as f
+from ares_otel.stack.boards import common
+from ares_otel.stack.boards.model import Board, Panel, Target
+from ares_otel.stack.boards.panels import RED, alerts, bars, lines, stat, steps, trace_table
+from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
+from ares_otel.stack.promql import select
+
+__all__ = ["TELEMETRY", "TRACE"]
+
+FOUND: Final = (a.CORRELATION_ID, a.DECISION_ID)
+
+
+def _server(metric: f.Foreign, function: str = "", *labels: str) -> str:
+    inside = f"{function}({select(metric)}[$__rate_interval])" if function else select(metric)
+    return grouped("sum", inside, *labels)
+
+
+TELEMETRY: Final = Board(
+    "ares-telemetry",
+    "Telemetry health",
+    "Is what we see all that happened?",
+    (
+        stat(
+            "Lost in range",
+            growth(m.DROPPED, "$__range"),
+            "Spans and records that were lost. Anything above zero: traces and reports have holes.",
+            limits=steps((t.ANY, RED)),
+            decimals=0,
+        ),
+        stat(
+            "Waiting on disk",
+            total(m.SPOOL_BYTES),
+            "Spans that could not be delivered yet.",
+            "bytes",
+            steps((t.SPOOL_LARGE, RED)),
+        ),
+        stat(
+            "Waiting for the worker",
+            total(m.QUEUE_LENGTH),
+            "Records in the queue between the bot and its telemetry.",
+            limits=steps((t.QUEUE_LONG, RED)),
+            decimals=0,
+        ),
+        stat(
+            "Delivered spans a second",
+            per_second(m.EXPORTED),
+            "Spans that the receiver has acknowledged.",
+            decimals=1,
+        ),
+        stat(
+            "Errors of the telemetry",
+            f"{growth(m.TELEMETRY_ERRORS, '$__range')} or vector(0)",
+            "Failures of ours in range; the bot was not touched.",
+            limits=steps((t.ANY, RED)),
+            decimals=0,
+        ),
+        stat(
+            "Series of the largest bot",
+            grouped("max", shown(m.SERIES)),
+            "Series on one metrics page; the budget is 4,000.",
+            limits=steps((t.SERIES_BUDGET, RED)),
+            decimals=0,
+        ),
+        lines(
+            "Bot: delivered and failed",
+            [
+                (per_second(m.EXPORTED, "service_name"), "spans {{service_name}}"),
+                (per_second(m.EXPORT_FAILURES, "service_name", a.CAUSE), "failed attempts {{service_name}} {{reason}}"),
+            ],
+            "Spans a second that were acknowledged, and attempts that failed.",
+            "none",
+            marked=True,
+        ),
+        lines(
+            "Bot: waiting",
+            [
+                (total(m.QUEUE_LENGTH, "service_name"), "queue {{service_name}}"),
+                (total(m.CORRELATIONS_OPEN, "service_name"), "open decisions {{service_name}}"),
+            ],
+            "Records waiting for the worker. Near the line they will be dropped rather than the bot slowed.",
+            "none",
+            limits=((t.QUEUE_LONG, RED),),
+        ),
+        alerts(8, 7, ',team="platform"'),
+        lines(
+            "Bot: lost by reason",
+            [(f"60 * {per_second(m.DROPPED, a.DROP_REASON)}", "{{reason}}")],
+            "Spans and records a minute. The runbook says what each reason asks for.",
+            "none",
+        ),
+        lines(
+            "Bot: an attempt to send, 99th percentile",
+            [(quantile(0.99, m.EXPORT_DURATION, "service_name"), "{{service_name}}")],
+            "Time until the receiver answered.",
+            "s",
+        ),
+        lines(
+            "Bot: decisions without a trace",
+            [(per_second(m.SAMPLED_OUT, "service_name"), "{{service_name}}")],
+            "Decisions a second that were counted but not traced, as the sampling asks for.",
+            "none",
+        ),
+        lines(
+            "Collector: delivered, given up",
+            [
+                (_server(f.COLLECTOR_SENT, "rate", "exporter"), "delivered {{exporter}}"),
+                (_server(f.COLLECTOR_SEND_FAILED, "rate", "exporter"), "given up {{exporter}}"),
+                (_server(f.COLLECTOR_ENQUEUE_FAILED, "rate", "exporter"), "no room {{exporter}}"),
+                (_server(f.COLLECTOR_REFUSED, "rate", "receiver"), "sent back {{receiver}}"),
+            ],
+            "Spans a second by receiver behind the collector.",
+            "none",
+        ),
+        lines(
+            "Collector: used room of its queues",
+            [(f"max by (exporter) ({f.COLLECTOR_QUEUE} / {f.COLLECTOR_CAPACITY})", "{{exporter}}")],
+            "A queue that fills names the server that is slow or down.",
+            "percentunit",
+            limits=((t.QUEUE_FILLING, RED),),
+            highest=1.0,
+        ),
+        lines(
+            "Tempo: received, thrown away",
+            [
+                (_server(f.TEMPO_SPANS, "rate"), "received"),
+                (_server(f.TEMPO_DISCARDED, "rate", "reason"), "thrown away: {{reason}}"),
+            ],
+            "Spans a second. What is thrown away met a limit of Tempo's.",
+            "none",
+        ),
+        lines(
+            "Prometheus: series and exemplars",
+            [(_server(f.SERIES_IN_HEAD), "series"), (_server(f.EXEMPLARS), "exemplars")],
+            "In memory. No exemplars: points on boards lead to no trace.",
+            "none",
+        ),
+        lines(
+            "Prometheus: evaluation of rules",
+            [(f"max by (rule_group) ({f.RULE_DURATION})", "{{rule_group}}")],
+            "Time of the last evaluation by group; it has to stay far below the interval.",
+            "s",
+        ),
+        lines(
+            "Alertmanager: messages a minute",
+            [
+                (f"60 * {_server(f.NOTIFICATIONS_SENT, 'rate', 'integration')}", "sent {{integration}}"),
+                (f"60 * {_server(f.NOTIFICATIONS_FAILED, 'rate', 'integration')}", "failed {{integration}}"),
+            ],
+            "What alerting says, by which way. Failed: nobody hears of alerts this way.",
+            "none",
+        ),
+        bars(
+            "Largest metrics",
+            'topk(10, count by (__name__) ({__name__=~"ares_.+",service_name=~"$service"}))',
+            "__name__",
+            "Metrics with the most series. A label with more values than it was meant to have shows here.",
+            "none",
+            *(12, 8),
+        ),
+        lines(
+            "Values left out of records",
+            [(f"60 * {per_second(m.BAD_VALUES, a.RECORD, a.FIELD)}", "{{record}}.{{field}}")],
+            "Values a minute of a wrong type or out of range; the bot's code says them wrongly.",
+            "none",
+            *(12, 8),
+        ),
+    ),
+    annotations=(common.DEPLOYED,),
+)
+
+TRACE: Final = Board(
+    "ares-trace",
+    "Traces by correlation id",
+    "What happened in this one decision, from market data to the last fill?",
+    (
+        trace_table(
+            "Spans of the correlation id",
+            f'{{ span.{a.CORRELATION_ID.key} = "${{correlation_id:raw}}" }} | select(span.{a.CORRELATION_ID.key}, '
+            f"span.{a.DECISION_ID.key}, span.{a.STRATEGY.key}, span.{a.SYMBOL.key}, name) with (most_recent=true)",
+            (a.STRATEGY, a.SYMBOL),
+            "Paste a correlation id above. Orders filled after a restart have traces of their own: all are here.",
+            *(24, 8),
+            recent=False,
+        ),
+        Panel(
+            "Trace",
+            "traces",
+            "The trace whose id stands above; a link of the table puts it there.",
+            (Target("${trace_id:raw}", form="traces"),),
+            *(24, 18),
+            {"unit": "none"},
+        ),
+        trace_table(
+            "Newest decisions (5 minutes)",
+            traces(
+                spans.DECISION,
+                wanted=(*FOUND, a.STRATEGY, a.SYMBOL, a.ACTION, a.CONFIDENCE),
+                chosen=("strategy", "symbol"),
+            ),
+            (a.STRATEGY, a.SYMBOL, a.ACTION, a.CONFIDENCE),
+            "Something to begin with: the correlation id leads to the decision in Ares and to its trace.",
+            *(12, 9),
+        ),
+        trace_table(
+            "Newest updates of orders (5 minutes)",
+            traces(
+                spans.ORDER_UPDATE,
+                wanted=(*FOUND, a.SYMBOL, a.VENUE, a.STATUS),
+                chosen=("strategy", "symbol"),
+            ),
+            (a.SYMBOL, a.VENUE, a.STATUS),
+            "Execution reports; each is joined to the decision that sent its order.",
+            *(12, 9),
+        ),
+    ),
+    texts=("correlation_id", "trace_id"),
+)

@@ -1,0 +1,264 @@
+"""Boards and rules on the real Prometheus that scrapes a real bot: every query is answered, every rule evaluates."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Queue
+from typing import Any, NamedTuple
+
+import pytest
+from built import ROOT
+from collector import Collector
+from stack_kit import Prometheus, demo_bot, running_alertmanager, running_prometheus, until
+
+from ares_otel.semconv import metrics as m
+from ares_otel.server.http.serve import EmbeddedServer
+from ares_otel.stack.alerting import Delivery
+from ares_otel.stack.boards import BOARDS, Panel, Target
+
+SCRAPES = 6
+VALUES = {
+    "__rate_interval": "1m",
+    "__range": "5m",
+    "__interval": "15s",
+    **dict.fromkeys(("env", "service", "strategy", "symbol", "venue", "model"), ".*"),
+}
+EMPTY = {
+    "Kill switch": "the demo has nothing that reports its state",
+    "Oldest market data": "the demo's bars are of the past, so their age is not reported",
+    "Calls of the venues, 99th percentile": "the paper venue is called without HTTP",
+    "Request weight used": "the paper venue has no rate limit",
+    "Clock": "nothing measures the offset of the clock here",
+    "Event loop, 99th percentile of its delay": "the demo has no event loop",
+    "Errors in stages by component": "the demo's stages do not fail",
+    "Prediction, 99th percentile": "models report the time of a prediction with the issue on models",
+    "Calibration error by member": "comes with the issue on models",
+    "Values left out of records": "the demo says nothing wrongly",
+    "Tempo: received, thrown away": "no Tempo runs in this test",
+}
+"""Panels that may be empty here, and why."""
+SOME_EMPTY = {
+    ("Bot: delivered and failed", "B"): "nothing fails",
+    ("Members", "A"): "predictions are counted with the issue on models",
+    ("Collector: delivered, given up", "B"): "nothing is given up",
+    ("Collector: delivered, given up", "C"): "there is always room",
+    ("Collector: delivered, given up", "D"): "nothing is sent back",
+    ("Alertmanager: messages a minute", "B"): "nothing fails",
+}
+"""Queries that may be empty in panels that show something else."""
+
+
+class Stack(NamedTuple):
+    """What runs for these tests."""
+
+    prometheus: Prometheus
+    database: Path
+    calls: Queue[Any]
+
+
+class Hook:
+    """A tiny receiver of webhooks that keeps what it was sent."""
+
+    def __init__(self) -> None:
+        calls: Queue[Any] = Queue()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                calls.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.calls = calls
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@contextmanager
+def storing(database: Path) -> Iterator[str]:
+    """Run the ares server in this process."""
+    server = EmbeddedServer(database).start()
+    try:
+        yield server.url
+    finally:
+        server.stop(10)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run Prometheus, Alertmanager and the demo bot until there were enough scrapes for rates."""
+    home = tmp_path_factory.mktemp("stack")
+    (home / "prometheus").mkdir()
+    hook = Hook()
+    delivery = Delivery(slack=False, pager=False)
+    database = home / "ares.db"
+    try:
+        with (
+            running_alertmanager(home / "alertmanager", delivery, {"deadman_url": hook.url}) as alerting,
+            storing(database) as server,
+            Collector(server, home / "collector") as collector,
+            running_prometheus(
+                home / "prometheus",
+                {
+                    "alertmanager": alerting.url.removeprefix("http://"),
+                    "ares-server": server.removeprefix("http://"),
+                    "otel-collector": collector.metrics.removeprefix("http://").removesuffix("/metrics"),
+                },
+            ) as prometheus,
+            demo_bot(home / "demo", home / "prometheus" / "targets" / "bots" / "demo.json", collector.http),
+        ):
+            decided = f"min(count_over_time({m.EQUITY}[5m])) > {SCRAPES}"
+            until(lambda: prometheus.value(decided), what="enough scrapes", seconds=300)
+            yield Stack(prometheus, database, hook.calls)
+    finally:
+        hook.close()
+
+
+def filled(query: str) -> str:
+    """Return a query with Grafana's variables in their places."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: VALUES[found[1]], query)
+
+
+def points(prometheus: Prometheus, target: Target) -> list[float]:
+    """Return all finite values that a query has now or, drawn over time, had in the last minute."""
+    query = filled(target.query)
+    if target.form in {"instant", "table"}:
+        result = prometheus.ask("query", query=query)["result"]
+        values = [float(one["value"][1]) for one in result]
+    else:
+        now = time.time()
+        result = prometheus.ask("query_range", query=query, start=now - 60, end=now, step=15)["result"]
+        values = [float(value) for one in result for _, value in one["values"]]
+    return [value for value in values if math.isfinite(value)]
+
+
+PANELS = [(board, panel) for board in BOARDS for panel in board.every_panel() if panel.targets]
+PROMETHEUS_PANELS = [
+    pytest.param(panel, id=f"{board.uid}-{panel.title}")
+    for board, panel in PANELS
+    if panel.targets[0].form not in {"traces", "map"}
+]
+
+
+@pytest.mark.parametrize("panel", PROMETHEUS_PANELS)
+def test_panel_has_data(stack: Stack, panel: Panel) -> None:
+    """Every query of every panel parses and, but for those with a reason, returns numbers."""
+    empty = []
+    for at, target in enumerate(panel.targets):
+        letter = chr(ord("A") + at)
+        if not points(stack.prometheus, target) and (panel.title, letter) not in SOME_EMPTY:
+            empty.append(f"{letter}: {filled(target.query)}")
+
+    assert panel.title in EMPTY or empty == []
+
+
+def test_reasons_are_about_panels() -> None:
+    """Each reason for an empty panel belongs to a panel that exists."""
+    titles = {panel.title for _, panel in PANELS}
+
+    assert {*EMPTY, *(title for title, _ in SOME_EMPTY)} - titles == set()
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board.uid))
+def test_variables_and_annotations(stack: Stack, board: Any) -> None:
+    """Each variable has values to choose from, and the query of each annotation is one that Prometheus can read."""
+    document = board.document()
+    for variable in document["templating"]["list"]:
+        if variable["type"] == "query":
+            found = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["definition"])
+            assert found
+            series = stack.prometheus.ask(f"label/{found[2]}/values", **{"match[]": filled(found[1])})
+            assert series, variable["definition"]
+    for annotation in document["annotations"]["list"]:
+        stack.prometheus.ask("query", query=filled(annotation["expr"]))
+
+
+def test_every_rule_is_healthy(stack: Stack) -> None:
+    """Every group of every committed file was evaluated without an error."""
+
+    def groups() -> Any:
+        found = stack.prometheus.ask("rules")["groups"]
+        return found if all(rule["health"] != "unknown" for group in found for rule in group["rules"]) else None
+
+    evaluated = until(groups, what="every rule was evaluated", seconds=120)
+
+    files = {Path(group["file"]).name for group in evaluated}
+    assert files == {path.name for path in (ROOT / "prometheus" / "rules").glob("*.yaml")}
+    broken = {
+        rule["name"]: rule.get("lastError") for group in evaluated for rule in group["rules"] if rule["health"] != "ok"
+    }
+    assert broken == {}
+
+
+def test_exemplars_lead_to_decisions(stack: Stack) -> None:
+    """Points of decisions carry trace ids, and such an id is that of a decision in the store."""
+    now = time.time()
+    series = stack.prometheus.ask("query_exemplars", query=f"{m.DECISION_DURATION}_bucket", start=now - 300, end=now)
+    ids = [exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]]
+    assert ids
+
+    command = [sys.executable, "-m", "ares_otel.cli.main", "explain", ids[-1], "--database", str(stack.database)]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert told.returncode == 0, told.stderr
+    assert "swing" in told.stdout or "reversion" in told.stdout
+
+
+def test_targets_are_labeled(stack: Stack) -> None:
+    """The bot is found by its own file, with environment, name and mode, but without the id that changes by start."""
+    (bot,) = [one for one in stack.prometheus.ask("targets")["activeTargets"] if one["labels"]["job"] == "ares-bot"]
+
+    assert bot["health"] == "up", bot["lastError"]
+    assert bot["labels"] == {
+        "job": "ares-bot",
+        "instance": bot["labels"]["instance"],
+        "deployment_environment_name": "test",
+        "service_name": "ares-demo",
+        "mode": "paper",
+    }
+
+
+def test_the_servers_around_are_up(stack: Stack) -> None:
+    """Every target of the committed jobs that runs here answers its scrape."""
+    targets = stack.prometheus.ask("targets")["activeTargets"]
+
+    jobs = {"ares-bot", "ares-server", "otel-collector", "prometheus", "alertmanager"}
+    assert {one["labels"]["job"]: one["lastError"] for one in targets} == dict.fromkeys(jobs, "")
+
+
+def test_series_budget(stack: Stack) -> None:
+    """The demo stays below the budget of one bot, as Prometheus counts it."""
+    count = stack.prometheus.value('count({job="ares-bot"})')
+
+    assert count is not None
+    assert count < 4_000
+
+
+def test_heartbeat_arrives(stack: Stack) -> None:
+    """The dead man's switch comes out of Prometheus, through Alertmanager, at the webhook that its file names."""
+    call = stack.calls.get(timeout=120)
+
+    assert call["receiver"] == "deadman"
+    assert [alert["labels"]["alertname"] for alert in call["alerts"]] == ["Watchdog"]
+    assert call["alerts"][0]["labels"]["cluster"] == "ares"
