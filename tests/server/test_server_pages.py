@@ -275,6 +275,7 @@ def test_models(site: Site) -> None:
     """Models show how often they came true, with interval and n; absent is said where nothing is known."""
     page = site.page("/models")
     assert "100.0 %" in page.text
+    assert re.search(r"forest 60 100 % 0\.63 0\.20 100\.0 %", page.text)
     assert str(DAYS) in page.text
     forest, momentum = site.page("/models/forest"), site.page("/models/momentum")
     for said in ("rsi", "Came true by regime", "100.0 % of its 60 judged votes came true", "500 rows, 2 features"):

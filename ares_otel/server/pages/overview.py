@@ -34,7 +34,7 @@ from ares_otel.server.query.console.overview import (
 from ares_otel.server.query.console.regimes import Lane, episodes, lanes
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["LEVEL", "Money", "Overview", "overview", "overview_page", "overview_part", "share"]
+__all__ = ["LEVEL", "Money", "Overview", "desk_part", "overview", "overview_page", "share", "tiles_part"]
 
 LEVEL: Final = 0.95
 NEWEST: Final = 12
@@ -57,20 +57,20 @@ class Money(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page shows."""
+    """What the page shows, or a part of it."""
 
-    pulse: Pulse
-    state: str
-    money: Money | None
-    currencies: Sequence[str]
-    rows: Sequence[tuple[StrategyRow, Account | None, Interval | None]]
-    drawdown: Limit | None
-    limits: Sequence[Limit]
-    breaches: Sequence[Breach]
-    orders: Sequence[OpenOrder]
-    decisions: Sequence[DecisionRow]
-    chart: Mapping[str, Any] | None
-    lane: Lane | None
+    pulse: Pulse | None = None
+    state: str = "unknown"
+    money: Money | None = None
+    currencies: Sequence[str] = ()
+    rows: Sequence[tuple[StrategyRow, Account | None, Interval | None]] = ()
+    drawdown: Limit | None = None
+    limits: Sequence[Limit] = ()
+    breaches: Sequence[Breach] = ()
+    orders: Sequence[OpenOrder] = ()
+    decisions: Sequence[DecisionRow] = ()
+    chart: Mapping[str, Any] | None = None
+    lane: Lane | None = None
 
 
 async def overview_page(site: Site, request: Request) -> Response:
@@ -82,12 +82,16 @@ async def overview_page(site: Site, request: Request) -> Response:
     return site.page("overview.html", _context(shown) | {"days": days, "periods": PERIODS, "chosen": chosen})
 
 
-async def overview_part(site: Site, request: Request) -> Response:
-    """Return what of the overview changes while it is open."""
-    part = request.path_params["part"]
-    template = {"tiles": "tiles.html", "desk": "desk.html"}.get(part, "tiles.html")
-    shown = await site.pool.ask(lambda reader: overview(reader, None, None))
-    return site.page(template, _context(shown))
+async def tiles_part(site: Site, request: Request) -> Response:
+    """Return the tiles, for a page that is open."""
+    del request
+    return site.page("tiles.html", _context(await site.pool.ask(_tiles)))
+
+
+async def desk_part(site: Site, request: Request) -> Response:
+    """Return decisions, open orders and limits, for a page that is open."""
+    del request
+    return site.page("desk.html", _context(await site.pool.ask(_desk)))
 
 
 def _context(shown: Overview) -> dict[str, Any]:
@@ -104,24 +108,37 @@ def overview(reader: Reader, strategy: str | None, days: int | None) -> Overview
     groups = by_currency(accounts(reader))
     every = next(iter(groups.values()), [])
     chosen = [account for account in every if strategy in {None, account.strategy}] or every
-    limited = limits(reader)
-    found = pulse(reader)
+    desk, found = _desk(reader), pulse(reader)
     lane = _lane(reader, chosen)
-    money, chart = _money(reader, chosen, days, lane, _drawdown(limited, strategy) if strategy else None)
+    limit = _drawdown(limits(reader), strategy)
+    money, chart = _money(reader, chosen, days, lane, limit if strategy else None)
     own = {account.strategy: account for account in every}
-    return Overview(
+    return msgspec.structs.replace(
+        desk,
         pulse=found,
         state=_state(found),
         money=money,
         currencies=list(groups),
         rows=[(row, own.get(row.strategy), share(row.wins, row.trades)) for row in strategies(reader)],
-        drawdown=_drawdown(limited, strategy),
-        limits=limited[:NEWEST],
+        drawdown=limit,
+        chart=chart,
+        lane=lane,
+    )
+
+
+def _tiles(reader: Reader) -> Overview:
+    found = pulse(reader)
+    chosen = next(iter(by_currency(accounts(reader)).values()), [])
+    money, _ = _money(reader, chosen, None, None, None)
+    return Overview(pulse=found, state=_state(found), money=money, drawdown=_drawdown(limits(reader), None))
+
+
+def _desk(reader: Reader) -> Overview:
+    return Overview(
+        limits=limits(reader)[:NEWEST],
         breaches=breaches(reader),
         orders=open_orders(reader),
         decisions=decisions(reader, Filter(), NEWEST).rows,
-        chart=chart,
-        lane=lane,
     )
 
 

@@ -30,6 +30,7 @@ LOOKED_AT: Final = 40_000
 BINS: Final = 24
 SMALLEST: Final = 20
 MOST: Final = 100
+UNIT: Final = 10_000
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -76,16 +77,8 @@ class Score(msgspec.Struct, frozen=True):
 
 def model_rows(reader: Reader) -> Sequence[ModelRow]:
     """Return all models by name."""
-    vote, row = t.vote_daily.c, t.outcome_daily.c
-    said = {
-        int(model): (int(n), int(agreed or 0), float(confidence or 0), float(weight or 0))
-        for model, n, agreed, confidence, weight in reader.db.execute(
-            select(
-                vote.model, func.sum(vote.n), func.sum(vote.agreed), func.sum(vote.confidence_sum),
-                func.sum(vote.weight_sum),
-            ).group_by(vote.model)
-        )
-    }  # fmt: skip
+    row = t.outcome_daily.c
+    said = _said(reader)
     judged: dict[int, dict[int, int]] = {}
     for model, result, n in reader.db.execute(
         select(row.model, row.result, func.sum(row.n)).group_by(row.model, row.result)
@@ -94,17 +87,33 @@ def model_rows(reader: Reader) -> Sequence[ModelRow]:
     word = words(reader, [result for each in judged.values() for result in each])
     told = []
     for number, name in known(reader, "model", MOST):
-        n, agreed, confidence, weight = said.get(number, (0, 0, 0.0, 0.0))
+        n, agreed, confidence, weight = said.get(number, (0, 0, None, None))
         results = {word.get(result): count for result, count in judged.get(number, {}).items()}
         right = results.get("correct", 0)
         told.append(
             ModelRow(
-                name=name, number=number, votes=n, agreed=agreed, confidence=confidence / n if n else None,
-                weight=weight / n if n else None, judged=right + results.get("wrong", 0), correct=right,
+                name=name, number=number, votes=n, agreed=agreed, confidence=confidence,
+                weight=weight, judged=right + results.get("wrong", 0), correct=right,
                 training=training(reader, number),
             )
         )  # fmt: skip
     return told
+
+
+def _said(reader: Reader) -> dict[int, tuple[int, int, float | None, float | None]]:
+    """Return, by model, its votes, those for what was decided, mean confidence and mean weight of those that say it."""
+    vote = t.vote_daily.c
+    columns = (vote.n, vote.agreed, vote.confidence_sum, vote.confidence_n, vote.weight_sum, vote.weight_n)
+    query = select(vote.model, *(func.sum(column) for column in columns)).group_by(vote.model)
+    return {
+        int(model): (int(n), int(agreed), _mean(sure, sure_n), _mean(weight, weight_n))
+        for model, n, agreed, sure, sure_n, weight, weight_n in reader.db.execute(query)
+    }
+
+
+def _mean(total: int, n: int) -> float | None:
+    """Return a mean of what is stored in units of 1e-4."""
+    return float(total) / UNIT / int(n) if n else None
 
 
 def training(reader: Reader, model: int) -> Training | None:

@@ -7,15 +7,17 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from ares_otel.server.query.console.names import words
+from ares_otel.server.query.console.names import known, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Dwell", "Episode", "Lane", "dwell", "episodes", "lanes", "transitions"]
 
 MOST: Final = 4_000
+NAMES: Final = 50
+PAIRS: Final = 600
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -27,7 +29,6 @@ class Lane(msgspec.Struct, frozen=True):
     symbol_id: int
     started: int
     ended: int
-    decisions: int
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -39,21 +40,23 @@ class Episode(msgspec.Struct, frozen=True):
     n: int
 
 
-def lanes(reader: Reader, limit: int = 50) -> Sequence[Lane]:
-    """Return where regimes are known, most decisions first."""
+def lanes(reader: Reader) -> Sequence[Lane]:
+    """Return where regimes are known, the newest first; each is two look-ups, whatever the number of episodes."""
+    symbols: list[tuple[int, str | None]] = [*known(reader, "symbol", NAMES), (0, None)]
+    strategies: list[tuple[int, str | None]] = [*known(reader, "strategy", NAMES), (0, None)]
+    pairs = [(*one, *two) for one in strategies for two in symbols][:PAIRS]
+    found = [lane for pair in pairs if (lane := _lane(reader, *pair)) is not None]
+    return sorted(found, key=lambda lane: -lane.ended)
+
+
+def _lane(reader: Reader, strategy: int, name: str | None, symbol: int, word: str | None) -> Lane | None:
     row = t.regime_episode.c
-    query = (
-        select(row.strategy, row.symbol, func.min(row.started), func.max(row.ended), func.sum(row.n))
-        .group_by(row.strategy, row.symbol)
-        .order_by(func.sum(row.n).desc())
-        .limit(limit)
-    )
-    found = list(reader.db.execute(query))
-    name = words(reader, [number for each in found for number in each[:2]])
-    return [
-        Lane(name.get(one), name.get(two), int(one), int(two), int(begin), int(end), int(n))
-        for one, two, begin, end, n in found
-    ]
+    query = select(row.started, row.ended).where(row.strategy == strategy, row.symbol == symbol).limit(1)
+    newest = reader.db.execute(query.order_by(row.started.desc())).first()
+    oldest = reader.db.execute(query.order_by(row.started)).first() if newest is not None else None
+    if newest is None or oldest is None:
+        return None
+    return Lane(name, word, strategy, symbol, int(oldest.started), int(newest.ended))
 
 
 def episodes(reader: Reader, strategy: int, symbol: int, start: int, end: int) -> Sequence[Episode]:

@@ -129,7 +129,9 @@ def feeds(reader: Reader, limit: int = 200) -> Sequence[Feed]:
 def database(reader: Reader) -> Database:
     """Return what the database holds; totals come from roll-ups."""
     row = t.decision.c
-    low, high = reader.db.execute(select(func.min(row.id), func.max(row.id))).one()
+    # two questions: for both at once SQLite would read the whole table
+    low = reader.db.execute(select(func.min(row.id))).scalar()
+    high = reader.db.execute(select(func.max(row.id))).scalar()
     total = reader.db.execute(select(func.sum(t.hourly.c.n))).scalar()
     arrived = reader.db.execute(select(func.max(t.segment.c.id))).scalar()
     return Database(
