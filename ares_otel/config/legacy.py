@@ -48,7 +48,6 @@ def _rules(
 
 PROMETHEUS = "Prometheus keeps the history and aggregates it over any window when it is asked"
 EXACT = "a scrape first takes in everything recorded, so it is exact"
-PULL = "dashboards ask Prometheus and the ares server; the bot pushes to no browser"
 STORE = "the store behind the exporter keeps what was sent; memory here is bounded by recorder.queue_limit"
 WITHIN = "part of every decision's trace"
 AT_ONCE = "nothing is polled here; what the bot records counts at once"
@@ -58,10 +57,10 @@ REPORTS = "reports come with the report server, which this version does not have
 PASSWORD = "no password belongs in this file: with the report server, give it by password_file"  # noqa: S105  # no secret
 
 LEGACY: tuple[Legacy, ...] = (
-    *_maps("metrics_dashboard.update_interval", "metrics.system_interval"),
+    *_maps("metrics_dashboard.update_interval", "metrics.system_interval", "server.push_interval"),
     *_maps("metrics_dashboard.enable_dashboard", "metrics.enabled"),
     *_rules("always", EXACT, "metrics_dashboard", "enable_real_time_updates"),
-    *_rules("ignored", PULL, "metrics_dashboard", "enable_websocket_broadcast"),
+    *_maps("metrics_dashboard.enable_websocket_broadcast", "server.push"),
     *_rules(
         "ignored",
         PROMETHEUS,

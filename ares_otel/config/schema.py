@@ -284,6 +284,7 @@ class Server(Section, frozen=True, kw_only=True):
         Annotated[int, number("Port for OTLP over gRPC, with the extra `grpc`; null: none; 0: any free.", 0, PORTS)]
         | None
     ) = None
+    push: Annotated[bool, meaning("Let clients listen to what is stored, by SSE and WebSocket.")] = True
     push_interval: Annotated[float, seconds("Pause between two messages of the live stream.", 0.05, 3_600)] = 1.0
     log_format: Annotated[LogFormat, meaning("How `ares-otel serve` writes its log to stderr.")] = "text"
     access_log: Annotated[bool, meaning("Log each request; those for telemetry only where they fail.")] = False

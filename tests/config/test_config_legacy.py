@@ -215,7 +215,6 @@ def test_our_own_keys_outrank_the_old_ones(tmp_path: Path) -> None:
     ("key", "severity"),
     [
         ("advanced_tracer.enable_performance_tracing", "warning"),
-        ("metrics_dashboard.enable_websocket_broadcast", "note"),
         ("report_scheduler.enable_automated_reports", "note"),
         ("ml_monitor.auto_retraining_enabled", "note"),
     ],

@@ -50,11 +50,6 @@ def decided(number: int, strategy: str = "swing", symbol: str = "SP500") -> Deco
     return decode(body([span("decision", facts, trace=(number + 1).to_bytes(16, "big"))]))
 
 
-def said(client: Client) -> list[tuple[str, str]]:
-    """Return topic and key of what waits for a client."""
-    return [(message.topic, message.key) for message in asyncio.run(client.next(0.0)).chosen(client.wanted)]
-
-
 def listening(interval: float = 0.001, limit: int = 9) -> Hub:
     """Return a hub that takes what is committed, without a loop."""
     made = Hub(interval, limit)
@@ -288,7 +283,7 @@ def test_a_fault_while_publishing(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         monkeypatch.setattr(hub, "HEALTH_SECONDS", 0.0)
         made.health = health
         with made.listener(EVERYTHING, "sse") as client:
-            return [message.topic for message in (await client.next(20.0)).chosen(EVERYTHING)]
+            return [message.topic for message in (await client.next()).chosen(EVERYTHING)]
 
     assert asyncio.run(run()) == ["health"]
     assert "a bug" in caplog.text
@@ -408,7 +403,7 @@ def test_coming_back(server: EmbeddedServer) -> None:
 
 def test_heartbeats(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there is nothing to say that is said, so that both sides notice a dead connection."""
-    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(hub, "HEARTBEAT_SECONDS", 0.01)
     with closing(Stream(server, "?topics=order")) as stream:
         assert stream.next("heartbeat")["data"]["time"].startswith("20")
 
@@ -436,6 +431,12 @@ def test_too_many_streams(server: EmbeddedServer) -> None:
     assert late_socket.close_code == 1013
 
 
+def test_no_streams(tmp_path: Path) -> None:
+    """Where the stream is switched off nobody may listen."""
+    with EmbeddedServer(fresh(tmp_path), settings=Server(push=False)) as server:
+        assert send(server.url, None, path="/api/v1/stream", method="GET").status == 503
+
+
 def test_streams_end_with_the_server(server: EmbeddedServer) -> None:
     """A stop says good-bye to those who listen and does not wait for them."""
     with closing(Stream(server)) as stream, connect(f"{server.url.replace('http', 'ws')}/api/v1/ws") as websocket:
@@ -451,7 +452,8 @@ def test_streams_end_with_the_server(server: EmbeddedServer) -> None:
 
 def test_streams_end_with_their_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that a token has opened ends when the token does."""
-    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "HEARTBEAT_SECONDS", 0.01)
     file = tmp_path / "tokens"
     file.write_text("reader-0123456789 read\n")
     file.chmod(0o600)
@@ -522,7 +524,7 @@ def test_websocket(server: EmbeddedServer) -> None:
 
 def test_heartbeats_by_websocket(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script in a browser sees no ping, so heartbeats are messages."""
-    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(hub, "HEARTBEAT_SECONDS", 0.01)
     with connect(f"{server.url.replace('http', 'ws')}/api/v1/ws?topics=order") as websocket:
         websocket.recv(20)
         assert json.loads(websocket.recv(20))["topic"] == "heartbeat"

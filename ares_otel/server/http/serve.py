@@ -73,7 +73,8 @@ class EmbeddedServer:
         self._file = file_of(database)
         self._lock: Lock | None = None
         self._watch = Watch()
-        interval, limit = self._settings.push_interval, self._settings.limits.streams
+        interval = self._settings.push_interval
+        limit = self._settings.limits.streams if self._settings.push else 0
         self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
         observer = Observer(self._watch, self._hub.feed)
         self._keeping = Keeping(database, self._settings.retention, self._settings.influx)

@@ -19,7 +19,7 @@ __all__ = ["Feed", "events"]
 Key: TypeAlias = tuple[str, str]
 """Topic, and what it is the state of."""
 
-KEYS: Final = 64
+KEYS: Final = 24
 """Most states of a topic between two looks; the oldest go."""
 
 LOOKED_AT: Final = 4_096

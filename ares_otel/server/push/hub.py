@@ -24,6 +24,7 @@ STATES: Final = 512
 """Most states that one client still has to get, or that a new one is told; the oldest go."""
 
 LINGER_SECONDS: Final = 60.0
+HEARTBEAT_SECONDS: Final = 15.0
 HEALTH_SECONDS: Final = 5.0
 ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -70,11 +71,15 @@ class Batch:
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self.messages = tuple(messages)
+        self._chosen: dict[Wanted, tuple[Message, ...]] = {}
         self._written: dict[Wanted, bytes] = {}
 
-    def chosen(self, wanted: Wanted) -> list[Message]:
+    def chosen(self, wanted: Wanted) -> tuple[Message, ...]:
         """Return the messages that a client wants."""
-        return [message for message in self.messages if message in wanted]
+        found = self._chosen.get(wanted)
+        if found is None:
+            found = self._chosen[wanted] = tuple(message for message in self.messages if message in wanted)
+        return found
 
     def sse(self, wanted: Wanted) -> bytes:
         """Return the messages that a client wants as server-sent events."""
@@ -91,11 +96,13 @@ class Client:
         wanted: what it hears.
         ended: nothing more comes.
         gone: it went away by itself.
+        told: when it last got something, monotonic seconds.
     """
 
     def __init__(self, wanted: Wanted, dropped: Counted | None) -> None:
         self.wanted = wanted
         self.ended = self.gone = False
+        self.told = time.monotonic()
         self._dropped = dropped
         self._batch: Batch | None = None
         self._slots: dict[tuple[str, str], Message] = {}
@@ -103,6 +110,9 @@ class Client:
 
     def offer(self, batch: Batch) -> None:
         """Give it a batch; one that has not taken the last gets the newest states of both."""
+        if not batch.chosen(self.wanted):
+            return
+        self.told = time.monotonic()
         if self._batch is None and not self._slots:
             self._batch = batch
         else:
@@ -121,16 +131,19 @@ class Client:
         while len(self._slots) > STATES:
             self._lost(self._slots.pop(next(iter(self._slots))).topic)
 
+    def beat(self) -> None:
+        """Let it say that it is alive."""
+        self.told = time.monotonic()
+        self._wake.set()
+
     def end(self) -> None:
         """Tell it that nothing more comes."""
         self.ended = True
         self._wake.set()
 
-    async def next(self, seconds: float) -> Batch:
-        """Return what it still has to get, oldest first; nothing after that time and at the end."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+    async def next(self) -> Batch:
+        """Wait and return what it still has to get, oldest first; nothing for a heartbeat, and at the end."""
+        await self._wake.wait()
         self._wake.clear()
         batch, self._batch = self._batch or Batch(self._slots.values()), None
         self._slots = {}
@@ -240,10 +253,21 @@ class Hub:
 
     async def _run(self) -> None:
         while self._listeners or time.monotonic() < self._left + LINGER_SECONDS:
-            await asyncio.sleep(self._interval)
+            left = self._interval
+            while left > 0.0:
+                await asyncio.sleep(min(left, HEARTBEAT_SECONDS))
+                left -= HEARTBEAT_SECONDS
+                self._beat()
             with GUARD.shield("push"):
                 self.publish()
         self.feed.listening = False
+
+    def _beat(self) -> None:
+        """Let those who heard nothing for a while hear that all is well."""
+        late = time.monotonic() - HEARTBEAT_SECONDS
+        for client in self._listeners:
+            if client.told <= late:
+                client.beat()
 
     def publish(self) -> None:
         """Give everybody what came since the last time."""

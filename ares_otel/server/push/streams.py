@@ -16,14 +16,14 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from ares_otel.server.push.events import TOPICS
-from ares_otel.server.push.hub import Client, FullError, Hub, Wanted
+from ares_otel.server.push.hub import Batch, Client, FullError, Hub, Wanted
 
 __all__ = ["ALLOWED", "routes"]
 
 ALLOWED: Final = "ares.allowed"
 """Key in a request's scope: a function that tells whether its client may still listen."""
 
-HEARTBEAT_SECONDS: Final = 15.0
+CHECK_SECONDS: Final = 10.0
 RETRY: Final = b"retry: 2000\n\n"
 LONGEST: Final = 4_096
 MANY: Final = 64
@@ -74,13 +74,8 @@ class _Sse:
             await _answer(send, UNAVAILABLE, "as many listen as may")
 
     async def _serve(self, client: Client, scope: Scope, write: Write) -> None:
-        while not client.ended and _is_allowed(scope):
-            batch = await client.next(HEARTBEAT_SECONDS)
-            data = batch.sse(client.wanted)
-            if not data and not client.ended:
-                data = _sse("heartbeat", _beat())
-            if data:
-                await write(data)
+        async for batch in _batches(client, scope):
+            await write(batch.sse(client.wanted) or _sse("heartbeat", _beat()))
 
 
 class _Socket:
@@ -113,12 +108,9 @@ class _Socket:
             await send({"type": "websocket.close", "code": LATER, "reason": "as many listen as may"})
 
     async def _serve(self, client: Client, scope: Scope, write: Write) -> None:
-        while not client.ended and _is_allowed(scope):
-            messages = (await client.next(HEARTBEAT_SECONDS)).chosen(client.wanted)
-            for message in messages:
-                await write(message.text)
-            if not messages and not client.ended:
-                await write(_beat())
+        async for batch in _batches(client, scope):
+            for text in [message.text for message in batch.chosen(client.wanted)] or [_beat()]:
+                await write(text)
 
 
 class _Asked:
@@ -151,6 +143,22 @@ async def _watched(receive: Receive, client: Client, gone: str) -> AsyncIterator
         yield
     finally:
         task.cancel()
+
+
+async def _batches(client: Client, scope: Scope) -> AsyncIterator[Batch]:
+    """Yield what a client gets, until it goes, or has to."""
+    checked = time.monotonic()
+    while True:
+        batch = await client.next()
+        if client.ended and not batch.messages:
+            return
+        if time.monotonic() >= checked + CHECK_SECONDS:
+            checked = time.monotonic()
+            if not _is_allowed(scope):
+                return
+        yield batch
+        if client.ended:
+            return
 
 
 def _is_allowed(scope: Scope) -> bool:
