@@ -77,6 +77,8 @@ def decisions(reader: Reader, asked: DecisionsAsked) -> Page[DecisionRow]:
 
 def decision_rows(reader: Reader, rows: Sequence[int]) -> list[DecisionRow]:
     """Return decisions by their row ids, newest first."""
+    if not rows:
+        return []
     found = reader.db.execute(select(t.decision).where(t.decision.c.id.in_(rows)).order_by(t.decision.c.id.desc()))
     listed = found.all()
     known = words(reader, *([getattr(row, name) for row in listed] for name in NAMED))
