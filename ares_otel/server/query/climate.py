@@ -31,7 +31,7 @@ __all__ = [
     "regimes",
 ]
 
-EPISODES: Final = 20_000
+EPISODES: Final = 5_000
 """Newest episodes that dwell times and transitions are counted over."""
 
 
