@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_trades(tmp_path: Path) -> None:
 
     assert (first.closed, first.pnl, first.value) == (DAY, 5.0, 0.1)
     assert second.value is None
+
+
+def test_a_store_needs_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Curves from files need nothing; one from a store says what it needs."""
+    monkeypatch.setitem(sys.modules, "ares_otel.server.query.performance", None)
+
+    assert main(["compare", "--strategy", "s", "--database", str(tmp_path / "ares.db")]) == 2
+    assert "--strategy needs: pip install 'ares-otel[server]'" in capsys.readouterr().err
+    assert main(["compare", str(a_curve(tmp_path / "curve.csv"))]) == 0
 
 
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,11 @@ def test_sortino_by_the_bootstrap() -> None:
     assert 0.88 <= held / runs <= 0.99
 
 
+def test_equal_returns_have_no_interval() -> None:
+    """Without deviation there is no ratio, and no interval of it."""
+    assert sharpe_interval([0.01] * 50, 365, 0.0, 0.95) is None
+
+
 def test_long_run_variance() -> None:
     """Of an AR(1) it is (1 + rho) / (1 - rho) times the plain one; of equal values nothing."""
     values = autoregressive(20_000, 0.5, 7, 0.0, 1.0)
