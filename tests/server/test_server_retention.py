@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from server_kit import content, fresh, put, rows
+from server_kit import content, fresh, put, rows, send
 from spans import START, Bot, Whole, event, span
 
 from ares_otel.config import Retention
 from ares_otel.guard import GUARD
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.keep import retention
 from ares_otel.server.keep.groups import DAY, GROUPS, HOUR, tables
 from ares_otel.server.keep.notes import note, remember
@@ -178,14 +179,19 @@ def test_a_decision_without_its_spans(server: Server, tmp_path: Path) -> None:
         out = io.StringIO()
         assert explain(database, text, out) == 0
         told = out.getvalue()
-        assert "the spans of this are pruned (those from before 2023-11-24 22:00 UTC are)" in told
+        assert (
+            "swing decided buy on NASDAQ; its spans are pruned (as are those from before 2023-11-24 22:00 UTC)" in told
+        )
         assert f"decision    {made.ids.decision}\n" in told
-        assert "action      buy\n" in told
-        assert "votes       5\n" in told
-        assert f"orders      {made.client_id} filled\n" in told
+        assert "buy   0.55  weight 0.30  logistic" in told
+        assert f"order {made.client_id}: buy 12 NASDAQ limit" in told
     out = io.StringIO()
     assert explain(database, trace, out, json=True) == 0
-    assert json.loads(out.getvalue())["remains"][0]["orders"] == {made.client_id: "filled"}
+    (story,) = json.loads(out.getvalue())["stories"]
+    assert (story["orders"][0]["status"], story["orders"][0]["cum_quantity"], len(story["decision"]["votes"])) == (
+        *("filled", 12.0),
+        5,
+    )
     for unknown in ("nope", "f" * 32, "0" * 28, trace[:-1] + "x"):
         assert explain(database, unknown, io.StringIO()) == 1
 
@@ -439,3 +445,19 @@ def _changes(server: Server) -> int:
     found = server.store.db
     assert isinstance(found, SqliteDriver)
     return found.total_changes
+
+
+def test_pages_and_api_tell_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decision without its spans has a page and an answer, which say so."""
+    made = Bot().decision()
+    with serving(fresh(tmp_path), monkeypatch) as server:
+        server.put(made.all)
+        server.now += 40 * DAY
+        server.put(Bot(seed=2, start=server.now, made=9).decision().all)
+        server.prune(Retention(spans=30, decisions=365))
+    monkeypatch.undo()
+    with EmbeddedServer(tmp_path / "ares.db") as running:
+        for path in (f"/decisions/{made.ids.decision}", f"/api/v1/decisions/{made.ids.decision}"):
+            answer = send(running.url, None, path=path, method="GET", content_type=None)
+            assert answer.status == 200
+            assert b"its spans are pruned" in answer.body

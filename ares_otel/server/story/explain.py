@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TextIO
 
 import msgspec
@@ -13,7 +12,6 @@ from rich.text import Text
 from ares_otel.server.store.driver import Location
 from ares_otel.server.story.outline import Line, outline
 from ares_otel.server.story.reader import Reader
-from ares_otel.server.story.remains import Remains, remains, spans_kept_since
 from ares_otel.server.story.stories import Story
 from ares_otel.server.story.wording import clean, seconds
 
@@ -25,16 +23,11 @@ PLAIN_WIDTH = 120
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What `--json` prints: the id that was asked for, and what it means, newest first.
-
-    Attributes:
-        remains: the rows that are left where the spans are pruned.
-    """
+class Answer(msgspec.Struct, frozen=True):
+    """What `--json` prints: the id that was asked for, and what it means, newest first."""
 
     query: str
     stories: Sequence[Story]
-    remains: Sequence[Remains] = ()
 
 
 def explain(database: Location, text: str, out: TextIO, *, json: bool = False) -> int:
@@ -45,35 +38,16 @@ def explain(database: Location, text: str, out: TextIO, *, json: bool = False) -
     """
     with Reader(database) as reader:
         stories = reader.find(text)
-        rows = () if stories else tuple(remains(reader.db, text))
-        since = spans_kept_since(reader.db) if rows else None
     if json:
-        out.write(as_json(text, stories, rows))
-    elif rows:
-        out.writelines(f"{line}\n" for line in _remembered(rows, since))
+        out.write(as_json(text, stories))
     else:
         render(text, stories, out)
-    return FOUND if stories or rows else NOT_FOUND
+    return FOUND if stories else NOT_FOUND
 
 
-def as_json(text: str, stories: Sequence[Story], rows: Sequence[Remains] = ()) -> str:
-    """Return stories, or what is left of them, as JSON."""
-    return msgspec.json.format(msgspec.json.encode(Answer(text, stories, rows)), indent=2).decode() + "\n"
-
-
-def _remembered(rows: Sequence[Remains], since: datetime | None) -> Iterator[str]:
-    until = f" (those from before {since:%Y-%m-%d %H:%M} UTC are)" if since is not None else ""
-    yield f"the spans of this are pruned{until}; what its rows still say:"
-    for row in rows:
-        yield ""
-        for name in msgspec.structs.fields(Remains):
-            value = getattr(row, name.name)
-            if isinstance(value, datetime):
-                value = f"{value:{TIME}}"[:-3] + " UTC"
-            elif isinstance(value, dict):
-                value = ", ".join(f"{order} {status or 'without an answer'}" for order, status in value.items())
-            if value not in {None, ""}:
-                yield f"{name.name.removesuffix('_id'):<12}{clean(str(value))}"
+def as_json(text: str, stories: Sequence[Story]) -> str:
+    """Return stories as JSON."""
+    return msgspec.json.format(msgspec.json.encode(Answer(text, stories)), indent=2).decode() + "\n"
 
 
 def render(text: str, stories: Sequence[Story], out: TextIO) -> None:

@@ -15,6 +15,7 @@ from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import canonical
 from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
 from ares_otel.server.story.reading import SpanReader
+from ares_otel.server.story.remains import remains
 from ares_otel.server.story.stored import StoredEvent, StoredSpan
 from ares_otel.server.story.stories import Counts, Story
 from ares_otel.server.story.telling import Elsewhere, tell
@@ -45,7 +46,7 @@ class Reader(SpanReader):
         decided = [case for case in cases if case.decision is not None]
         chosen = [case for case in decided if case.is_meant_by(text)] or decided or cases
         chosen.sort(key=lambda case: case.first.start, reverse=True)
-        return [self._tell(case) for case in chosen[:STORIES]]
+        return [self._tell(case) for case in chosen[:STORIES]] or remains(self.db, text)
 
     def counts(self) -> Counts:
         """Return how much is stored, as of one moment."""

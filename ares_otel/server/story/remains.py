@@ -1,50 +1,42 @@
-"""What is left of decisions whose spans have been pruned: their rows, found by the same ids."""
+"""Stories of decisions whose spans have been pruned, from the rows that are left, found by the same ids.
+
+Everything that tells stories tells these, too; their first sentence says what they are.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, or_, select
 
+from ares_otel.records import Regime, Vote
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.semconv.model import Attribute
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import bounded, decision_id, moment_keys, uuid_digits
+from ares_otel.server.story.stories import DecisionStory, OrderStory, SpanStory, Story
 
-__all__ = ["KEPT_SINCE", "Remains", "remains", "spans_kept_since"]
+__all__ = ["KEPT_SINCE", "remains", "spans_kept_since"]
 
 KEPT_SINCE: Final = "retention.spans_kept_since"
 """Note in `meta`: Unix ns; spans that arrived before may be gone, although rows made of them are there."""
 
 MILLISECOND: Final = 1_000_000
+MICROSECONDS: Final = 1e6
+SECOND: Final = 1e9
+FRACTION: Final = 10_000
 BEFORE, AFTER = 60_000, 86_400_000
-"""Milliseconds around the time in an id within which its decision began."""
+"""Milliseconds around the time in an id within which its decision began, and its orders after it."""
 
 MOST: Final = 50
+UNKNOWN: Final = "unknown"
 
-
-class Remains(msgspec.Struct, frozen=True):
-    """The row of a decision without its spans.
-
-    Attributes:
-        votes: how many votes there were.
-        orders: client order ids with their last state, None where nothing was heard.
-    """
-
-    decision_id: str
-    trace_id: str
-    correlation_id: str | None
-    start: datetime
-    strategy: str | None
-    symbol: str | None
-    venue: str | None
-    action: str | None
-    regime: str | None
-    confidence: float | None
-    votes: int
-    orders: dict[str, str | None]
+Names = Mapping[int, str]
 
 
 def spans_kept_since(db: Connection) -> datetime | None:
@@ -53,17 +45,24 @@ def spans_kept_since(db: Connection) -> datetime | None:
     return None if found is None else _moment(int(found))
 
 
-def remains(db: Connection, text: str) -> list[Remains]:
-    """Return the rows that an id means, newest first: a client order id, or an id that begins with its time."""
-    text = text.strip()
+def remains(db: Connection, text: str) -> list[Story]:
+    """Return what is left of the decisions that an id means, newest first; nothing unless spans were pruned.
+
+    Args:
+        db: connection to read from.
+        text: a client order id, or an id of the library's, which begins with its time.
+    """
+    since = spans_kept_since(db)
+    if since is None:
+        return []
     decision = t.decision.c
     owned = select(t.orders.c.decision).where(t.orders.c.client_id == bounded(text), t.orders.c.decision.is_not(None))
-    found: dict[int, Any] = {}
+    found: dict[int, Mapping[str, Any]] = {}
     for condition in (decision.id.in_(owned), _by_time(text)):
         if condition is not None:
             query = select(t.decision).where(condition).order_by(decision.id.desc()).limit(MOST)
-            found |= {int(row["id"]): row for row in db.execute(query).mappings()}
-    return [_told(db, found[row]) for row in sorted(found, reverse=True)[:MOST]]
+            found |= {int(row["id"]): dict(row) for row in db.execute(query).mappings()}
+    return [_story(db, found[row], since) for row in sorted(found, reverse=True)[:MOST]]
 
 
 def _by_time(text: str) -> ColumnElement[bool] | None:
@@ -82,32 +81,131 @@ def _by_time(text: str) -> ColumnElement[bool] | None:
     return decision.id.between(low, high) & same if low >= 0 and high < 1 << 63 else None
 
 
-def _told(db: Connection, row: Any) -> Remains:
-    names = dict(_names(db, [row[key] for key in ("strategy", "symbol", "venue", "action", "regime")]))
-    orders = select(t.orders.c.client_id, t.name.c.value).join_from(
-        t.orders, t.name, t.name.c.id == t.orders.c.status, isouter=True
-    )
+def _story(db: Connection, row: Mapping[str, Any], since: datetime) -> Story:
+    votes = db.execute(select(t.vote).where(t.vote.c.decision == row["id"]).order_by(t.vote.c.position)).mappings()
     # an order comes after its decision: the primary key bounds the search
-    within = t.orders.c.id.between(row["id"] - BEFORE * MILLISECOND, row["id"] + AFTER * MILLISECOND)
-    found = db.execute(orders.where(within, t.orders.c.decision == row["id"])).all()
-    votes = db.execute(select(t.vote.c.position).where(t.vote.c.decision == row["id"])).all()
-    return Remains(
-        decision_id=row["decision_id"] or decision_id(bytes(row["trace"]), bytes(row["span"])),
-        trace_id=bytes(row["trace"]).hex(),
+    near = t.orders.c.id.between(row["id"] - BEFORE * MILLISECOND, row["id"] + AFTER * MILLISECOND)
+    orders = db.execute(select(t.orders).where(near, t.orders.c.decision == row["id"]).order_by(t.orders.c.id))
+    ballots, sent = [dict(each) for each in votes], [dict(each) for each in orders.mappings()]
+    names = _names(db, [row, *ballots, *sent])
+    decided = _decision(row, ballots, names)
+    what = f"{decided.strategy or 'a strategy'} decided {decided.action or 'nothing'} on {decided.symbol or 'a symbol'}"
+    return Story(
+        sentence=f"{what}; its spans are pruned (as are those from before {since:%Y-%m-%d %H:%M} UTC), "
+        "this is what its rows say.",
         correlation_id=row["correlation"],
+        decision_id=row["decision_id"] or decision_id(bytes(row["trace"]), bytes(row["span"])),
+        causation_id=None,
+        trace_id=bytes(row["trace"]).hex(),
+        span_id=bytes(row["span"]).hex(),
+        service=None,
+        mode=None,
         start=_moment(int(row["id"])),
-        confidence=row["confidence"],
-        votes=len(votes),
-        orders={str(client): status for client, status in found},
-        **{key: names.get(row[key]) for key in ("strategy", "symbol", "venue", "action", "regime")},
+        duration_seconds=row["duration_us"] / MICROSECONDS,
+        decision=decided,
+        orders=tuple(_order(each, names) for each in sent),
+        outcomes=(),
+        calls=(),
+        exceptions=(),
+        spans=(_root(row, decided, [(int(each["id"]), _order(each, names)) for each in sent]),),
     )
 
 
-def _names(db: Connection, numbers: list[int | None]) -> Iterator[tuple[int, str]]:
-    wanted = [number for number in numbers if number is not None]
-    for number, value in db.execute(select(t.name.c.id, t.name.c.value).where(t.name.c.id.in_(wanted))):
-        yield int(number), str(value)
+def _root(row: Mapping[str, Any], decided: DecisionStory, sent: list[tuple[int, OrderStory]]) -> SpanStory:
+    """Return the decision as the span that it was, with its orders below."""
+    keys = {a.STRATEGY: decided.strategy, a.SYMBOL: decided.symbol, a.VENUE: decided.venue}
+    root = _span(s.DECISION.name, bytes(row["span"]).hex(), int(row["id"]), 0.0, keys)
+    below = (_submission(order, began, (began - int(row["id"])) / SECOND) for began, order in sent)
+    return msgspec.structs.replace(
+        root, duration_seconds=row["duration_us"] / MICROSECONDS, failed=bool(row["error"]), children=tuple(below)
+    )
+
+
+def _submission(order: OrderStory, began: int, offset: float) -> SpanStory:
+    said = {
+        a.CLIENT_ID: order.client_id,
+        a.SIDE: str(order.side),
+        a.ORDER_TYPE: str(order.type),
+        a.QUANTITY: order.quantity,
+        a.PRICE: order.price,
+        a.SYMBOL: order.symbol,
+        a.ARRIVAL_MID: order.arrival_mid,
+        a.CURRENCY: order.currency,
+    }
+    return _span(s.ORDER_SUBMIT.name, "", began, offset, said)
+
+
+def _span(name: str, own: str, began: int, offset: float, said: Mapping[Attribute, Any]) -> SpanStory:
+    return SpanStory(
+        name=name,
+        span_id=own,
+        scope="",
+        start=_moment(began),
+        offset_seconds=offset,
+        duration_seconds=0.0,
+        failed=False,
+        message="",
+        attributes={key.key: value for key, value in said.items() if value is not None},
+        events=(),
+        children=(),
+    )
+
+
+def _decision(row: Mapping[str, Any], votes: list[dict[str, Any]], names: Names) -> DecisionStory:
+    word = names.get
+    regime = word(row["regime"] or 0)
+    return DecisionStory(
+        strategy=word(row["strategy"] or 0),
+        symbol=word(row["symbol"] or 0),
+        venue=word(row["venue"] or 0),
+        action=word(row["action"] or 0),
+        confidence=row["confidence"],
+        price=row["price"],
+        event_time=None if row["event_time"] is None else _moment(int(row["event_time"])),
+        agreement=row["agreement"],
+        regime=None if regime is None else Regime(regime, confidence=row["regime_confidence"]),
+        votes=tuple(_vote(each, names) for each in votes),
+    )
+
+
+def _vote(row: Mapping[str, Any], names: Names) -> Vote:
+    return Vote(
+        model=names.get(row["model"] or 0, UNKNOWN),
+        action=names.get(row["action"] or 0, UNKNOWN),
+        confidence=None if row["confidence"] is None else row["confidence"] / FRACTION,
+        weight=None if row["weight"] is None else row["weight"] / FRACTION,
+        meta_learner=True if row["meta"] else None,
+    )
+
+
+def _order(row: Mapping[str, Any], names: Names) -> OrderStory:
+    word = names.get
+    return OrderStory(
+        client_id=row["client_id"],
+        side=word(row["side"] or 0, UNKNOWN),
+        type=word(row["type"] or 0, UNKNOWN),
+        quantity=row["quantity"],
+        price=row["price"],
+        symbol=word(row["symbol"] or 0),
+        strategy=word(row["strategy"] or 0),
+        venue=word(row["venue"] or 0),
+        currency=word(row["currency"] or 0),
+        arrival_mid=row["arrival_mid"],
+        submitted=_moment(int(row["id"])) if row["submitted"] else None,
+        status=word(row["status"] or 0),
+        cum_quantity=row["cum_quantity"],
+        avg_price=row["avg_price"],
+    )
+
+
+WORDS: Final = ("strategy", "symbol", "venue", "action", "regime", "model", "side", "type", "currency", "status")
+
+
+def _names(db: Connection, rows: list[Mapping[str, Any]]) -> Names:
+    wanted = sorted({row[word] for row in rows for word in WORDS if row.get(word)})
+    found = db.execute(select(t.name.c.id, t.name.c.value).where(t.name.c.id.in_(wanted)))
+    return {int(number): str(value) for number, value in found}
 
 
 def _moment(time_ns: int) -> datetime:
-    return datetime.fromtimestamp(time_ns / 1e9, UTC)
+    return datetime.fromtimestamp(time_ns // 1_000 / MICROSECONDS, UTC)
