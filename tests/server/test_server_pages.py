@@ -15,7 +15,7 @@ from server_kit import Reply, fresh, rows, send, store_all
 from ares_otel.server.http.serve import EmbeddedServer
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
-PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions")
+PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions", "/fragments/ratios")
 MOST = 250
 ORDERED = "SELECT hex(trace) FROM decision WHERE id IN (SELECT decision FROM orders WHERE id % 2 >= 0) AND rejected = 0"
 
@@ -132,6 +132,15 @@ def test_overview(site: Site) -> None:
     assert f"{10_000 + 10 * ((DAYS - 1) % 9):,}.00 USD" in page.text
     assert "\N{MINUS SIGN}12.50" in page.text
     assert site.page("/?strategy=swing&days=30").text.count("swing") > 3
+
+
+def test_performance(site: Site) -> None:
+    """Ratios come with their intervals and how many days they rest on, and with the convention they follow."""
+    page = site.page("/fragments/ratios")
+
+    assert re.search(rf"swing USD .* {DAYS - 1} Simple daily returns", page.text)
+    assert "periods a year" in page.text
+    assert [title for title in page.having("title") if title.startswith("95 % interval")]
 
 
 def test_decision(site: Site) -> None:

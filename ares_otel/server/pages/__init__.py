@@ -14,7 +14,7 @@ from ares_otel.server.pages.decision import decision_page
 from ares_otel.server.pages.decisions import decisions_page, fresh_rows
 from ares_otel.server.pages.models import model_page, models_page
 from ares_otel.server.pages.orders import order_page, orders_page
-from ares_otel.server.pages.overview import desk_part, overview_page, tiles_part
+from ares_otel.server.pages.overview import desk_part, overview_page, ratios_part, tiles_part
 from ares_otel.server.pages.regimes import regimes_page
 from ares_otel.server.pages.site import Links, Site
 from ares_otel.server.pages.system import system_page
@@ -37,6 +37,7 @@ PAGES: Final[dict[str, Page]] = {
     "/fragments/decisions": fresh_rows,
     "/fragments/tiles": tiles_part,
     "/fragments/desk": desk_part,
+    "/fragments/ratios": ratios_part,
 }
 
 

@@ -32,9 +32,10 @@ from ares_otel.server.query.console.overview import (
     strategies,
 )
 from ares_otel.server.query.console.regimes import Lane, episodes, lanes
+from ares_otel.server.query.performance import account_performances
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["LEVEL", "Money", "Overview", "desk_part", "overview", "overview_page", "share", "tiles_part"]
+__all__ = ["LEVEL", "Money", "Overview", "desk_part", "overview", "overview_page", "ratios_part", "share", "tiles_part"]
 
 LEVEL: Final = 0.95
 NEWEST: Final = 12
@@ -86,6 +87,13 @@ async def tiles_part(site: Site, request: Request) -> Response:
     """Return the tiles, for a page that is open."""
     del request
     return site.page("tiles.html", _context(await site.pool.ask(_tiles)))
+
+
+async def ratios_part(site: Site, request: Request) -> Response:
+    """Return the ratios of each account; their intervals take longer than the page may wait."""
+    del request
+    found = await site.pool.ask(lambda reader: account_performances(reader, windows=("all",)))
+    return site.page("ratios.html", {"rows": [(each, each.performances[0]) for each in found]})
 
 
 async def desk_part(site: Site, request: Request) -> Response:

@@ -12,7 +12,7 @@ async function refresh() {
     return;
   }
   running = true;
-  for (const part of document.querySelectorAll("[data-live]")) await renew(part);
+  for (const part of document.querySelectorAll("[data-live]")) await renew(part, part.dataset.live);
   setTimeout(() => {
     running = false;
     if (again) {
@@ -22,11 +22,11 @@ async function refresh() {
   }, PAUSE);
 }
 
-async function renew(part) {
+async function renew(part, address) {
   // what somebody reads or works in is not taken from under them
   if (part.contains(document.activeElement) || part.matches(":hover")) return;
   try {
-    const answer = await fetch(part.dataset.live, { headers: { accept: "text/html" } });
+    const answer = await fetch(address, { headers: { accept: "text/html" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
     const known = new Set([...part.querySelectorAll("[data-id]")].map((row) => row.dataset.id));
@@ -39,6 +39,7 @@ async function renew(part) {
 }
 
 export function start() {
+  for (const part of document.querySelectorAll("[data-once]")) renew(part, part.dataset.once);
   let told = 0;
   const hear = () => {
     told = Date.now();

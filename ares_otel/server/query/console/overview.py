@@ -57,7 +57,7 @@ class Pulse(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The newest state of a limit; `used` is value / limit."""
+    """The newest state of a limit; `used` is value / limit, negative for a gain against a limit of losses."""
 
     strategy: str | None
     check: str | None
@@ -220,7 +220,7 @@ def limits(reader: Reader) -> Sequence[Limit]:
     told = [
         Limit(
             name.get(each.strategy), name.get(each.check), each.value, each.limit_value, name.get(each.outcome),
-            ns(each.id), abs(each.value) / each.limit_value if each.limit_value and each.value is not None else None,
+            ns(each.id), each.value / each.limit_value if each.limit_value and each.value is not None else None,
         )
         for each in found
     ]  # fmt: skip
