@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from demo_store import DECISIONS, demo_database
+from demo_store import demo_database
 from server_kit import Reply, send
 
 from ares_otel.server.http.serve import EmbeddedServer
 
-__all__ = ["DECISIONS", "demo_database", "demo_server", "get", "told"]
+__all__ = ["demo_server", "get", "told"]
 
 
 @pytest.fixture(scope="session")
