@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -77,6 +78,23 @@ def keeps(reader: Reader, command: re.Match[str]) -> None:
     reader.run(*shlex.split(command[0]))
 
 
+def serves(reader: Reader, command: re.Match[str]) -> None:
+    """`ares-otel serve`, on a free port of loopback with a database of its own, until it says that it serves."""
+    words = [word.replace("0.0.0.0", "127.0.0.1") for word in shlex.split(command[0])]  # noqa: S104  taken out here
+    words += ["--port", "0", "--database", "served.db"]
+    with subprocess.Popen(words, cwd=reader.work, env=reader.environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+        assert process.wait(60) == 0
+    assert line.startswith("ares-otel serves http://127.0.0.1:")
+
+
+def writes(reader: Reader, command: re.Match[str]) -> None:
+    """Write a file by the shell."""
+    reader.run("sh", "-c", command[0])
+
+
 SEED = """{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "019a4f00000070008000000000000001", \
 "spanId": "0000000000000001", "name": "decision", "startTimeUnixNano": "1794000000000000000", \
 "endTimeUnixNano": "1794000000001000000", "attributes": [{"key": "ares.strategy", \
@@ -96,6 +114,9 @@ COMMANDS: dict[str, Command] = {
     r"make bench": makes("bench", "tests/benchmarks"),
     r"make docs": makes("docs", "generate"),
     r"ares-otel (?:backup|restore|export|import) [\w .:/-]+": keeps,
+    r"ares-otel serve(?: --[\w-]+ [\w./-]+)*": serves,
+    r'python -c "import secrets; print\(secrets\.token_hex\(32\)\)" > tokens': writes,
+    r"chmod 600 tokens": writes,
     r"git clone (https://\S+)": clones,
     r"cd (\S+)": enters,
     r"""pip install ["']?([\w-]+)(?:\[([\w,-]+)\])?["']?""": installs,
