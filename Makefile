@@ -46,6 +46,9 @@ test-stack: $(VENV)/dev.stamp servers ## rules, routing and boards with the real
 bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
+bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, under load (ARGS="--decisions 20000 --seconds 5" is quick)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/store_load.py $(ARGS)
+
 servers: | $(BIN)/python ## build the real collector, Prometheus and Alertmanager into the user's cache (needs Go)
 	@$(BIN)/python deploy/servers.py
 

@@ -112,6 +112,12 @@ class Cluster:
             admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return name
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a database."""
+        with self.connect(name) as own:
+            found = own.execute("SELECT pg_database_size(current_database())").fetchone()
+            return int(found[0]) if found else 0
+
     def drop(self, name: str) -> None:
         """Remove a database, whoever uses it."""
         with self.connect("postgres") as admin:

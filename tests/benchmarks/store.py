@@ -30,13 +30,15 @@ from ares_otel.server.otlp.decode import decode
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.store import Store
 
-__all__ = ["main"]
+__all__ = ["DECISIONS", "Known", "Load", "main"]
 
 START = 1_700_000_000_000_000_000
 GAP = 26_000_000
 MILLISECOND = 1_000_000
 DECISIONS = 100
 MODELS = ("xgb", "lgbm", "lstm", "tcn", "transformer")
+STAGES = ("analyst", "strategist", "tactician", "supervisor", "exchange")
+KEPT = 101
 ACTIONS = ("buy", "sell", "hold")
 OWN = Scope("ares_otel")
 
@@ -50,10 +52,34 @@ class Result(NamedTuple):
     size: int
 
 
-class Load:
-    """Makes requests with the library's own encoder; ids begin with the time, as the library makes them."""
+class Known(NamedTuple):
+    """A decision that was made, by all its ids, and when, in Unix seconds."""
 
-    def __init__(self, seed: int = 1) -> None:
+    decision: str
+    correlation: str
+    trace: str
+    client: str
+    seconds: float
+
+
+class Load:
+    """Makes requests with the library's own encoder; ids begin with the time, as the library makes them.
+
+    Args:
+        seed: of the random facts.
+        gap: ns between two decisions.
+        stages: five stages, a call of the venue and two updates of an order, ten spans a decision in all.
+
+    Attributes:
+        spans: in the last request.
+        known: some decisions that have orders, evenly over all.
+    """
+
+    def __init__(self, seed: int = 1, *, gap: int = GAP, stages: bool = False) -> None:
+        self.gap = gap
+        self.stages = stages
+        self.spans = 0
+        self.known: list[Known] = []
         self.random = random.Random(seed)  # noqa: S311  the same load in each run
         self.encoder = Encoder({"service.name": "ares-bot", "ares.mode": "paper"})
         self.number = 0
@@ -64,12 +90,13 @@ class Load:
         spans, self.late = self.late, []
         for _ in range(DECISIONS):
             spans += self.decision()
+        self.spans = len(spans)
         return self.encoder.batch({OWN: [self.encoder.span(span) for span in spans]}).body
 
     def decision(self) -> Iterator[SpanData]:
         """Yield the spans of one decision."""
         draw, self.number = self.random, self.number + 1
-        start = START + self.number * GAP
+        start = START + self.number * self.gap
         millis = start // MILLISECOND
         trace, root = millis << 80 | draw.getrandbits(80), draw.getrandbits(64)
         tail = f"{draw.getrandbits(76):019x}"
@@ -81,7 +108,7 @@ class Load:
             a.SYMBOL.key: f"SYM{draw.randrange(20)}",
             a.VENUE.key: "paper",
         }
-        for at, name in enumerate(("analyst", "strategist", "tactician")):
+        for at, name in enumerate(STAGES if self.stages else STAGES[:3]):
             facts = common | {a.COMPONENT.key: name}
             yield self._span(trace, root, name, start + at * MILLISECOND, facts)
         checked: dict[str, Value] = {
@@ -90,6 +117,9 @@ class Load:
             a.CHECK_VALUE.key: draw.random() * 100,
         }
         yield self._span(trace, root, s.RISK_CHECK.name, start, common | checked | {a.CHECK_OUTCOME.key: "passed"})
+        if self.stages:
+            call: dict[str, Value] = {a.OPERATION.key: "ticker", a.PEER_SERVICE.key: "paper", a.HTTP_STATUS.key: 200}
+            yield self._span(trace, root, "exchange ticker", start, common | call)
         if self.number % 2:
             yield from self._order(trace, root, start, common | place)
         yield self._root(trace, root, start, common | place)
@@ -124,6 +154,9 @@ class Load:
 
     def _order(self, trace: int, root: int, start: int, common: dict[str, Value]) -> Iterator[SpanData]:
         client = f"ord-{self.random.getrandbits(64):016x}"
+        if self.number % KEPT == 1:
+            ids = (str(common[a.DECISION_ID.key]), str(common[a.CORRELATION_ID.key]))
+            self.known.append(Known(*ids, f"{trace:032x}", client, start / 1e9))
         order: dict[str, Value] = common | {
             a.CLIENT_ID.key: client,
             a.SIDE.key: "buy",
@@ -146,6 +179,9 @@ class Load:
         late = self._span(trace, sent.span_id, s.ORDER_UPDATE.name, start + 10**9, common | fill | money)
         self.late.append(late)
         yield sent
+        if self.stages:
+            new: dict[str, Value] = {a.CLIENT_ID.key: client, a.STATUS.key: "new", a.ACK_DURATION.key: 0.012}
+            yield self._span(trace, sent.span_id, s.ORDER_UPDATE.name, start + 12 * MILLISECOND, common | new)
 
 
 class Plain:

@@ -211,6 +211,8 @@ class Store:
         before: list[SpanView],
     ) -> None:
         """Count stages and checks: those that come now, if their decision is known, and those that waited for one."""
+        if not works and not (old and decided):
+            return
         fresh = {identity(decision): place_of(decision) for decision in decided}
         known = {identity(decision): place_of(decision) for decision in before} | fresh
         for span in works:
