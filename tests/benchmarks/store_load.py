@@ -155,9 +155,7 @@ def ingest(server: Server, bodies: Sequence[tuple[bytes, int]], seconds: float, 
 
     def _deliver(connection: http.client.HTTPConnection, body: bytes, spans: int) -> None:
         begun = time.perf_counter()
-        connection.request(
-            "POST", "/v1/traces", body, {"content-type": PROTOBUF, "content-encoding": "gzip"}
-        )
+        connection.request("POST", "/v1/traces", body, {"content-type": PROTOBUF, "content-encoding": "gzip"})
         answer = connection.getresponse()
         answer.read()
         with lock:
@@ -252,8 +250,9 @@ def run(args: argparse.Namespace, location: Location, size: Callable[[], int]) -
         asking.join()
     finally:
         server.stop()
+    middle, late = statistics.median(sent.answers) * 1e3, (p95(sent.answers) or 0.0) * 1e3
     sys.stderr.write(
-        f"acknowledged p50 {statistics.median(sent.answers) * 1e3:.0f} ms, p95 {(p95(sent.answers) or 0) * 1e3:.0f} ms, "
+        f"acknowledged p50 {middle:.0f} ms, p95 {late:.0f} ms, "
         f"refused {sent.refused} + {beside.refused}; beside questions {beside.spans / beside.seconds:,.0f} spans/s\n"
     )
     limits = {"filtered list": 50.0, "empty list of a day": 50.0}
@@ -283,9 +282,10 @@ def report(targets: Sequence[Target], args: argparse.Namespace) -> None:
     lines = [f"{'':42}{'measured':>12}{'target':>14}   ratio"]
     for each in targets:
         sign = "≥" if each.at_least else "≤"
-        value = "–" if each.value is None else f"{each.value:,.1f}"
+        value = "-" if each.value is None else f"{each.value:,.1f}"
         ratio = "" if each.value is None else f"{each.value / each.bound:7.2f}"
-        lines.append(f"{each.name:42}{value:>12}{sign + f' {each.bound:,.0f}':>11} {each.unit:7}{ratio:>7} {verdicts[each.met]}")
+        bound = f"{sign} {each.bound:,.0f}"
+        lines.append(f"{each.name:42}{value:>12}{bound:>11} {each.unit:7}{ratio:>7} {verdicts[each.met]}")
     lines.append(f"load of the machine now: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     sys.stdout.write("\n".join(lines) + "\n")
     if args.json is not None:

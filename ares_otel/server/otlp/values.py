@@ -41,8 +41,11 @@ def whole(attributes: AttributeMap, key: str) -> int | None:
 
 def scaled(attributes: AttributeMap, key: str) -> int | None:
     """Return a finite number in units of 1e-4, or None."""
-    found = number(attributes, key)
-    return round(found * PRECISION) if found is not None and abs(found) < LARGEST else None
+    value = attributes.get(key)
+    if value is None:
+        return None
+    found = value.double_value or number(attributes, key)
+    return round(found * PRECISION) if found is not None and -LARGEST < found < LARGEST else None
 
 
 def flag(attributes: AttributeMap, key: str, *, default: bool) -> bool:

@@ -63,7 +63,7 @@ def decision_row(rows: Rows, desk: Desk, span: SpanView, resource: int, rejected
         ),
     )
     rows.tally.add("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0), 1)
-    duration_row(rows, "stage_hourly", span, strategy or 0, name("component", WHOLE) or 0)
+    duration_row(rows, "stage_hourly", span, (strategy or 0, name("component", WHOLE) or 0))
     observe(rows, desk, Said(facts, row, start, place), regime, row)
     _count_votes(rows, votes, start // DAY, action, regime_number or 0)
     return row
@@ -102,7 +102,7 @@ def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> t
 
 def _vote(desk: Desk, facts: AttributeMap) -> tuple[int | None, int | None, int | None, int | None, int]:
     model, action = desk.name("model", text(facts, MODEL)), desk.name("action", text(facts, ACTION))
-    meta = int(flag(facts, META, default=False))
+    meta = int(META in facts and flag(facts, META, default=False))
     return model, action, scaled(facts, CONFIDENCE), scaled(facts, WEIGHT), meta
 
 

@@ -14,7 +14,7 @@ from ares_otel.server.otlp.views import AttributeMap
 from ares_otel.server.store.ids import bounded, text_key
 from ares_otel.server.store.rows import Desk, Rows
 
-__all__ = ["RECORDS", "Place", "Said", "observe"]
+__all__ = ["DAY", "HOUR", "NOWHERE", "RECORDS", "Place", "Said", "observe"]
 
 HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
 CLASS_LIMIT = 32
@@ -30,6 +30,9 @@ class Place(NamedTuple):
     symbol: str | None = None
     venue: str | None = None
     event_time: int | None = None
+
+
+NOWHERE = Place()
 
 
 class Said(NamedTuple):

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 
 from ares_otel.server.otlp.decode import Entry, Traces
 from ares_otel.server.otlp.logs import LogRecord
-from ares_otel.server.otlp.values import text
 from ares_otel.server.otlp.views import FullSpan, SpanView
 from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
 from ares_otel.server.store.databases import database_of
@@ -20,7 +19,7 @@ from ares_otel.server.store.frames import Codec, frames, raw_spans
 from ares_otel.server.store.ids import text_key, trace_key
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
-from ares_otel.server.store.recording import RECORDS, Place, Said
+from ares_otel.server.store.recording import NOWHERE, RECORDS, Said
 from ares_otel.server.store.rows import CORRELATION, DECISION, Rows, base_id, identity
 from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
@@ -166,24 +165,26 @@ class Store:
             rows.by_table["lookup"] += [(key, at) for key in keys]
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
-        correlations: set[str | None] = set()
-        fresh, works = OrderSpans(), list[SpanView]()
+        correlations: set[str] = set()
+        fresh, works = OrderSpans(), list[tuple[SpanView, bytes]]()
         resource = b""
-        for span, _, source in entries.values():
-            correlations.add(text(span.attributes, CORRELATION))
+        for span, raw, source in entries.values():
+            correlation = span.attributes.get(CORRELATION)
+            if correlation is not None:
+                correlations.add(correlation.string_value)
             name = span.name
             if name in ORDER_SPANS:
                 fresh.take(span, name)
                 if name == DECISION:
                     resource = source.resource
             elif name in RECORDS:
-                said = Said(span.attributes, base_id(span), span.start_time_unix_nano, Place())
+                said = Said(span.attributes, base_id(span), span.start_time_unix_nano, NOWHERE)
                 RECORDS[name](rows, self._numbers, said)
             elif name.startswith(CALL):
-                call_row(rows, self._numbers, span)
+                call_row(rows, self._numbers, span, raw)
             else:
-                works.append(span)
-        rows.keys.update(text_key(correlation) for correlation in correlations if correlation is not None)
+                works.append((span, raw))
+        rows.keys.update(text_key(correlation) for correlation in correlations if correlation)
         before = OrderSpans()
         for name, raw in old if fresh or works else ():
             if name in ORDER_SPANS:
@@ -205,7 +206,7 @@ class Store:
     def _work(
         self,
         rows: Rows,
-        works: list[SpanView],
+        works: list[tuple[SpanView, bytes]],
         old: list[tuple[str, bytes]],
         decided: list[SpanView],
         before: list[SpanView],
@@ -215,17 +216,17 @@ class Store:
             return
         fresh = {identity(decision): place_of(decision) for decision in decided}
         known = {identity(decision): place_of(decision) for decision in before} | fresh
-        for span in works:
+        for span, raw in works:
             decision = waits_for(span)
-            place = Place() if decision is None else known.get(decision)
+            place = NOWHERE if decision is None else known.get(decision)
             if place is not None:
-                work_row(rows, self._numbers, span, place)
+                work_row(rows, self._numbers, span, raw, place)
         for name, raw in old if fresh else ():
             if name not in ORDER_SPANS and name not in RECORDS and not name.startswith(CALL):
                 span = FullSpan.FromString(raw)
                 place = fresh.get(waits_for(span) or "")
                 if place is not None:
-                    work_row(rows, self._numbers, span, place)
+                    work_row(rows, self._numbers, span, raw, place)
 
 
 def _chunks(keys: list[int]) -> Iterator[list[int]]:
