@@ -65,7 +65,7 @@ NAMED = (
         "liquidity",
     ),
     *("reject_reason", "result", "currency", "component", "check", "limit_name", "outcome", "channel", "operation"),
-    *("prediction", "actual"),
+    *("prediction", "actual", "kind"),
 )
 
 

@@ -348,6 +348,7 @@ def records(around: Whole) -> list[Span]:
         span(s.MARKET_DATA, {**feed, a.MARKET_GAPS: 2, a.MARKET_MESSAGES: 10}),
         span(s.MARKET_DATA, {**feed, a.MARKET_MESSAGES: 5, a.MARKET_CLOSE: 99.0, a.EVENT_TIME: MARKET}),
         span(s.MARK, {a.SYMBOL: "SP500", a.MARK_PRICE: 99.0, a.CURRENCY: "USD"}),
+        span(s.FUNDING, {**place, a.FUNDING: -1.25, a.FUNDING_KIND: "funding", a.CURRENCY: "USD"}),
         span(s.MODEL_INFO, {a.MODEL_NAME: "boosting", **model}),
         span(s.IMPORTANCE, {a.MODEL_NAME: "boosting", **importances}),
         span(s.MODEL_BEHAVIOR, {a.MODEL_NAME: "boosting", **behavior}),

@@ -47,6 +47,8 @@ def test_records_become_rows(tmp_path: Path) -> None:
     ]
     assert found["bar"] == [(SP500, PAPER, ("channel", "trades"), MARKET, None, None, None, 99.0, None)]
     assert [row[1:] for row in found["mark"]] == [(SP500, USD, 99.0, None)]
+    kind = ("funding", "funding")
+    assert [row[1:] for row in found["funding"]] == [(SWING, SP500, USD, None, -1.25, kind, None)]
     assert [row[1:] for row in found["model"]] == [(BOOSTING, "7", "lgbm", START, 9, 3)]
     assert [row[1:] for row in found["importance"]] == [(BOOSTING, "gain", '{"rsi":0.75,"volume":0.25}')]
     assert [row[1:] for row in found["behavior"]] == [(BOOSTING, 0.9, 0.8, 0.1, "[0.5,0.75]")]

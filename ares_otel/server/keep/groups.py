@@ -60,6 +60,7 @@ GROUPS: Final[dict[Group, tuple[Kept, ...]]] = {
     "outcomes": (Kept("outcome"), Kept("model"), Kept("importance"), Kept("behavior")),
     "equity": (
         Kept("equity"),
+        Kept("funding"),
         Kept("position"),
         Kept("mark"),
         Kept("trade"),

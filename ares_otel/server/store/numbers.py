@@ -16,7 +16,7 @@ CACHE_LIMIT = 50_000
 RESOURCE_LIMIT = 4_096
 TIMED = (
     *("decision", "orders", "order_update", "outcome", "equity", "position", "mark", "breach"),
-    *("model", "importance", "behavior", "log"),
+    *("model", "importance", "behavior", "log", "funding"),
 )
 FIND_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?"
 NEW_NAME = "INSERT INTO name(kind, value) VALUES (?, ?) RETURNING id"

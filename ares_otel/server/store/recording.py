@@ -146,6 +146,14 @@ def _market_data(rows: Rows, desk: Desk, said: Said) -> None:
         rows.add("bar", (symbol, venue, channel, time, *(number(facts, key) for key in BAR)))
 
 
+def _funding(rows: Rows, desk: Desk, said: Said) -> None:
+    facts = said.facts
+    names = (_strategy(desk, said), _symbol(desk, said), _currency(desk, said))
+    amount, kind = number(facts, a.FUNDING.key), desk.name("funding", text(facts, a.FUNDING_KIND.key))
+    row = desk.free("funding", said.base)
+    rows.add("funding", (row, *names, _text(facts, a.POSITION_ID.key), amount, kind, _market_time(said)))
+
+
 def _mark(rows: Rows, desk: Desk, said: Said) -> None:
     facts = said.facts
     row = desk.free("mark", said.base)
@@ -228,6 +236,7 @@ RECORDS: dict[str, Record] = {
     s.POSITION.name: _position,
     s.MARKET_DATA.name: _market_data,
     s.MARK.name: _mark,
+    s.FUNDING.name: _funding,
     s.MODEL_INFO.name: _model,
     s.IMPORTANCE.name: _importance,
     s.MODEL_BEHAVIOR.name: _behavior,

@@ -44,6 +44,7 @@ from ares_otel.server.store.series import (
     breach,
     checkpoint,
     equity,
+    funding,
     importance,
     log,
     mark,
@@ -68,6 +69,7 @@ __all__ = [
     "equity",
     "equity_hourly",
     "feed_now",
+    "funding",
     "hourly",
     "importance",
     "limit_now",
@@ -94,7 +96,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

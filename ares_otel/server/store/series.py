@@ -12,6 +12,7 @@ __all__ = [
     "breach",
     "checkpoint",
     "equity",
+    "funding",
     "importance",
     "log",
     "mark",
@@ -54,6 +55,18 @@ bar = clustered(
 
 mark = Table("mark", METADATA, row_id(), *words("symbol", "currency"), *reals("price"), *bigs("event_time"))
 """Prices at which positions were valued."""
+
+funding = Table(
+    "funding",
+    METADATA,
+    row_id(),
+    *words("strategy", "symbol", "currency"),
+    *texts("position_id"),
+    *reals("amount"),
+    *words("kind"),
+    *bigs("event_time"),
+)
+"""What holding positions has earned or cost."""
 
 breach = Table(
     "breach",
