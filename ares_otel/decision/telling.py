@@ -325,6 +325,7 @@ def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanDa
         a.SLIPPAGE: facts.slippage_bps,
         a.SHORTFALL: facts.shortfall_bps,
         a.CURRENCY: order.currency if order else None,
+        a.MULTIPLIER: order.multiplier if order else None,
     }
     said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
     if facts.update.fee is None:

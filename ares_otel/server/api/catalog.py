@@ -7,6 +7,7 @@ from typing import Final
 from ares_otel.server.api.endpoint import Endpoint, endpoint
 from ares_otel.server.api.promised.paths import PROMISED
 from ares_otel.server.query import (
+    accounts,
     climate,
     comoving,
     control,
@@ -39,6 +40,8 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/equity", holdings.equity, "accounts"),
     endpoint("/accounts", holdings.accounts, "accounts"),
     endpoint("/positions", holdings.positions, "accounts"),
+    endpoint("/accounts/kept", accounts.kept_accounts, "accounts"),
+    endpoint("/execution", accounts.execution, "orders"),
     endpoint("/trades", results.trades, "accounts"),
     endpoint("/performance", results.ratios, "accounts"),
     endpoint("/performance/matrix", results.matrix, "accounts"),

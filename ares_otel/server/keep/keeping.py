@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ares_otel.config import Influx, Retention
 from ares_otel.server.keep.forward import Forwarder
 from ares_otel.server.keep.retention import Pruner
+from ares_otel.server.store.accounting import Accounting
 from ares_otel.server.store.chores import Chore
 from ares_otel.server.store.driver import Location
 
@@ -15,7 +16,7 @@ __all__ = ["Keeping"]
 
 
 class Keeping:
-    """Retention and forwarding.
+    """Accounts, retention and forwarding.
 
     Args:
         database: the server's database.
@@ -24,6 +25,7 @@ class Keeping:
         environ: environment variables, for secrets; None: those of the process.
 
     Attributes:
+        accounting: derives trades and books from the fills.
         pruner: prunes.
         forwarder: forwards, None if nothing is to be forwarded.
     """
@@ -31,6 +33,7 @@ class Keeping:
     def __init__(
         self, database: Location, retention: Retention, influx: Influx, environ: Mapping[str, str] | None = None
     ) -> None:
+        self.accounting = Accounting()
         self.pruner = Pruner(retention)
         known = os.environ if environ is None else environ
         self.forwarder = None if influx.url is None else Forwarder(influx, database, known)
@@ -38,7 +41,7 @@ class Keeping:
     @property
     def chores(self) -> tuple[Chore, ...]:
         """What the writer's thread does of it."""
-        return (self.pruner, *((self.forwarder.chore,) if self.forwarder else ()))
+        return (self.accounting, self.pruner, *((self.forwarder.chore,) if self.forwarder else ()))
 
     def start(self) -> None:
         """Begin; what needs the writer waits for it.

@@ -206,10 +206,12 @@ class Booking:
         return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
 
     def _sent(self, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
-        """Return what only the submission says, and the currency, which updates repeat."""
+        """Return what only the submission says, and currency and multiplier, which updates repeat."""
         sent = submits[0].attributes if submits else {}
-        currency = self.desk.name("currency", _first((span.attributes for span in (*submits, *updates)), CURRENCY))
-        return (number(sent, ARRIVAL_MID), currency, number(sent, MULTIPLIER), whole(sent, EVENT_TIME))
+        said = [span.attributes for span in (*submits, *updates)]
+        currency = self.desk.name("currency", _first(said, CURRENCY))
+        multiplier = next((found for found in (number(facts, MULTIPLIER) for facts in said) if found is not None), None)
+        return (number(sent, ARRIVAL_MID), currency, multiplier, whole(sent, EVENT_TIME))
 
     def _state(self, updates: list[SpanView]) -> tuple[Any, ...]:
         if not updates:

@@ -17,6 +17,7 @@ from ares_otel.server.store.driver import Connection, Location
 from ares_otel.server.store.episodes import Episodes
 from ares_otel.server.store.frames import Codec, frames, raw_spans
 from ares_otel.server.store.ids import text_key, trace_key
+from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
 from ares_otel.server.store.recording import NOWHERE, RECORDS, Said
@@ -78,6 +79,7 @@ class Store:
             self._share(rows)
             new_logs = add_logs(self.db, self._numbers, rows, logs)
             self._insert(rows)
+            note_late(self.db, rows.by_table.get("order_update", ()))
         self.new_logs = new_logs
         self._numbers.settle()
         self._codec.learn(len(rows.by_table.get("segment", ())))

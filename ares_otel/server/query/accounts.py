@@ -1,0 +1,305 @@
+"""Accounts as they follow from the fills: positions, profit and loss, exposure, quality of execution.
+
+What the bot says of its own account is in `holdings`; this is the second opinion, from its execution reports alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from statistics import fmean, stdev
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, func, select
+
+from ares_otel.orders.states import DONE
+from ares_otel.portfolio.accounts import Book
+from ares_otel.portfolio.costs import Quality
+from ares_otel.portfolio.figures import quantile
+from ares_otel.portfolio.intervals import critical, wilson
+from ares_otel.portfolio.money import ZERO, exact
+from ares_otel.portfolio.statement import exposure, statements
+from ares_otel.portfolio.statistic import Interval, Statistic, absent
+from ares_otel.semconv.enums import OrderStatus
+from ares_otel.server.query.asking import Moment, Name, Period, row_time, within
+from ares_otel.server.query.naming import number, words
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.accounting import KIND, State, decode_state
+from ares_otel.server.story.reader import Reader
+
+__all__ = [
+    "BooksAsked",
+    "Earned",
+    "ExecutionAsked",
+    "KeptAccounts",
+    "KeptPosition",
+    "VenueQuality",
+    "execution",
+    "kept_accounts",
+]
+
+NEWEST: Final = 50_000
+LEVEL: Final = 0.95
+MICROSECONDS: Final = 1e6
+SHARE = "Wilson 1927, orders taken as independent"
+MEAN = "normal, orders taken as independent"
+ORDER = "order statistics (binomial), answers taken as independent"
+ENDED = {status.value for status in DONE}
+
+
+class BooksAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose accounts."""
+
+    strategy: Name | None = None
+    symbol: Name | None = None
+
+
+class Earned(msgspec.Struct, frozen=True, kw_only=True):
+    """Profit and loss of a strategy in one currency; null where a price or a mark is unknown. Nothing is converted.
+
+    `realized` and `unrealized` are before fees; `net_realized` is realized - fees + rebates + funding.
+    """
+
+    strategy: str | None
+    currency: str | None
+    realized: Decimal | None
+    unrealized: Decimal | None
+    fees: Decimal | None
+    rebates: Decimal | None
+    funding: Decimal | None
+    net_realized: Decimal | None
+    gross: Decimal | None
+    net: Decimal | None
+    largest: float | None
+    concentration: float | None
+
+
+class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as its fills make it, by average cost; `fills` counts them since the first one that was stored."""
+
+    strategy: str | None
+    symbol: str
+    currency: str | None
+    quantity: Decimal
+    avg_price: float | None
+    mark: Decimal | None
+    notional: Decimal | None
+    realized: Decimal | None
+    unrealized: Decimal | None
+    fees: dict[str, Decimal]
+    rebates: dict[str, Decimal]
+    turnover: Decimal | None
+    fills: int
+
+
+class KeptAccounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Accounts from fills, as of the last one that was booked.
+
+    A position of before the first stored fill is not in them. `left_out` counts fills without side or symbol.
+    """
+
+    as_of: Moment | None
+    positions: tuple[KeptPosition, ...]
+    earned: tuple[Earned, ...]
+    left_out: int
+
+
+class ExecutionAsked(Period, frozen=True, kw_only=True):
+    """Which orders; of more than 50,000 the newest count."""
+
+    strategy: Name | None = None
+    symbol: Name | None = None
+    venue: Name | None = None
+
+
+class VenueQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of execution at a venue, each figure with n and an interval; costs in basis points, times in seconds.
+
+    Filled orders are of those that ended, rejected ones of those sent; what the bot's own checks denied is in `denied`
+    alone, of all that it wanted to send.
+    """
+
+    venue: str | None
+    sent: int
+    denied: Statistic
+    rejected: Statistic
+    filled: Statistic
+    filled_quantity: float | None
+    slippage: Statistic
+    shortfall: Statistic
+    ack_median: Statistic
+    ack_p95: Statistic
+    ack_p99: Statistic
+
+
+def kept_accounts(reader: Reader, asked: BooksAsked) -> KeptAccounts:
+    """Return positions now and profit and loss by strategy and currency, from fills."""
+    checkpoint = t.checkpoint.c
+    found = reader.db.execute(select(checkpoint.data).where(checkpoint.kind == KIND)).scalar()
+    state = State() if found is None else decode_state(bytes(found))
+    books = [book for book in state.books if _is_asked(book, asked)]
+    return KeptAccounts(
+        as_of=row_time(state.cursor) if state.cursor else None,
+        positions=tuple(_position(book) for book in books),
+        earned=tuple(_earned(books)),
+        left_out=sum(state.left_out.values()),
+    )
+
+
+def execution(reader: Reader, asked: ExecutionAsked) -> tuple[VenueQuality, ...]:
+    """Return the quality of execution by venue."""
+    counts, costs = _counts(reader, asked), _costs(reader, asked)
+    known = words(reader, counts)
+    return tuple(
+        _quality(known.get(venue), quality, costs.get(venue, ([], [], [])), whole=asked.symbol is not None)
+        for venue, quality in counts.items()
+    )
+
+
+def _is_asked(book: Book, asked: BooksAsked) -> bool:
+    return asked.strategy in {None, book.strategy} and asked.symbol in {None, book.symbol}
+
+
+def _position(book: Book) -> KeptPosition:
+    held, price = book.holding, book.holding.average_price
+    return KeptPosition(
+        strategy=book.strategy or None,
+        symbol=book.symbol,
+        currency=book.currency or None,
+        quantity=held.quantity,
+        avg_price=None if price is None else float(price),
+        mark=book.mark,
+        notional=book.value,
+        realized=held.realized,
+        unrealized=book.unrealized,
+        fees=book.fees,
+        rebates=book.rebates,
+        turnover=book.turnover,
+        fills=book.fills,
+    )
+
+
+def _earned(books: Sequence[Book]) -> Iterable[Earned]:
+    strategies: dict[str, list[Book]] = {}
+    for book in books:
+        strategies.setdefault(book.strategy, []).append(book)
+    for strategy, own in sorted(strategies.items()):
+        for currency, said in statements(own).items():
+            risked = exposure(book.value for book in own if book.currency == currency)
+            yield Earned(
+                strategy=strategy or None,
+                currency=currency or None,
+                realized=said.realized,
+                unrealized=said.unrealized,
+                fees=said.fees,
+                rebates=said.rebates,
+                funding=said.funding,
+                net_realized=said.net_realized,
+                gross=risked.gross if risked else None,
+                net=risked.net if risked else None,
+                largest=risked.largest if risked else None,
+                concentration=risked.concentration if risked else None,
+            )
+
+
+def _filters(reader: Reader, asked: ExecutionAsked) -> list[ColumnElement[bool]]:
+    pairs = (("strategy", asked.strategy), ("symbol", asked.symbol), ("venue", asked.venue))
+    return [t.orders.c[name] == number(reader, name, value) for name, value in pairs if value is not None]
+
+
+def _counts(reader: Reader, asked: ExecutionAsked) -> dict[int | None, Quality]:
+    row = t.orders.c
+    newest = select(row.venue, row.status, row.quantity, row.cum_quantity)
+    newest = newest.where(*within(row.id, asked), *_filters(reader, asked)).order_by(row.id.desc()).limit(NEWEST)
+    inner = newest.subquery().c
+    query = select(
+        *(inner.venue, inner.status, func.count(), func.sum(inner.quantity), func.sum(inner.cum_quantity))
+    ).group_by(inner.venue, inner.status)
+    rows = reader.db.execute(query).all()
+    states = words(reader, [each.status for each in rows])
+    found: dict[int | None, Quality] = {}
+    for venue, status, count, ordered, executed in rows:
+        found[venue] = _counted(found.get(venue, Quality()), states.get(status), int(count), ordered, executed)
+    return found
+
+
+def _counted(quality: Quality, status: str | None, count: int, ordered: Any, executed: Any) -> Quality:
+    if status == OrderStatus.DENIED:
+        return msgspec.structs.replace(quality, denied=quality.denied + count)
+    ended = status in ENDED
+    return Quality(
+        sent=quality.sent + count,
+        denied=quality.denied,
+        ended=quality.ended + (count if ended else 0),
+        filled=quality.filled + (count if status == OrderStatus.FILLED else 0),
+        rejected=quality.rejected + (count if status == OrderStatus.REJECTED else 0),
+        ordered=quality.ordered + (exact(ordered or 0) if ended else ZERO),
+        executed=quality.executed + (exact(executed or 0) if ended else ZERO),
+    )
+
+
+def _costs(reader: Reader, asked: ExecutionAsked) -> Mapping[int | None, tuple[list[float], list[float], list[float]]]:
+    """Return slippages, shortfalls and times to the first answer by venue."""
+    update, order = t.order_update.c, t.orders.c
+    query = select(order.venue, update.slippage, update.shortfall, update.ack_us).join_from(
+        t.order_update, t.orders, order.id == update.order_id
+    )
+    query = query.where(*within(update.id, asked), *_filters(reader, asked), update.duplicate == 0)
+    said = update.slippage.is_not(None) | update.shortfall.is_not(None) | update.ack_us.is_not(None)
+    found: dict[int | None, tuple[list[float], list[float], list[float]]] = {}
+    for venue, slippage, shortfall, ack in reader.db.execute(
+        query.where(said).order_by(update.id.desc()).limit(NEWEST)
+    ):
+        values = found.setdefault(venue, ([], [], []))
+        for into, value in zip(values, (slippage, shortfall, ack), strict=True):
+            if value is not None:
+                into.append(float(value))
+    return found
+
+
+def _quality(
+    venue: str | None, quality: Quality, costs: tuple[list[float], list[float], list[float]], *, whole: bool
+) -> VenueQuality:
+    slippages, shortfalls, acks = costs
+    seconds = sorted(ack / MICROSECONDS for ack in acks)
+    return VenueQuality(
+        venue=venue,
+        sent=quality.sent,
+        denied=_share(quality.denied, quality.sent + quality.denied),
+        rejected=_share(quality.rejected, quality.sent),
+        filled=_share(quality.filled, quality.ended),
+        filled_quantity=quality.quantity_ratio if whole else None,
+        slippage=_mean(slippages),
+        shortfall=_mean(shortfalls),
+        ack_median=_at(seconds, 0.5),
+        ack_p95=_at(seconds, 0.95),
+        ack_p99=_at(seconds, 0.99),
+    )
+
+
+def _share(hits: int, n: int) -> Statistic:
+    if not n:
+        return absent(0, "no such order")
+    found = wilson(hits, n, LEVEL)
+    return Statistic.of(hits / n, n, LEVEL, Interval(found.low, found.high, SHARE))
+
+
+def _mean(values: Sequence[float]) -> Statistic:
+    if not values:
+        return absent(0, "not measured")
+    middle, n = fmean(values), len(values)
+    half = critical(LEVEL) * stdev(values) / math.sqrt(n) if n > 1 else None
+    return Statistic.of(middle, n, LEVEL, None if half is None else Interval(middle - half, middle + half, MEAN))
+
+
+def _at(values: Sequence[float], share: float) -> Statistic:
+    """Return a quantile of ascending values, with the interval between two of them that holds the true one."""
+    n = len(values)
+    if not n:
+        return absent(0, "not measured")
+    half = critical(LEVEL) * math.sqrt(n * share * (1 - share))
+    low, high = math.floor(n * share - half), math.ceil(n * share + half)
+    sure = Interval(values[low], values[high], ORDER) if low >= 0 and high < n else None
+    return Statistic.of(quantile(values, share), n, LEVEL, sure)

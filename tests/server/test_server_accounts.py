@@ -1,0 +1,313 @@
+"""Accounts from stored fills: equal to a ledger on paper in whatever order they come."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from server_kit import fresh, put, rows
+from spans import span
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.server.query.accounts import BooksAsked, ExecutionAsked, KeptAccounts, execution, kept_accounts
+from ares_otel.server.store import accounting
+from ares_otel.server.store.accounting import GRACE, IDLE, Accounting
+from ares_otel.server.store.store import Store
+from ares_otel.server.story.reader import Reader
+
+SECOND = 10**9
+START = 1_700_000_000 * SECOND
+LATER = START + 10**6 * SECOND
+
+
+class Deal(NamedTuple):
+    """A fill of one order: signed quantity."""
+
+    strategy: str
+    symbol: str
+    quantity: float
+    price: float
+    fee: float
+    at: int
+
+
+def told(number: int, deal: Deal, **changed: Any) -> list[Span]:
+    """Return the spans of an order and its fill."""
+    facts: dict[Any, Any] = {
+        a.STRATEGY: deal.strategy,
+        a.SYMBOL: deal.symbol,
+        a.CLIENT_ID: f"c{number}",
+        a.SIDE: "buy" if deal.quantity > 0 else "sell",
+        a.CURRENCY: "USD",
+        a.VENUE: "paper",
+    }
+    fill = {
+        a.STATUS: "filled",
+        a.FILL_QUANTITY: abs(deal.quantity),
+        a.CUM_QUANTITY: abs(deal.quantity),
+        a.AVG_PRICE: deal.price,
+        a.FILL_PRICE: deal.price,
+        a.FEE: deal.fee,
+        a.EVENT_TIME: deal.at,
+    } | changed.pop("fill", {})
+    trace, order = (number + 1).to_bytes(16, "big"), facts | {a.QUANTITY: abs(deal.quantity)} | changed.pop("order", {})
+    sent = span(s.ORDER_SUBMIT, order, trace=trace, start=deal.at, seconds=0.0)
+    update = {key: value for key, value in (facts | fill).items() if value is not None}
+    return [sent, span(s.ORDER_UPDATE, update, trace=trace, start=deal.at + 1_000_000, own=b"U" * 8, seconds=0.0)]
+
+
+def mark(symbol: str, price: float, at: int) -> Span:
+    """Return a mark outside of any decision."""
+    facts = {a.SYMBOL: symbol, a.MARK_PRICE: price, a.CURRENCY: "USD"}
+    return span(s.MARK, facts, trace=at.to_bytes(16, "big"), start=at, seconds=0.0)
+
+
+def deals(count: int, seed: int) -> list[Deal]:
+    """Return fills of two strategies in two symbols, a second apart, often flat."""
+    draw = random.Random(seed)  # noqa: S311  a fixed sequence, no secret
+    return [
+        Deal(
+            draw.choice("st"), draw.choice("AB"), draw.choice((-3.0, -2.0, -1.0, 1.0, 2.0, 3.0)) / 10,
+            draw.randint(100, 999) / 100, draw.randint(-20, 50) / 1_000, START + number * SECOND,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def same(*values: object) -> tuple[object, ...]:
+    """Return values as they compare with anything: a decimal number equals a whole one."""
+    return values
+
+
+def settle(store: Store, chore: Accounting, limit: int = 500) -> None:
+    """Do the chore until there is nothing to do."""
+    for _ in range(limit):
+        if chore(store) == IDLE:
+            return
+    raise AssertionError("it does not end")
+
+
+def seen(database: Path, **asked: str) -> KeptAccounts:
+    """Return the accounts as a reader sees them."""
+    with Reader(database) as reader:
+        return kept_accounts(reader, BooksAsked(**asked))
+
+
+def on_paper(made: Iterable[Deal]) -> tuple[dict[tuple[str, str], Fraction], list[tuple[Any, ...]], Fraction]:
+    """Return quantities, trades (strategy, symbol, direction, profit, fees, end) and fees less rebates."""
+    open_: dict[tuple[str, str], list[Fraction]] = {}
+    trades, fees = [], Fraction(0)
+    for deal in sorted(made, key=lambda deal: deal.at):
+        place = (deal.strategy, deal.symbol)
+        quantity, price, fee = (Fraction(repr(value)) for value in (deal.quantity, deal.price, deal.fee))
+        fees += fee
+        book = open_.setdefault(place, [Fraction(0)] * 3)
+        turns = book[0] * quantity < 0 and abs(quantity) > abs(book[0])
+        for part in [-book[0], quantity + book[0]] if turns else [quantity]:
+            before = book[0]
+            book[0] += part
+            book[1] -= part * price
+            book[2] += fee * part / quantity
+            if not book[0]:
+                trades.append((*place, 1 if before > 0 else -1, book[1], book[2], deal.at))
+                book[1] = book[2] = Fraction(0)
+    return {place: book[0] for place, book in open_.items()}, trades, fees
+
+
+def compare(database: Path, made: Sequence[Deal]) -> None:
+    """Check positions, trades and fees against the ledger on paper."""
+    quantities, trades, fees = on_paper(made)
+    found = seen(database)
+    assert {(each.strategy, each.symbol): Fraction(each.quantity) for each in found.positions} == quantities
+    paid = [(each.fees, each.rebates) for each in found.earned]
+    assert sum(Fraction(one or 0) - Fraction(other or 0) for one, other in paid) == fees
+    query = """SELECT s.value, y.value, direction, pnl, fees, exit_time FROM trade
+        JOIN name s ON s.id = strategy JOIN name y ON y.id = symbol ORDER BY exit_time"""
+    stored = [
+        (*place, round(Fraction(pnl), 12), round(Fraction(cost), 12), at)
+        for *place, pnl, cost, at in rows(database, query)
+    ]
+    assert stored == [(*place, round(pnl, 12), round(cost, 12), at) for *place, pnl, cost, at in trades]
+
+
+def test_accounts_equal_those_on_paper(tmp_path: Path) -> None:
+    """300 fills in one go, in steps of some rows."""
+    database, made = fresh(tmp_path), deals(300, 1)
+    with closing(Store(database)) as store:
+        put(store, [each for number, deal in enumerate(made) for each in told(number, deal)])
+        settle(store, Accounting(lambda: LATER))
+        compare(database, made)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_order_in_which_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Fills that come late, between steps and over restarts of the server, end in the same accounts."""
+    monkeypatch.setattr(accounting, "ROWS", 7)
+    database, made = fresh(tmp_path), deals(120, seed)
+    draw = random.Random(seed)  # noqa: S311  a fixed sequence, no secret
+    order = list(enumerate(made))
+    draw.shuffle(order)
+    chore = Accounting(lambda: LATER)
+    for begin in range(0, len(order), 20):
+        with closing(Store(database)) as store:
+            put(store, [each for number, deal in order[begin : begin + 20] for each in told(number, deal)])
+            for _ in range(draw.randint(0, 12)):
+                chore(store)
+            if draw.random() < 0.5:
+                chore = Accounting(lambda: LATER)
+    with closing(Store(database)) as store:
+        settle(store, chore)
+        compare(database, made)
+        assert rows(database, "SELECT data FROM checkpoint WHERE kind = 'accounts.late'") == [(b"[]",)]
+
+
+def test_what_is_too_new_waits(tmp_path: Path) -> None:
+    """What several bots send may meet in any order within the grace."""
+    database, made = fresh(tmp_path), deals(1, 1)
+    now = START
+    chore = Accounting(lambda: now)
+    with closing(Store(database)) as store:
+        put(store, told(0, made[0]))
+        assert chore(store) == IDLE
+        assert seen(database) == KeptAccounts(as_of=None, positions=(), earned=(), left_out=0)
+        now += GRACE + SECOND
+        settle(store, chore)
+
+    assert len(seen(database).positions) == 1
+
+
+def test_marks_value_positions_and_trades(tmp_path: Path) -> None:
+    """Stored marks give unrealized profit, exposure, and the excursions of trades."""
+    database = fresh(tmp_path)
+    bought = Deal("s", "A", 2.0, 10.0, 0.5, START)
+    sold = Deal("s", "A", -1.0, 12.0, 0.0, START + 10 * SECOND)
+    with closing(Store(database)) as store:
+        put(
+            store,
+            [
+                *told(1, bought, order={a.MULTIPLIER: 5.0}),
+                mark("A", 9.0, START + SECOND),
+                mark("A", 14.0, START + 5 * SECOND),
+            ],
+        )
+        put(
+            store,
+            [
+                *told(2, sold, order={a.MULTIPLIER: 5.0}),
+                *told(3, sold._replace(at=sold.at + SECOND), order={a.MULTIPLIER: 5.0}),
+            ],
+        )
+        put(store, [*told(4, bought._replace(symbol="B", at=LATER - SECOND * 9)), mark("B", 11.0, LATER - 8 * SECOND)])
+        settle(store, Accounting(lambda: LATER))
+
+    (trade,) = rows(database, "SELECT direction, quantity, pnl, fees, mae, mfe, entry_price, exit_price FROM trade")
+    assert (trade[0], trade[1], *trade[4:]) == (1, 2.0, -10.0, 40.0, 10.0, 12.0)
+    assert same(Decimal(trade[2]), Decimal(trade[3])) == (20, Decimal("0.5"))
+    (earned,) = seen(database).earned
+    assert same(earned.realized, earned.unrealized, earned.fees, earned.gross, earned.net) == (20, 2, 1, 22, 22)
+    assert same(earned.net_realized, earned.largest, earned.concentration) == (19, 1.0, 1.0)
+    (only,) = seen(database, symbol="B").positions
+    assert same(only.quantity, only.avg_price, only.mark, only.notional, only.unrealized, only.fills) == (
+        2,
+        10.0,
+        11,
+        22,
+        2,
+        1,
+    )
+    assert seen(database, strategy="nobody").positions == ()
+
+
+def test_fees_alone_and_fills_that_cannot_be_booked(tmp_path: Path) -> None:
+    """A fee without a fill is booked; a fill without side is left out and counted; the average may be the price."""
+    database, deal = fresh(tmp_path), Deal("s", "A", 2.0, 10.0, 0.5, START)
+    alone = {a.FILL_QUANTITY: None, a.STATUS: "new", a.CUM_QUANTITY: None}
+    with closing(Store(database)) as store:
+        put(store, [*told(1, deal, fill={a.FILL_PRICE: None}), *told(2, deal._replace(at=START + SECOND), fill=alone)])
+        put(store, told(3, deal._replace(at=START + 2 * SECOND), fill={a.SIDE: None}, order={a.SIDE: "none"}))
+        settle(store, Accounting(lambda: LATER))
+
+    found = seen(database)
+    (position,) = found.positions
+    assert same(position.quantity, position.avg_price, position.fees, found.left_out) == (2, 10.0, {"USD": 1}, 1)
+
+
+def test_a_late_fill_after_the_first_ones_were_pruned(tmp_path: Path) -> None:
+    """Nothing can be derived anew from fills that are not kept; the late one is booked as it comes."""
+    database, made = fresh(tmp_path), deals(40, 5)
+    late, chore = made[20], Accounting(lambda: LATER)
+    with closing(Store(database)) as store:
+        put(store, [each for number, deal in enumerate(made) if deal is not late for each in told(number, deal)])
+        settle(store, chore)
+        store.db.execute("DELETE FROM order_update WHERE id < ?", (START + 10 * SECOND,))
+        put(store, told(20, late))
+        settle(store, chore)
+
+        quantities, _, _ = on_paper(made)
+        assert {
+            (each.strategy, each.symbol): Fraction(each.quantity) for each in seen(database).positions
+        } == quantities
+
+
+def test_a_step_that_fails_is_done_again(tmp_path: Path) -> None:
+    """What was not committed is not remembered either."""
+    database, made = fresh(tmp_path), deals(30, 2)
+    chore = Accounting(lambda: LATER)
+    with closing(Store(database)) as store:
+        put(store, [each for number, deal in enumerate(made) for each in told(number, deal)])
+        store.db.execute("CREATE TRIGGER stop BEFORE INSERT ON checkpoint BEGIN SELECT RAISE(ABORT, 'no'); END")
+        with pytest.raises(sqlite3.DatabaseError, match="no"):
+            chore(store)
+        store.db.execute("DROP TRIGGER stop")
+        settle(store, chore)
+        compare(database, made)
+
+
+def test_quality_of_execution(tmp_path: Path) -> None:
+    """Ratios with n and an interval, denied apart from rejected; costs and times by venue."""
+    database = fresh(tmp_path)
+    statuses = ["filled"] * 6 + ["rejected", "canceled", "denied", "new"]
+    with closing(Store(database)) as store:
+        for number, status in enumerate(statuses):
+            fill: dict[Any, Any] = {a.STATUS: status, a.ACK_DURATION: 0.01 * (number + 1)}
+            fill |= (
+                {a.SLIPPAGE: float(number), a.SHORTFALL: 2.0}
+                if status == "filled"
+                else {a.FILL_QUANTITY: None, a.CUM_QUANTITY: None}
+            )
+            put(store, told(number, Deal("s", "A", 2.0, 10.0, 0.0, START + number * SECOND), fill=fill))
+    with Reader(database) as reader:
+        (found,) = execution(reader, ExecutionAsked())
+        (whole,) = execution(reader, ExecutionAsked(symbol="A", strategy="s", venue="paper"))
+        assert execution(reader, ExecutionAsked(symbol="Z")) == ()
+
+    assert (found.venue, found.sent) == ("paper", 9)
+    assert (found.filled.value, found.filled.n) == (0.75, 8)
+    assert (found.rejected.value, found.rejected.n, found.denied.value, found.denied.n) == (1 / 9, 9, 0.1, 10)
+    assert found.filled.low is not None
+    assert found.filled.low < 0.75
+    assert (found.slippage.value, found.slippage.n, found.shortfall.low, found.shortfall.high) == (2.5, 6, 2.0, 2.0)
+    assert same(found.ack_median.value, found.ack_median.n) == (pytest.approx(0.055), 10)
+    assert (found.ack_p99.low, found.ack_p99.reason, found.filled_quantity) == (None, None, None)
+    assert whole.filled_quantity == 0.75
+
+
+def test_quality_of_nothing(tmp_path: Path) -> None:
+    """An order that nobody has answered: counted, and everything else is absent with its reason."""
+    database = fresh(tmp_path)
+    with closing(Store(database)) as store:
+        put(store, told(1, Deal("s", "A", 2.0, 10.0, 0.0, START))[:1])
+    with Reader(database) as reader:
+        (found,) = execution(reader, ExecutionAsked())
+
+    assert (found.sent, found.filled.value, found.filled.reason) == (1, None, "no such order")
+    assert (found.slippage.value, found.slippage.reason, found.ack_p95.value) == (None, "not measured", None)
