@@ -498,6 +498,28 @@ def test_a_client_that_does_not_read(server: EmbeddedServer, monkeypatch: pytest
         thread.join(20)
 
 
+def test_two_hundred_clients(tmp_path: Path) -> None:
+    """With 200 clients, of whom 20 never read, all that is sent is stored and all who read hear of the newest state."""
+    settings = Server(push_interval=0.05)
+    with ExitStack() as stack:
+        server = stack.enter_context(EmbeddedServer(fresh(tmp_path), settings=settings))
+        place = ("127.0.0.1", urlsplit(server.url).port or 0)
+        clients = [stack.enter_context(socket.create_connection(place, timeout=20)) for _ in range(200)]
+        for client in clients:
+            client.sendall(b"GET /api/v1/stream?topics=decision HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        until(lambda: server._hub.clients["sse"] == 200)
+        bot = Bot()
+        for _ in range(30):
+            assert send(server.url, body(bot.decision().all)).status == 200
+        data = body([span("decision", {a.STRATEGY: "last", a.SYMBOL: "one"})])
+        assert send(server.url, data).status == 200
+        for client in clients[20:]:
+            heard = b""
+            while b'"strategy":"last"' not in heard:
+                heard = heard[-64:] + client.recv(65_536)
+        assert server.stored == 8 * 30 + 1
+
+
 # --- WebSocket ---------------------------------------------------------------------------------------------------
 
 
