@@ -232,6 +232,20 @@ def test_decisions_from_rows(database: Path, tmp_path: Path, format_: Format) ->
     assert import_files(database, [file], "decisions") == Imported(4, 0)
 
 
+def test_equity_that_is_there(tmp_path: Path) -> None:
+    """Rows that came from spans are known when they come again as rows; where the value differs, they are others."""
+    database, file = fresh(tmp_path), tmp_path / "e.csv"
+    told_twice = [event(s.EQUITY, START + at, {a.EQUITY: 100.0 + at, a.CURRENCY: "USD"}) for at in range(3)]
+    store_all(database, [[span(s.DECISION, {a.STRATEGY: "x"}, events=told_twice)]])
+    assert exported(database, file, table="equity", format="csv") == 3
+
+    assert import_files(database, [file], "equity") == Imported(3, 0)
+    assert import_files(fresh(tmp_path, "other.db"), [file], "equity") == Imported(3, 3)
+    assert content(tmp_path / "other.db")["equity"] == content(database)["equity"]
+    file.write_text(file.read_text().replace("101.0", "7.5"))
+    assert import_files(database, [file], "equity") == Imported(3, 1)
+
+
 def test_bars_of_somebody_else(tmp_path: Path) -> None:
     """A CSV file of bars needs no ids."""
     file = tmp_path / "bars.csv"

@@ -18,16 +18,18 @@ from ares_otel.server.keep.columns import rfc3339
 from ares_otel.server.keep.exporting import SPANS, table_names
 from ares_otel.server.keep.flat import SPAN_SHAPE, span_request
 from ares_otel.server.keep.notes import note
-from ares_otel.server.keep.row_spans import REFUSED, SPOKEN, kinds_of, row_request
+from ares_otel.server.keep.row_spans import REFUSED, SPOKEN, Spoken, kinds_of, row_request
 from ares_otel.server.keep.sinks import Format
 from ares_otel.server.keep.sources import ImportFileError, Record, Records, format_of, read_lines, read_rows
 from ares_otel.server.keep.waiting import Waiter, Waiting
 from ares_otel.server.otlp.decode import LATEST, Decoded, decode
 from ares_otel.server.otlp.otlp_json import to_protobuf
+from ares_otel.server.otlp.values import number
 from ares_otel.server.otlp.wire import RequestError
 from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.driver import Location
 from ares_otel.server.store.migrate import DatabaseError, migrate
+from ares_otel.server.store.rows import base_id
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.remains import KEPT_SINCE
 
@@ -77,7 +79,7 @@ def import_files(
             migrate(database)
             with closing(Store(database)) as store:
                 _refuse_pruned(store, earliest)
-                return _store(store, waiting)
+                return _store(store, waiting, SPOKEN.get(table))
         finally:
             lock.release()
 
@@ -99,14 +101,17 @@ def _refuse_pruned(store: Store, earliest: int) -> None:
         )
 
 
-def _store(store: Store, waiting: Iterable[Waiter]) -> Imported:
+def _store(store: Store, waiting: Iterable[Waiter], spoken: Spoken | None) -> Imported:
     spans = new = size = 0
     group: list[Decoded] = []
     place = ""
     try:
         for waiter in waiting:
-            group.append(decode(waiter.body))
-            size += _size(group[-1])
+            decoded = decode(waiter.body)
+            size += _size(decoded)
+            if spoken is not None and spoken.value:
+                _leave_out(store, decoded, spoken)
+            group.append(decoded)
             if size >= GROUP_SPANS:
                 new += store.write(each.traces for each in group)
                 spans, size, group, place = spans + size, 0, [], f"{waiter.path}:{waiter.line}"
@@ -118,6 +123,16 @@ def _store(store: Store, waiting: Iterable[Waiter]) -> Imported:
         hint = "the same import may be repeated, what is there is not stored again"
         raise PartlyImportedError(f"{error}; {done}; {hint}") from error
     return Imported(spans + size, new)
+
+
+def _leave_out(store: Store, decoded: Decoded, spoken: Spoken) -> None:
+    """Take the spans out whose rows are there, made of other spans that said the same."""
+    query = f"SELECT {spoken.value} FROM {spoken.table} WHERE id = ?"  # noqa: S608  own names
+    for entries in decoded.traces.values():
+        for own, (span, _, _) in list(entries.items()):
+            found = store.db.execute(query, (base_id(span),)).fetchone()
+            if found and found[0] == number(span.attributes, spoken.attributes[spoken.value][0]):
+                del entries[own]
 
 
 def _size(decoded: Decoded) -> int:

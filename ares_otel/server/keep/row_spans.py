@@ -28,6 +28,7 @@ class Spoken(NamedTuple):
         attributes: attribute by column.
         required: columns that a row cannot do without.
         own: whether rows have the ids of their spans; otherwise ids are made from what the row says.
+        value: column that, with the row's id, tells that a row is there already, made of a span of another id.
     """
 
     table: str
@@ -35,6 +36,7 @@ class Spoken(NamedTuple):
     attributes: Mapping[str, tuple[str, Kind]]
     required: frozenset[str] = frozenset({"time_ns"})
     own: bool = False
+    value: str = ""
 
 
 TEXT: Final[Kind] = "text"
@@ -74,6 +76,7 @@ SPOKEN: Final = {
             "event_time_ns": EVENT_TIME,
         },
         frozenset({"time_ns", "value"}),
+        value="value",
     ),
     "positions": Spoken(
         "position",
@@ -92,6 +95,7 @@ SPOKEN: Final = {
             "event_time_ns": EVENT_TIME,
         },
         frozenset({"time_ns", "symbol"}),
+        value="quantity",
     ),
     "marks": Spoken(
         "mark",
@@ -103,6 +107,7 @@ SPOKEN: Final = {
             "event_time_ns": EVENT_TIME,
         },
         frozenset({"time_ns", "symbol", "price"}),
+        value="price",
     ),
     "bars": Spoken(
         "bar",
