@@ -12,7 +12,7 @@ COVERAGE := $(BIN)/coverage
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-static coverage e2e test-stack bench servers docs fmt constraints clean
+.PHONY: help demo test check check-static coverage e2e test-stack bench bench-store servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
