@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
-from server_kit import fresh, store_all
+from server_kit import fresh, store_all, until
 from spans import MILLISECOND, Bot, span
 
 from ares_otel.portfolio.conventions import CONVENTION
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
+from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.query import outlook
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.climate import EpisodesAsked, RegimesAsked, episodes, regimes
@@ -33,7 +34,7 @@ from ares_otel.server.query.features import (
 from ares_otel.server.query.history import Point
 from ares_otel.server.query.holdings import AccountsAsked, HoldingsAsked, accounts, positions
 from ares_otel.server.query.learning import ModelsAsked, models, scores
-from ares_otel.server.query.machine import Machine
+from ares_otel.server.query.machine import MACHINE, Machine
 from ares_otel.server.query.outlook import backtest, seconds, trend
 from ares_otel.server.query.scoring import Sums, share
 from ares_otel.server.query.timing import CallsAsked, Histogram, StagesAsked, calls, stages
@@ -201,7 +202,9 @@ def test_the_machine(tmp_path: Path) -> None:
     assert 0.0 < first.disk <= 1.0
     assert len(machine.samples) == 1
     machine._due = 0.0
+    machine.look_at(tmp_path / "not there yet")
     assert machine.samples[-1].cpu is not None
+    assert machine.samples[-1].disk == pytest.approx(first.disk, abs=0.05)
     assert machine.step() > 0.0
 
 
@@ -371,3 +374,11 @@ def test_workflows_end_in_every_way(tmp_path: Path) -> None:
     assert (mine.total, mine.active, mine.timeout) == (4, 1, 1)
     assert (nobody.total, nobody.average_duration_ms) == (0, None)
     assert found.success_rate.n == 3
+
+
+def test_a_server_samples_its_machine(tmp_path: Path) -> None:
+    """A running server measures without being asked, so that an outlook has a past."""
+    before = len(MACHINE._samples)
+    MACHINE._due = 0.0
+    with EmbeddedServer(fresh(tmp_path)):
+        until(lambda: len(MACHINE._samples) > before)

@@ -34,10 +34,12 @@ from ares_otel.server.keep.influx import SetupError
 from ares_otel.server.keep.keeping import Keeping
 from ares_otel.server.push import streams
 from ares_otel.server.push.hub import Hub
+from ares_otel.server.query.machine import MACHINE
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.databases import database_of, file_of
 from ares_otel.server.store.driver import Location, Lock
 from ares_otel.server.store.migrate import DatabaseError, migrate
+from ares_otel.server.store.store import Store
 from ares_otel.server.store.writer import Writer
 
 __all__ = ["EmbeddedServer", "StartError", "serve"]
@@ -78,7 +80,10 @@ class EmbeddedServer:
         self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
         observer = Observer(self._watch, self._hub.feed)
         self._keeping = Keeping(database, self._settings.retention, self._settings.influx)
-        self._writer = Writer(database, self._settings.max_body_bytes, self._keeping.chores, watcher=observer)
+        if self._file is not None:
+            MACHINE.look_at(self._file.absolute().parent)
+        chores = (*self._keeping.chores, _measure)
+        self._writer = Writer(database, self._settings.max_body_bytes, chores, watcher=observer)
         self._hub.health = Vitals(self._writer)
         self._pool = Pool(database)
         self._health = Health(self._writer, self._file, self._settings.limits.free_bytes)
@@ -248,6 +253,11 @@ def serve(database: Location, host: str = "127.0.0.1", port: int = 4318, *, sett
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _measure(_: Store) -> float:
+    """Sample the machine, so that an outlook has something to rest on."""
+    return MACHINE.step()
 
 
 def _serve(server: EmbeddedServer, asked: threading.Event) -> int:

@@ -72,8 +72,13 @@ class Machine:
                     self._samples.append(self._sample())
             return self._due - now
 
+    def look_at(self, disk: Path) -> None:
+        """Look at the file system of another path from now on: that of the database."""
+        self._disk = disk
+
     def _sample(self) -> Sample:
-        cpu, memory, disk = psutil.cpu_percent(None), psutil.virtual_memory(), psutil.disk_usage(str(self._disk))
+        place = next((path for path in (self._disk, *self._disk.parents) if path.exists()), Path())
+        cpu, memory, disk = psutil.cpu_percent(None), psutil.virtual_memory(), psutil.disk_usage(str(place))
         sample = Sample(
             time=datetime.now(UTC),
             # the mean since the sample before, so the first one has none
