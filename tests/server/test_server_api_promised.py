@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from api_kit import demo_server, get, told
+from server_kit import until
 
 from ares_otel.server.http.serve import EmbeddedServer
 
@@ -215,3 +216,21 @@ def test_unknown_metric(demo_server: EmbeddedServer) -> None:
 
     assert reply.status == 400
     assert json.loads(reply.body)["invalid_parameters"][0]["place"] == "path"
+
+
+def test_trades_are_those_of_the_fills(demo_server: EmbeddedServer) -> None:
+    """Closed trades come newest first over all pages; what is told of them in sum follows from them."""
+    until(lambda: told(demo_server, "/api/v1/metrics/performance")["total_trades"])
+    page = told(demo_server, "/api/v1/trades?limit=7")
+    trades = page["items"]
+    while page["next"] is not None:
+        page = told(demo_server, f"/api/v1/trades?limit=7&cursor={page['next']}")
+        trades += page["items"]
+    found = told(demo_server, "/api/v1/metrics/performance")
+    gains = [float(trade["pnl"]) for trade in trades]
+
+    assert found["total_trades"] == len(trades)
+    assert found["winning_trades"] == sum(gain > 0 for gain in gains)
+    assert float(found["best_trade"]) == max(gains)
+    assert found["avg_trade_duration"] == pytest.approx(sum(t["holding_seconds"] for t in trades) / len(trades))
+    assert [trade["exited"] for trade in trades] == sorted((trade["exited"] for trade in trades), reverse=True)
