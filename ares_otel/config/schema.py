@@ -275,6 +275,10 @@ class Server(Section, frozen=True, kw_only=True):
     public_url: Annotated[
         str | None, of_kind("url", "Address in browsers, where a proxy stands in front: its host and scheme count.")
     ] = None
+    trace_url: Annotated[
+        str | None,
+        of_kind("url", "Address of a trace in Grafana or Tempo with `{trace_id}` in it, linked from decisions."),
+    ] = None
     allowed_hosts: Annotated[
         tuple[str, ...], of_kind("list", "Further names in `Host` that requests may come by.")
     ] = ()

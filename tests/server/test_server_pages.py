@@ -11,7 +11,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pages_kit import DAYS, HOSTILE, Taken, history, renamed
 from server_kit import Reply, fresh, rows, send, store_all
+from spans import Bot
 
+from ares_otel.config import Server
 from ares_otel.server.http.serve import EmbeddedServer
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
@@ -168,6 +170,19 @@ def test_decision(site: Site) -> None:
     assert trace in page.having("data-copy")
     assert {facts.get("rel") for tag, facts in page.tags if tag == "a"} >= {"prev", "next"}
     assert "open the trace" not in page.text
+
+
+def test_link_to_the_trace(site: Site, tmp_path: Path) -> None:
+    """Where the address of traces is configured, a decision links to its own; the name in it is no script."""
+    database = fresh(tmp_path)
+    whole = Bot().decision()
+    store_all(database, [whole.all])
+    address = "https://grafana.example/explore?trace={trace_id}"
+    with EmbeddedServer(database, settings=Server(trace_url=address)) as server:
+        page = Site(server).page(f"/decisions/{whole.ids.decision}")
+
+    assert address.replace("{trace_id}", whole.ids.trace.hex()) in page.links
+    assert not [link for link in site.page(f"/decisions/{site.decision()}").links if "grafana" in link]
 
 
 def test_deep_links(site: Site) -> None:

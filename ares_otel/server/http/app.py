@@ -61,7 +61,13 @@ class App:
         self._reads, self._writes = Rates(settings.limits.reads), Rates(settings.limits.writes)
         self._busy = Gauge(settings.limits.concurrent, "requests")
         self._secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
-        routes = (*more, watch.route(), *login.routes(access.sessions), *api.routes(pool), *pages.routes(pool))
+        routes = (
+            *more,
+            watch.route(),
+            *login.routes(access.sessions),
+            *api.routes(pool),
+            *pages.routes(pool, settings.trace_url),
+        )
         self._site: ASGIApp = Starlette(routes=routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

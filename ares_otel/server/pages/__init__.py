@@ -46,7 +46,8 @@ def routes(pool: Pool, trace_url: str | None = None) -> Sequence[BaseRoute]:
 
     Args:
         pool: where questions are asked.
-        trace_url: address of a trace in another program, with `{trace_id}` in it.
+        trace_url: http(s) address of a trace in another program, with `{trace_id}` in it.
     """
-    site = Site(pool, Links(trace_url))
+    linked = trace_url is not None and trace_url.startswith(("http://", "https://"))
+    site = Site(pool, Links(trace_url if linked else None))
     return [*(site.route(path, partial(page, site)) for path, page in PAGES.items()), site.files()]
