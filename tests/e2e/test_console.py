@@ -190,10 +190,12 @@ def test_keyboard(demo: EmbeddedServer, browser: Browser) -> None:
     expect(page).to_have_url(re.compile(r"/decisions\?q=has%3Afill"))
     expect(page.locator("#q")).to_have_value("has:fill")
     page.locator("tbody tr td a").first.click()
+    drawn = page.locator("[data-chart] canvas").first  # its script runs after the one that listens to keys
+    expect(drawn).to_be_attached()
     here = page.url
     page.keyboard.press("k")
     expect(page).not_to_have_url(here)
-    page.wait_for_load_state("load")
+    expect(drawn).to_be_attached()
     page.keyboard.press("j")
     expect(page).to_have_url(here)
     assert watched.troubles == []
