@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 import pytest
 import server_kit
 import sqlalchemy as sa
+import test_server_accounts
 import test_server_performance
 import test_server_rows
 import test_server_store
@@ -35,7 +36,10 @@ from ares_otel.server.store.store import Store
 from ares_otel.server.story.explain import explain
 from ares_otel.server.story.reader import Reader
 
-SQLITE_ALONE = {"test_a_failed_transaction_leaves_nothing", "test_compare_from_the_store"}
+SQLITE_ALONE = {
+    *("test_a_failed_transaction_leaves_nothing", "test_compare_from_the_store"),
+    "test_a_step_that_fails_is_done_again",
+}
 """Tests that look into an SQLite file, or name one."""
 
 
@@ -77,7 +81,7 @@ def laws(*modules: ModuleType) -> dict[str, FunctionType]:
     return {name: each for name, each in found.items() if isinstance(each, FunctionType) and name not in SQLITE_ALONE}
 
 
-globals().update(laws(test_server_store, test_server_rows, test_server_performance))
+globals().update(laws(test_server_store, test_server_rows, test_server_performance, test_server_accounts))
 
 
 def test_migrations_make_the_declared_tables(running: Cluster) -> None:

@@ -40,7 +40,7 @@ __all__ = [
     "kept_accounts",
 ]
 
-NEWEST: Final = 50_000
+NEWEST: Final = 5_000
 LEVEL: Final = 0.95
 MICROSECONDS: Final = 1e6
 SHARE = "Wilson 1927, orders taken as independent"
@@ -107,7 +107,7 @@ class KeptAccounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionAsked(Period, frozen=True, kw_only=True):
-    """Which orders; of more than 50,000 the newest count."""
+    """Which orders; of more than 5,000 the newest count."""
 
     strategy: Name | None = None
     symbol: Name | None = None
