@@ -108,6 +108,11 @@ class Account(msgspec.Struct):
             self.rebates -= fee
         return self.positions.setdefault(symbol, Position()).apply(quantity, price)
 
+    @property
+    def realized(self) -> Decimal:
+        """Profit of all that was closed, fees paid."""
+        return sum((held.realized for held in self.positions.values()), ZERO) - self.fees + self.rebates
+
     def equity(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Return cash plus the value of all positions at these prices."""
         return self.cash + sum(

@@ -139,7 +139,8 @@ def account(strategy: str, book: Book, seen: Bar) -> Iterable[ares.Equity | ares
         strategy=strategy,
         event_time=seen.time,
     )
-    yield ares.Equity(book.equity, CURRENCY, cash=book.account.cash, strategy=strategy, event_time=seen.time)
+    own = book.account
+    yield ares.Equity(book.equity, CURRENCY, own.cash, own.realized, strategy, seen.time)
 
 
 def outcomes(matured: Matured) -> Iterable[ares.Outcome]:

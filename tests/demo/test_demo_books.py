@@ -79,6 +79,9 @@ def test_the_store_equals_the_broker(tmp_path: Path) -> None:
         trading.run(threading.Event(), limit=DECISIONS)
         capture.drain()
         metrics = capture.metrics.registry
+        (strategy, *_) = trading.state.bots
+        shown = metrics.get_sample_value("ares_realized_pnl", {"strategy": strategy, "currency": "USD"})
+        assert shown == float(trading.state.bots[strategy].book.account.realized)
         trades = {
             (sample.labels["strategy"], sample.labels["symbol"], sample.labels["trade_outcome"]): sample.value
             for family in metrics.collect()
