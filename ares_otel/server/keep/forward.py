@@ -108,14 +108,17 @@ class Forwarder:
         found = reader.segments_after(self._cursor or 0, SEGMENTS)
         lines = [point for _, content in found for point in points_of(content)]
         spent = time.thread_time() - begun
-        for batch in _batches(lines, self._settings.batch_points):
-            self._deliver(batch)
-        if found and not self._over.is_set():
+        delivered = all(self._deliver(batch) for batch in _batches(lines, self._settings.batch_points))
+        if found and delivered:
             self._cursor = found[-1][0]
         self._over.wait(self._settings.interval if len(found) < SEGMENTS else spent * REST)
 
-    def _deliver(self, batch: list[bytes]) -> None:
-        """Send until it is taken, with growing pauses; what is refused is halved until the bad points are found."""
+    def _deliver(self, batch: list[bytes]) -> bool:
+        """Send until it is taken, with growing pauses; what is refused is halved until the bad points are found.
+
+        Returns:
+            Whether all of it was dealt with before the end came.
+        """
         pause = FIRST_BACKOFF
         while not self._over.is_set():
             try:
@@ -126,22 +129,21 @@ class Forwarder:
                 self._over.wait(min(max(pause, error.after), self._settings.backoff_limit))
                 pause *= 2
             except RefusedError as error:
-                self._refused(batch, error)
-                return
+                return self._refused(batch, error)
             else:
                 self.points += len(batch)
                 self.problem = None
-                return
+                return True
+        return False
 
-    def _refused(self, batch: list[bytes], error: RefusedError) -> None:
+    def _refused(self, batch: list[bytes], error: RefusedError) -> bool:
         if len(batch) > 1:
             middle = len(batch) // 2
-            self._deliver(batch[:middle])
-            self._deliver(batch[middle:])
-        else:
-            self.refused += 1
-            self.problem = None
-            GUARD.complain("influx", "refused", f"a point is left out: {error}")
+            return self._deliver(batch[:middle]) and self._deliver(batch[middle:])
+        self.refused += 1
+        self.problem = None
+        GUARD.complain("influx", "refused", f"a point is left out: {error}")
+        return True
 
 
 def _batches(lines: list[bytes], size: int) -> Iterator[list[bytes]]:
