@@ -98,3 +98,18 @@ def test_too_many_readers_at_once(tmp_path: Path) -> None:
             taken = send(server.url, batches(1)[0].body)
 
     assert (late.status, late.getheader("retry-after"), taken.status) == (503, "1", 200)
+
+
+def test_too_many_connections(tmp_path: Path) -> None:
+    """Beyond the limit of connections senders and readers are told to come again, and are let in when there is room."""
+    with EmbeddedServer(fresh(tmp_path), settings=Server(limits=Limits(connections=1))) as server:
+        data = batches(1)[0].body
+        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=20)) as first:
+            first.request("GET", "/healthz")
+            alone = first.getresponse()
+            alone.read()
+            late = send(server.url, data), send(server.url, None, path="/healthz", method="GET")
+        until(lambda: send(server.url, data).status == 200)
+
+    assert alone.status == 200
+    assert [(reply.status, reply.headers["retry-after"]) for reply in late] == [(503, "1")] * 2

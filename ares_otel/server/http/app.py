@@ -19,6 +19,7 @@ from ares_otel.server.http.head import Head, Refusal
 from ares_otel.server.http.ingest import SIGNALS, Ingest
 from ares_otel.server.http.limits import Gauge, Rates
 from ares_otel.server.http.origins import Origins
+from ares_otel.server.http.protocol import CROWDED
 from ares_otel.server.http.tokens import Role
 from ares_otel.server.http.watch import Watch
 from ares_otel.server.push.streams import ALLOWED
@@ -30,6 +31,7 @@ __all__ = ["App"]
 STREAMS: Final = frozenset({"/api/v1/stream", "/api/v1/ws"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 FAILED: Final = 400
+UNAVAILABLE: Final = 503
 
 
 class App:
@@ -90,6 +92,7 @@ class App:
         """Take telemetry; return the status of the answer."""
         repeated = ids(head)
         try:
+            _check_room(scope)
             self._origins.check(head)
             token = self._access.who(head)
             self._writes.take(token.name if token is not None else head.client)
@@ -103,6 +106,7 @@ class App:
         """Answer a page, the API, or a stream; return the status of the answer."""
         sealed = Sealed(send, head, secure=self._secure)
         try:
+            _check_room(scope)
             self._origins.check(head)
             token = self._access.who(head)
             self._reads.take(token.name if token is not None else head.client)
@@ -124,3 +128,8 @@ class App:
         except Refusal:
             return False
         return True
+
+
+def _check_room(scope: Scope) -> None:
+    if scope.get(CROWDED):
+        raise Refusal(UNAVAILABLE, "more connections than may be", (b"retry-after", b"1"), (b"connection", b"close"))

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-__all__ = ["HEAD_BYTES", "patient", "patient_socket"]
+__all__ = ["CROWDED", "HEAD_BYTES", "patient", "patient_socket"]
 
 HEAD_BYTES: Final = 64 << 10
+CROWDED: Final = "ares.crowded"
 
 
-def patient(seconds: float) -> type[HttpToolsProtocol]:
+def patient(seconds: float, connections: int) -> type[HttpToolsProtocol]:
     """Return uvicorn's protocol with limits it does not have.
 
     Args:
         seconds: within which the head of a request has to be there, and a client that is sent to has to read.
+        connections: beyond so many a request's scope says `CROWDED`; uvicorn's own refusal has no `Retry-After`.
     """
 
     class Patient(_Patient):
         limit = seconds
+        most = connections
 
     return Patient
 
@@ -39,6 +42,7 @@ class _Patient(HttpToolsProtocol):
     """Cuts off a head that is too long or takes too long, and a client that does not read."""
 
     limit: float
+    most: int
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -63,6 +67,8 @@ class _Patient(HttpToolsProtocol):
         if self._heading is None:
             self._expect_head()
         super().on_message_begin()
+        if len(self.connections) > self.most:
+            cast("dict[str, object]", self.scope)[CROWDED] = True
 
     def on_headers_complete(self) -> None:
         _stop(self._heading)

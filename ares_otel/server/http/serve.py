@@ -177,7 +177,7 @@ class EmbeddedServer:
         self._app = app
         config = uvicorn.Config(
             self._app,
-            http=patient(settings.limits.slow_seconds),
+            http=patient(settings.limits.slow_seconds, settings.limits.connections),
             ws=patient_socket(settings.limits.slow_seconds),
             ws_max_size=SOCKET_BYTES,
             ws_per_message_deflate=False,
@@ -187,7 +187,6 @@ class EmbeddedServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=settings.limits.connections,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
             ssl_certfile=settings.certificate,
