@@ -42,6 +42,7 @@ __all__ = [
     "SLO_PERIOD",
     "SPOOL_LARGE",
     "STAGE_ERROR_RATIO",
+    "STORE_DISK_LOW",
     "SYMBOLS_SHOWN",
     "THRESHOLDS",
     "VENUE_ERROR_RATIO",
@@ -87,6 +88,7 @@ RESTARTS = Threshold("restarts", 2, "{start}", "starts of a bot in half an hour 
 CLOCK_OFF = Threshold("clock_off", 0.5, "s", "offset of a clock at which times of venue and bot cannot be compared")
 SPOOL_LARGE = Threshold("spool_large", 134_217_728, "By", "undelivered spans on disk: half of the default cap")
 QUEUE_LONG = Threshold("queue_long", 50_000, "{record}", "records waiting for the worker: half of the default limit")
+STORE_DISK_LOW = Threshold("store_disk_low", 1_073_741_824, "By", "free room for the ares server's database")
 QUEUE_FILLING = Threshold("queue_filling", 0.5, "1", "used share of a collector's queue that asks for attention")
 
 THRESHOLDS: tuple[Threshold, ...] = tuple(value for value in vars().values() if isinstance(value, Threshold))

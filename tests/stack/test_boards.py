@@ -18,8 +18,9 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv import spans
 from ares_otel.semconv.attributes import ATTRIBUTES
-from ares_otel.semconv.metrics import METRICS
+from ares_otel.semconv.metrics import METRICS as BOT_METRICS
 from ares_otel.semconv.model import Histogram
+from ares_otel.semconv.serving import SERVER_METRICS
 from ares_otel.semconv.thresholds import THRESHOLDS
 from ares_otel.stack.boards import BOARDS, Board, Panel, Row, Target, render
 from ares_otel.stack.boards.panels import GREEN, GREY, RED, heat, lines, stat, state, steps
@@ -29,6 +30,7 @@ from ares_otel.stack.rules import ALERTS, FILES, Record
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
 DOCUMENTS: list[dict[str, Any]] = [board.document() for board in BOARDS]
+METRICS = (*BOT_METRICS, *SERVER_METRICS)
 HISTOGRAM_PARTS = ("_bucket", "_sum", "_count")
 HISTOGRAMS = {metric.name for metric in METRICS if isinstance(metric, Histogram)}
 KNOWN = (
@@ -117,7 +119,7 @@ def test_variables(board: dict[str, Any]) -> None:
 def test_choices_are_heard(board: dict[str, Any]) -> None:
     """Each query of ours is filtered by environment and bot: a choice that one panel ignores is a lie."""
     for query in queries(board):
-        selectors = re.findall(r"\bares_\w+(\{[^}]*\})?", query)
+        selectors = re.findall(r"\bares_(?!server_)\w+(\{[^}]*\})?", query)
         assert [one for one in selectors if "$service" not in one] == [], query
 
 

@@ -12,13 +12,15 @@ import yaml
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
-from ares_otel.semconv.metrics import METRICS
+from ares_otel.semconv.metrics import METRICS as BOT_METRICS
+from ares_otel.semconv.serving import SERVER_METRICS
 from ares_otel.stack import foreign as f
 from ares_otel.stack.alerting import Delivery, alertmanager
 from ares_otel.stack.promql import among, bound, by, grown, is_, select, share
 from ares_otel.stack.rules import ALERTS, FILES, Alert, Domain, Group, Record, Severity, Team, render
 
 ROOT = Path(__file__).parents[2]
+METRICS = (*BOT_METRICS, *SERVER_METRICS)
 RUNBOOKS = ROOT / "docs" / "runbooks"
 TESTS = sorted((ROOT / "prometheus" / "tests").glob("*.yaml"))
 NAMED = re.compile(r"\b(?:ares|otelcol|tempo|alertmanager|prometheus|process)_[a-z_]+\b")

@@ -6,7 +6,7 @@ from typing import Final
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
-from ares_otel.semconv import spans
+from ares_otel.semconv import serving, spans
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards import common
@@ -18,6 +18,7 @@ from ares_otel.stack.promql import select
 __all__ = ["TELEMETRY", "TRACE"]
 
 FOUND: Final = (a.CORRELATION_ID, a.DECISION_ID)
+STORED: Final = f"{{{{{a.SIGNAL}}}}} {{{{{a.STORED}}}}}"
 
 
 def _server(metric: f.Foreign, function: str = "", *labels: str) -> str:
@@ -105,9 +106,9 @@ TELEMETRY: Final = Board(
             "s",
         ),
         lines(
-            "Bot: decisions without a trace",
-            [(per_second(m.SAMPLED_OUT, "service_name"), "{{service_name}}")],
-            "Decisions a second that were counted but not traced, as the sampling asks for.",
+            "Ares server: records a second",
+            [(grouped("sum", f"rate({select(serving.RECORDS)}[$__rate_interval])", a.SIGNAL, a.STORED), STORED)],
+            "Spans and log records by what became of them. What is not stored is missing in decisions and reports.",
             "none",
         ),
         lines(

@@ -6,6 +6,7 @@ from typing import Final
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
+from ares_otel.semconv import serving
 from ares_otel.semconv import thresholds as t
 from ares_otel.semconv.enums import CorrelationOutcome
 from ares_otel.stack import foreign as f
@@ -345,6 +346,28 @@ STACK: Final = (
         Domain.STACK,
         "The collector loses {{ $value | humanize }} spans a second on the way to {{ $labels.exporter }}",
         "They found no room in its queue, or were refused for good.",
+        "ares-telemetry",
+        hold="5m",
+    ),
+    Alert(
+        "AresStoreFailing",
+        grown(select(serving.COMMIT_FAILURES), "5m", "by (instance)"),
+        Severity.CRITICAL,
+        Team.PLATFORM,
+        Domain.STACK,
+        "The ares server at {{ $labels.instance }} could not store {{ $value | humanize }} times",
+        "Senders keep what was not stored and try again; decisions and reports are behind meanwhile.",
+        "ares-telemetry",
+        keep="10m",
+    ),
+    Alert(
+        "AresStoreDiskLow",
+        f"min by (instance) ({select(serving.DISK_FREE)}) < {t.STORE_DISK_LOW.value:.0f}",
+        Severity.WARNING,
+        Team.PLATFORM,
+        Domain.STACK,
+        "{{ $value | humanize1024 }}B are left for the database of {{ $labels.instance }}",
+        "Without room the ares server stores nothing more, and senders keep what they have.",
         "ares-telemetry",
         hold="5m",
     ),
