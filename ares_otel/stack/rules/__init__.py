@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ares_otel.stack.rules import running, slo, trading
+from ares_otel.stack.rules import running, servers, slo, trading
 from ares_otel.stack.rules.model import Alert, Domain, Group, Record, Severity, Team, render
 
 __all__ = ["ALERTS", "FILES", "Alert", "Domain", "Group", "Record", "Severity", "Team", "render"]
@@ -16,7 +16,7 @@ FILES: Final[dict[str, tuple[Group, ...]]] = {
     "risk.yaml": (Group("ares-risk", trading.RISK, interval="5s"),),
     "models.yaml": (Group("ares-models", trading.MODELS),),
     "telemetry.yaml": (Group("ares-telemetry", running.TELEMETRY),),
-    "stack.yaml": (Group("ares-stack", running.STACK),),
+    "stack.yaml": (Group("ares-stack", servers.STACK),),
 }
 """The files in `prometheus/rules/`, by name. Risk is evaluated more often than anything is scraped."""
 
