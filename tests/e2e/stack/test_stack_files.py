@@ -146,7 +146,7 @@ def test_message(tmp_path: Path) -> None:
     decisions = "http://127.0.0.1:8100/decisions?var-strategy=mean+%26+more&var-symbol=BTC%2FUSDT"
     assert f"decisions  {decisions}&from=1767322145000&to=1767323345000\n" in text
     assert "board      http://127.0.0.1:3000/d/x?a=b\n" in text
-    assert "runbook    r.md#a\n" in text
+    assert "runbook    docs/r.md#a\n" in text
 
 
 def test_resolved_message(tmp_path: Path) -> None:
