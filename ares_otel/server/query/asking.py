@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement
+from sqlalchemy import BigInteger, ColumnElement, cast, func
 
 from ares_otel.server.store.ids import TEXT_LIMIT
 
@@ -25,6 +25,7 @@ __all__ = [
     "clock",
     "ns_of",
     "row_time",
+    "whole_sum",
     "within",
 ]
 
@@ -108,3 +109,8 @@ def within(column: ColumnElement[Any], period: Period, unit: int = 1) -> tuple[C
     if period.end is not None:
         conditions.append(column < -(-period.high // unit))
     return tuple(conditions)
+
+
+def whole_sum(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the sum of whole numbers as one; PostgreSQL's own has decimals."""
+    return cast(func.sum(column), BigInteger)

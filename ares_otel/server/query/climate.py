@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, select
 
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.asking import HOUR, SECOND, Moment, Name, Page, Period, clock, within
+from ares_otel.server.query.asking import HOUR, SECOND, Moment, Name, Page, Period, clock, whole_sum, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
@@ -158,7 +158,7 @@ def _shares(reader: Reader, asked: RegimesAsked) -> Iterable[RegimeShare]:
     row = t.regime_hourly.c
     pairs = (("strategy", asked.strategy), ("symbol", asked.symbol))
     own = [row[name] == number(reader, name, value) for name, value in pairs if value is not None]
-    query = select(row.regime, func.sum(row.n).label("n")).where(*own, *within(row.hour, asked, HOUR))
+    query = select(row.regime, whole_sum(row.n).label("n")).where(*own, *within(row.hour, asked, HOUR))
     rows = reader.db.execute(query.group_by(row.regime)).all()
     known, total = words(reader, (each.regime for each in rows)), sum(each.n for each in rows)
     for each in sorted(rows, key=lambda each: -each.n):

@@ -8,13 +8,13 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ares_otel.portfolio.conventions import CONVENTION
 from ares_otel.portfolio.correlations import CORRECTIONS, Correction, Correlation, correlate
 from ares_otel.portfolio.returns import returns_of
 from ares_otel.portfolio.statistic import absent
-from ares_otel.server.query.asking import DAY, HOUR, Name, Period, within
+from ares_otel.server.query.asking import DAY, HOUR, Name, Period, whole_sum, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.performance import equity_curves
 from ares_otel.server.store import schema as t
@@ -84,7 +84,7 @@ def _hours(reader: Reader, asked: ComovingAsked) -> dict[str, dict[int, float]]:
     conditions = list(within(row.hour, asked, HOUR))
     if asked.strategy is not None:
         conditions.append(row.strategy == number(reader, "strategy", asked.strategy))
-    sums = (func.sum(row.n), func.sum(row.errors), func.sum(row.total_us))
+    sums = (whole_sum(row.n), whole_sum(row.errors), whole_sum(row.total_us))
     query = select(row.component, row.hour, *sums).where(*conditions).group_by(row.component, row.hour)
     rows = reader.db.execute(query).all()
     known = words(reader, (each[0] for each in rows))
@@ -100,7 +100,7 @@ def _hours(reader: Reader, asked: ComovingAsked) -> dict[str, dict[int, float]]:
 
 def _days(reader: Reader, asked: ComovingAsked) -> dict[str, dict[int, float]]:
     row = t.outcome_daily.c
-    query = select(row.model, row.day, row.result, func.sum(row.n)).where(*within(row.day, asked, DAY))
+    query = select(row.model, row.day, row.result, whole_sum(row.n)).where(*within(row.day, asked, DAY))
     rows = reader.db.execute(query.group_by(row.model, row.day, row.result)).all()
     known = words(reader, (one for each in rows for one in (each[0], each[2])))
     right: dict[tuple[str, int], list[int]] = {}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.asking import HOUR, Moment, Name, Page, Paged, Period, row_time, within
+from ares_otel.server.query.asking import HOUR, Moment, Name, Page, Paged, Period, row_time, whole_sum, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
@@ -134,7 +134,7 @@ def checks(reader: Reader, asked: ChecksAsked) -> tuple[CheckSum, ...]:
     if asked.strategy is not None:
         conditions.append(row.strategy == number(reader, "strategy", asked.strategy))
     keys = (row.strategy, row.check, row.outcome)
-    rows = reader.db.execute(select(*keys, func.sum(row.n)).where(*conditions).group_by(*keys)).all()
+    rows = reader.db.execute(select(*keys, whole_sum(row.n)).where(*conditions).group_by(*keys)).all()
     known = words(reader, (one for each in rows for one in each[:3]))
     counts: dict[tuple[str | None, str | None], dict[str, int]] = {}
     for strategy, check, outcome, n in rows:

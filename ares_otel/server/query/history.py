@@ -14,7 +14,7 @@ from ares_otel.portfolio.performance import fitted
 from ares_otel.portfolio.returns import returns_of
 from ares_otel.portfolio.totals import total_of
 from ares_otel.portfolio.windows import rolling
-from ares_otel.server.query.asking import HOUR, SECOND, clock, ns_of
+from ares_otel.server.query.asking import HOUR, SECOND, clock, ns_of, whole_sum
 from ares_otel.server.query.holdings import AccountsAsked, accounts
 from ares_otel.server.query.machine import MACHINE, Sample
 from ares_otel.server.query.naming import number
@@ -160,7 +160,7 @@ def _equity(reader: Reader, since: int) -> Sequence[Point]:
 
 def _hourly(reader: Reader, since: int) -> Iterable[Any]:
     row = t.stage_hourly.c
-    sums = (func.sum(row.n).label("n"), func.sum(row.errors).label("errors"), func.sum(row.total_us).label("us"))
+    sums = (whole_sum(row.n).label("n"), whole_sum(row.errors).label("errors"), whole_sum(row.total_us).label("us"))
     query = select(row.hour, *sums).where(
         row.hour >= since // HOUR, row.component == number(reader, "component", "decision")
     )

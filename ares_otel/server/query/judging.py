@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, func, select
 
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.asking import DAY, Name, Period, within
+from ares_otel.server.query.asking import DAY, Name, Period, whole_sum, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.scoring import Sums, share
 from ares_otel.server.store import schema as t
@@ -42,7 +42,9 @@ class VoteSum(msgspec.Struct, frozen=True, kw_only=True):
 def votes(reader: Reader, asked: VotesAsked) -> tuple[VoteSum, ...]:
     """Sum votes by model, regime and action."""
     row = t.vote_daily.c
-    sums = [func.sum(row[name]) for name in ("n", "confidence_n", "confidence_sum", "weight_n", "weight_sum", "agreed")]
+    sums = [
+        whole_sum(row[name]) for name in ("n", "confidence_n", "confidence_sum", "weight_n", "weight_sum", "agreed")
+    ]
     keys = (row.model, row.regime, row.action)
     query = select(*keys, *sums).where(*within(row.day, asked, DAY), *_named(reader, row, asked)).group_by(*keys)
     rows = reader.db.execute(query).all()
@@ -99,7 +101,8 @@ def hits(reader: Reader, asked: HitsAsked) -> tuple[Hits, ...]:
     """Return hit rates by model over all regimes, then by model and regime."""
     row = t.outcome_daily.c
     keys = (row.model, row.regime, row.result)
-    sums = [func.sum(row[name]) for name in ("n", "return_n", "return_sum", "return_squares")]
+    reals = (func.sum(row.return_sum), func.sum(row.return_squares))
+    sums = [whole_sum(row.n), whole_sum(row.return_n), *reals]
     query = select(*keys, *sums).where(*within(row.day, asked, DAY), *_named(reader, row, asked)).group_by(*keys)
     rows = reader.db.execute(query).all()
     known = words(reader, (one for each in rows for one in each[:3]))

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from ares_otel.portfolio.statistic import Statistic, absent
-from ares_otel.server.query.asking import DAY, Moment, Name, NotFoundError, Period, clock, row_time, within
+from ares_otel.server.query.asking import DAY, Moment, Name, NotFoundError, Period, clock, row_time, whole_sum, within
 from ares_otel.server.query.judging import HitsAsked, hits
 from ares_otel.server.query.naming import NOBODY, number, words
 from ares_otel.server.query.scoring import share
@@ -173,7 +173,7 @@ def _versions(reader: Reader, model: str | None) -> dict[str, list[tuple[Version
 
 def _vote_totals(reader: Reader, asked: ModelsAsked) -> Iterable[tuple[str, int, int]]:
     row = t.vote_daily.c
-    query = select(row.model, func.sum(row.n), func.sum(row.agreed)).where(*within(row.day, asked, DAY))
+    query = select(row.model, whole_sum(row.n), whole_sum(row.agreed)).where(*within(row.day, asked, DAY))
     if asked.model is not None:
         query = query.where(row.model == number(reader, "model", asked.model))
     rows = reader.db.execute(query.group_by(row.model)).all()

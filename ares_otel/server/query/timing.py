@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import ColumnElement, Table, func, select
 
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, within
+from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, whole_sum, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
@@ -187,7 +187,7 @@ def hours(reader: Reader, asked: HoursAsked) -> tuple[Hour, ...]:
     conditions = [*within(row.hour, asked, HOUR), row.component == number(reader, "component", WHOLE)]
     if asked.strategy is not None:
         conditions.append(row.strategy == number(reader, "strategy", asked.strategy))
-    sums = (func.sum(row.n).label("n"), func.sum(row.errors).label("errors"), func.sum(row.total_us).label("us"))
+    sums = (whole_sum(row.n).label("n"), whole_sum(row.errors).label("errors"), whole_sum(row.total_us).label("us"))
     query = select(row.hour, *sums).where(*conditions).group_by(row.hour).order_by(row.hour.desc())
     rows = reader.db.execute(query.limit(asked.limit)).all()
     return tuple(
@@ -200,7 +200,7 @@ def _histograms(
     reader: Reader, table: Table, keys: Sequence[ColumnElement[Any]], conditions: Iterable[ColumnElement[bool]]
 ) -> Mapping[tuple[str | None, ...], Histogram]:
     row = table.c
-    sums = (func.sum(row.n), func.sum(row.errors), func.sum(row.total_us))
+    sums = (whole_sum(row.n), whole_sum(row.errors), whole_sum(row.total_us))
     query = select(*keys, row.bucket, *sums).where(*conditions).group_by(*keys, row.bucket)
     rows = reader.db.execute(query).all()
     known = words(reader, (one for each in rows for one in each[: len(keys)]))

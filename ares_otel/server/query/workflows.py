@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Integer, case, cast, distinct, func, selec
 
 from ares_otel.orders.states import DONE
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.asking import HOUR, SECOND, Name, Period, ns_of, within
+from ares_otel.server.query.asking import HOUR, SECOND, Name, Period, ns_of, whole_sum, within
 from ares_otel.server.query.naming import number
 from ares_otel.server.query.scoring import share
 from ares_otel.server.query.trading import done_numbers
@@ -60,7 +60,7 @@ def workflows(reader: Reader, asked: WorkflowsAsked) -> Workflows:
     conditions = [*within(row.hour, asked, HOUR), row.component == number(reader, "component", "decision")]
     if asked.strategy is not None:
         conditions.append(row.strategy == number(reader, "strategy", asked.strategy))
-    sums = (func.coalesce(func.sum(column), 0) for column in (row.n, row.errors, row.total_us))
+    sums = (func.coalesce(whole_sum(column), 0) for column in (row.n, row.errors, row.total_us))
     total, failed, micros = map(int, reader.db.execute(select(*sums).where(*conditions)).one())
     active, late = _open(reader, asked)
     done = max(total - failed - active - late, 0)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from ares_otel.server.api.promised.earnings import (
     EarningsAsked,
@@ -19,7 +19,7 @@ from ares_otel.server.api.promised.earnings import (
     earnings,
     health,
 )
-from ares_otel.server.query.asking import Moment, Name, NotFoundError, Period
+from ares_otel.server.query.asking import Moment, Name, NotFoundError, Period, whole_sum
 from ares_otel.server.query.features import ImportanceAsked, importances
 from ares_otel.server.query.history import METRICS, MetricName, Point, history
 from ares_otel.server.query.learning import ModelsAsked, models
@@ -211,7 +211,7 @@ def _models(reader: Reader, model: str | None) -> Sequence[Any]:
 def _confidences(reader: Reader) -> dict[str, float]:
     """Return the mean confidence of votes by model."""
     row = t.vote_daily.c
-    query = select(row.model, func.sum(row.confidence_sum), func.sum(row.confidence_n)).group_by(row.model)
+    query = select(row.model, whole_sum(row.confidence_sum), whole_sum(row.confidence_n)).group_by(row.model)
     rows = reader.db.execute(query).all()
     known = words(reader, (each[0] for each in rows))
     return {known[model]: total / n / 1e4 for model, total, n in rows if n and model in known}
@@ -223,8 +223,8 @@ def _trends(reader: Reader, model: str | None) -> dict[str, list[float]]:
     newest = reader.db.execute(select(func.max(row.day))).scalar()
     if newest is None:
         return {}
-    right = func.sum(row.n).filter(row.result == number(reader, "result", "correct"))
-    query = select(row.model, row.day, func.coalesce(right, 0), func.sum(row.n)).where(row.day > newest - TREND_DAYS)
+    right = whole_sum(case((row.result == number(reader, "result", "correct"), row.n), else_=0))
+    query = select(row.model, row.day, right, whole_sum(row.n)).where(row.day > newest - TREND_DAYS)
     if model is not None:
         query = query.where(row.model == number(reader, "model", model))
     rows = reader.db.execute(query.group_by(row.model, row.day).order_by(row.day)).all()

@@ -11,7 +11,7 @@ from msgspec import Meta
 from sqlalchemy import func, select
 
 from ares_otel.records.model import Vote
-from ares_otel.server.query.asking import Moment, Name, Page, Paged
+from ares_otel.server.query.asking import Moment, Name, Page, Paged, whole_sum
 from ares_otel.server.query.decisions import DecisionRow, DecisionsAsked, decisions
 from ares_otel.server.query.features import (
     Behavior,
@@ -335,7 +335,7 @@ def summary(reader: Reader) -> TrackingSummary:
 
 
 def _sum(reader: Reader, column: Any) -> int:
-    return int(reader.db.execute(select(func.coalesce(func.sum(column), 0))).scalar_one())
+    return int(reader.db.execute(select(func.coalesce(whole_sum(column), 0))).scalar_one())
 
 
 def _count(reader: Reader, column: Any) -> int:
