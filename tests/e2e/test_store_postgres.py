@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import random
 import signal
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         assert put(store, made.all) == len(made.all)
 
     assert len(content(database)["decision"]) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_arrival_does_not_matter(tmp_path: Path, seed: int) -> None:
+    """Shuffled and in small transactions, some of it twice: the content is the same."""
+    plain, mixed = fresh(tmp_path, "plain.db"), fresh(tmp_path, "mixed.db")
+    store_all(plain, [test_server_store.VARIED])
+    chance = random.Random(seed)  # noqa: S311  the same order in each run
+    spans = [*test_server_store.VARIED, *test_server_store.VARIED[:20]]
+    chance.shuffle(spans)
+
+    store_all(mixed, *([spans[at : at + 5]] for at in range(0, len(spans), 5)))
+
+    assert content(mixed) == content(plain)
 
 
 def test_large_groups_are_copied(tmp_path: Path) -> None:
