@@ -176,7 +176,7 @@ class Bot:
         """What do we believe? The weighted vote of the members."""
         ensemble = self.state.ensembles[bar.symbol]
         verdict = ensemble.vote(analysis.predictions, self.strategy.threshold)
-        ensemble.expect(key, analysis.predictions, bar.close, analysis.volatility)
+        ensemble.expect(key, analysis.predictions, bar.close, analysis.volatility, regime=analysis.regime.regime)
         return verdict
 
     def tactician(self, bar: Bar, analysis: Analysis, verdict: Verdict, flatten: str = "") -> Plan:

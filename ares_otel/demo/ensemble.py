@@ -54,6 +54,7 @@ class Awaited(msgspec.Struct):
         band: a move (log return) not larger than this counts as `hold`.
         bars_left: bars until the outcome is known.
         votes: action by member.
+        regime: that the decision saw; None in a state that was saved before regimes were remembered.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Awaited(msgspec.Struct):
     band: float
     bars_left: int
     votes: dict[str, Action]
+    regime: str | None = None
 
 
 class Matured(msgspec.Struct, frozen=True):
@@ -71,12 +73,14 @@ class Matured(msgspec.Struct, frozen=True):
         actual: what would have been right.
         move: log return over the horizon.
         votes: action by member.
+        regime: that the decision saw, None where it is not known any more.
     """
 
     key: str
     actual: Action
     move: float
     votes: dict[str, Action]
+    regime: str | None = None
 
 
 class Ensemble(msgspec.Struct):
@@ -121,11 +125,13 @@ class Ensemble(msgspec.Struct):
             reason=f"weighted vote for {leaning} {share:.2f} {'>' if enough else '<='} {threshold:.2f}",
         )
 
-    def expect(self, key: str, predictions: Sequence[Prediction], price: float, volatility: float) -> None:
-        """Remember votes until their outcome is known."""
+    def expect(
+        self, key: str, predictions: Sequence[Prediction], price: float, volatility: float, *, regime: str | None = None
+    ) -> None:
+        """Remember votes, and the regime that they were cast in, until their outcome is known."""
         band = DEAD_BAND * volatility * math.sqrt(self.horizon)
         votes = {each.member: each.action for each in predictions}
-        self.awaited.append(Awaited(key, price, band, self.horizon, votes))
+        self.awaited.append(Awaited(key, price, band, self.horizon, votes, regime))
 
     def learn(self, price: float) -> list[Matured]:
         """Take the close of the next bar; judge the votes that are due and return them."""
@@ -140,4 +146,4 @@ class Ensemble(msgspec.Struct):
         for member, action in awaited.votes.items():
             before = self.hit_rates.get(member, GUESSING)
             self.hit_rates[member] = KEEP * before + (1 - KEEP) * (action == actual)
-        return Matured(awaited.key, actual, move, awaited.votes)
+        return Matured(awaited.key, actual, move, awaited.votes, awaited.regime)

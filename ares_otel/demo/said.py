@@ -147,7 +147,12 @@ def outcomes(matured: Matured) -> Iterable[ares.Outcome]:
     """What came true of the votes of a decision, joined with it by its correlation id."""
     for member, said in matured.votes.items():
         yield ares.Outcome(
-            member, actual=matured.actual, key=matured.key, prediction=said, realized_return=matured.move
+            member,
+            actual=matured.actual,
+            key=matured.key,
+            prediction=said,
+            realized_return=matured.move,
+            regime=matured.regime,
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from demo_samples import cheap_members, walk
 
 import ares_otel as ares
+from ares_otel.demo import said
 from ares_otel.demo.bars import Bar
 from ares_otel.demo.bot import Bot
 from ares_otel.demo.ensemble import Matured
@@ -103,11 +104,14 @@ def test_events_come_in_order() -> None:
 
 
 def test_outcomes_are_told() -> None:
-    """Every vote is judged once, as many bars later as the horizon is long."""
+    """Every vote is judged once, as many bars later as the horizon is long, with the regime that its decision saw."""
     desk = Desk()
     decisions = desk.decide(20)
+    told = desk.told(Matured)
 
-    assert [each.key for each in desk.told(Matured)] == [decision.key for decision in decisions[:-3]]
+    assert [each.key for each in told] == [decision.key for decision in decisions[:-3]]
+    assert [each.regime for each in told] == [decision.regime.regime for decision in decisions[:-3]]
+    assert {record.regime for record in said.outcomes(told[0])} == {decisions[0].regime.regime}
 
 
 def test_denied_order_is_not_sent() -> None:

@@ -124,3 +124,15 @@ def test_survives_json() -> None:
     assert restored == ensemble
     assert restored.learn(99.0) == ensemble.learn(99.0)
     assert restored == ensemble
+
+
+def test_remembers_the_regime() -> None:
+    """The outcome says the regime that the decision saw; a state from before regimes were remembered loads without."""
+    ensemble = Ensemble(1)
+    ensemble.expect("d1", predictions(UP), 100.0, 0.01, regime="breakout")
+    saved = msgspec.json.encode(ensemble)
+    before = msgspec.json.decode(saved.replace(b',"regime":"breakout"', b""), type=Ensemble)
+
+    assert [each.regime for each in ensemble.learn(101.0)] == ["breakout"]
+    assert [each.regime for each in msgspec.json.decode(saved, type=Ensemble).learn(101.0)] == ["breakout"]
+    assert [each.regime for each in before.learn(101.0)] == [None]
