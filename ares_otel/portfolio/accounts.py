@@ -41,6 +41,8 @@ class Book(msgspec.Struct):
         funding: received (negative: paid) for holding it: funding, borrow, interest; by currency.
         turnover: value of all fills; None if a price is unknown.
         fills: how many there were.
+        first: time of the earliest one, Unix ns; None if there is none, or if it was not kept.
+        last: time of the latest one.
         trade: the one that has not ended, None when flat.
     """
 
@@ -55,6 +57,8 @@ class Book(msgspec.Struct):
     funding: Sums = {}
     turnover: Decimal | None = ZERO
     fills: int = 0
+    first: int | None = None
+    last: int | None = None
     trade: OpenTrade | None = None
 
     @property
@@ -75,6 +79,8 @@ class Book(msgspec.Struct):
     @exactly
     def fill(self, fill: Fill) -> Trade | None:
         """Book a fill with its fee; return the trade that it ended, if it did."""
+        if self.fills == 0 or self.first is not None:
+            self._span(fill.at, fill.at)
         self.fills += 1
         add(self.rebates if fill.fee < 0 else self.fees, fill.fee_currency or self.currency, abs(fill.fee))
         self.turnover = plus(self.turnover, fill.value)
@@ -126,7 +132,17 @@ class Book(msgspec.Struct):
                 add(mine, currency, amount)
         self.holding.realized = plus(self.holding.realized, other.holding.realized)
         self.turnover = plus(self.turnover, other.turnover)
+        if self.fills == 0 or self.first is not None:
+            self._span(other.first, other.last)
         self.fills += other.fills
+
+    def _span(self, first: int | None, last: int | None) -> None:
+        """Widen the time of the fills; one whose time is unknown makes it unknown."""
+        if first is None or last is None:
+            self.first = self.last = None
+            return
+        self.first = first if self.first is None else min(self.first, first)
+        self.last = last if self.last is None else max(self.last, last)
 
     def _leave(self, closing: Closing, fill: Fill, fee: Decimal) -> Trade | None:
         trade = self.trade

@@ -9,15 +9,29 @@ from decimal import Decimal
 
 import msgspec
 
-from ares_otel.portfolio.money import ZERO, exactly
+from ares_otel.portfolio.money import ZERO, exact, exactly
+from ares_otel.records.model import Number
 from ares_otel.semconv.enums import Side
 
-__all__ = ["BPS", "SIGNS", "Execution", "Quality", "Shortfall", "shortfall", "slippage", "turnover"]
+__all__ = [
+    "BPS",
+    "SIGNS",
+    "WORDS",
+    "Execution",
+    "Quality",
+    "Shortfall",
+    "shortfall",
+    "slippage",
+    "stated_slippage",
+    "turnover",
+]
 
 BPS = 10_000
 DAY = 86_400 * 10**9
 SIGNS = {Side.BUY: 1, Side.SELL: -1, Side.SELL_SHORT: -1}
 """+1 for a buy, -1 for a sale."""
+WORDS = {str(side): sign for side, sign in SIGNS.items()}
+"""The same by the words of reports."""
 DUST = Decimal("1e-12")
 
 
@@ -122,6 +136,14 @@ def slippage(sign: int, price: Decimal | None, arrival: Decimal | None) -> Decim
     if price is None or arrival is None or arrival <= 0:
         return None
     return sign * (price - arrival) / arrival * BPS
+
+
+def stated_slippage(side: str | None, price: Number | None, arrival: Number | None) -> float | None:
+    """Return the slippage of an order as it was reported; None without a side, or without one of the prices."""
+    if side not in WORDS or not price or not arrival:
+        return None
+    found = slippage(WORDS[side], exact(price), exact(arrival))
+    return None if found is None else float(found)
 
 
 @exactly

@@ -283,6 +283,23 @@ def test_positions_with_ids_are_kept_apart_and_end_flat() -> None:
     )  # fmt: skip
 
 
+def test_the_time_of_fills_goes_with_their_sums() -> None:
+    """First and last fill, whatever their order and over positions that end; unknown once a part was not kept."""
+    accounts = Accounts()
+    held = KEY._replace(position="p1")
+    for quantity, at in ((1, 20), (-1, 30)):
+        accounts.fill(held, Fill(Decimal(quantity), Decimal(10), at=at))
+    left = accounts.book(KEY)
+    assert (left.first, left.last) == (20, 30)
+    left.fill(Fill(Decimal(1), Decimal(10), at=10))
+    assert (left.first, left.last) == (10, 30)
+
+    left.absorb(Book(*held, fills=1))
+    left.fill(Fill(Decimal(1), Decimal(10), at=40))
+
+    assert (left.first, left.last, left.fills) == (None, None, 5)
+
+
 def test_marks_reach_positions_in_their_currency() -> None:
     """A mark in another currency is not for them; one without a currency is."""
     accounts = Accounts([Book(*KEY), Book("s", "A", "EUR"), Book("s", "B")])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from naive import told
 
 from ares_otel.portfolio.accounts import Accounts, Book, Key
-from ares_otel.portfolio.costs import BPS, Execution, Quality, shortfall, slippage, turnover
+from ares_otel.portfolio.costs import BPS, Execution, Quality, shortfall, slippage, stated_slippage, turnover
 from ares_otel.portfolio.drawdown import Drawdown
 from ares_otel.portfolio.holding import Fill
 from ares_otel.portfolio.money import Rates, exact, exactly, fraction, less, plus
@@ -223,6 +223,15 @@ def test_slippage_is_signed() -> None:
     assert slippage(1, Decimal(101), Decimal(100)) == 100
     assert slippage(-1, Decimal(101), Decimal(100)) == -100
     assert [slippage(1, None, Decimal(1)), slippage(1, Decimal(1), None), slippage(1, Decimal(1), Decimal(0))] == [
+        None
+    ] * 3
+
+
+def test_slippage_of_what_was_reported() -> None:
+    """Sides are words of reports, a short sale sells; an unknown side has no sign, and no price is no price."""
+    assert [stated_slippage(side, 101.0, 100.0) for side in ("buy", "sell", "sell_short")] == [100.0, -100.0, -100.0]
+    assert [stated_slippage(side, 101.0, 100.0) for side in ("none", None)] == [None, None]
+    assert [stated_slippage("buy", 0.0, 100.0), stated_slippage("buy", 1.0, None), stated_slippage("buy", 1, -1)] == [
         None
     ] * 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from spans import span
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.query.accounts import BooksAsked, ExecutionAsked, KeptAccounts, execution, kept_accounts
+from ares_otel.server.query.console import orders as console
 from ares_otel.server.store import accounting
 from ares_otel.server.store.accounting import GRACE, IDLE, Accounting
 from ares_otel.server.store.store import Store
@@ -225,6 +227,77 @@ def test_marks_value_positions_and_trades(tmp_path: Path) -> None:
         1,
     )
     assert seen(database, strategy="nobody").positions == ()
+
+
+def reported(worth: float, at: int) -> Span:
+    """Return equity as the bot says it."""
+    facts = {a.STRATEGY: "s", a.CURRENCY: "USD", a.EQUITY: worth, a.EVENT_TIME: at}
+    return span(s.EQUITY, facts, trace=at.to_bytes(16, "big"), start=at, seconds=0.0)
+
+
+def test_leverage_and_turnover_by_the_equity_that_was_reported(tmp_path: Path) -> None:
+    """Both are of the newest equity; where it, a mark or the time of the fills is missing, the answer says so."""
+    database, chore = fresh(tmp_path), Accounting(lambda: LATER)
+    bought = Deal("s", "A", 2.0, 10.0, 0.0, START)
+    with closing(Store(database)) as store:
+        put(store, told(1, bought))
+        settle(store, chore)
+        (alone,) = seen(database).earned
+        put(store, [reported(50.0, START + SECOND)])
+        (once,) = seen(database).earned
+        later = bought._replace(at=START + 43_200 * SECOND)
+        put(store, [*told(2, later), mark("A", 15.0, later.at + SECOND), reported(40.0, later.at + 2 * SECOND)])
+        settle(store, chore)
+        (twice,) = seen(database).earned
+        put(store, [reported(-1.0, later.at + 3 * SECOND)])
+        (broke,) = seen(database).earned
+
+    missing = "no equity is reported"
+    assert (alone.equity, alone.leverage, alone.reasons) == (None, None, {"leverage": missing, "turnover": missing})
+    assert (once.equity, once.leverage, once.turnover, sorted(once.reasons)) == (
+        50,
+        None,
+        None,
+        ["leverage", "turnover"],
+    )
+    assert (twice.equity, twice.leverage, twice.turnover, twice.reasons) == (40.0, 1.5, 2.0, {})
+    assert set(broke.reasons.values()) == {"equity is not above zero"}
+
+
+def test_the_time_of_fills_that_was_not_kept_is_not_guessed(tmp_path: Path) -> None:
+    """Books of a checkpoint of before times were kept have no turnover, also after further fills."""
+    database, chore = fresh(tmp_path), Accounting(lambda: LATER)
+    deal = Deal("s", "A", 2.0, 10.0, 0.0, START)
+    with closing(Store(database)) as store:
+        put(store, [*told(1, deal), reported(50.0, START + SECOND)])
+        settle(store, chore)
+        ((kept,),) = rows(database, "SELECT data FROM checkpoint WHERE kind = 'accounts'")
+        state = json.loads(kept)
+        for book in state["books"]:
+            del book["first"], book["last"]
+        store.db.execute("UPDATE checkpoint SET data = ? WHERE kind = 'accounts'", (json.dumps(state).encode(),))
+        put(store, told(2, deal._replace(at=START + 5 * SECOND)))
+        settle(store, Accounting(lambda: LATER))
+
+    (earned,) = seen(database).earned
+    assert (earned.turnover, "no time" in earned.reasons["turnover"]) == (None, True)
+
+
+def test_the_page_and_the_api_say_the_same_of_execution(tmp_path: Path) -> None:
+    """Means, intervals and quantiles of the console are those of the API."""
+    database = fresh(tmp_path)
+    with closing(Store(database)) as store:
+        for number in range(9):
+            fill = {a.SLIPPAGE: float(number**2), a.SHORTFALL: float(number), a.ACK_DURATION: 0.01 * (number + 1) ** 2}
+            put(store, told(number, Deal("s", "A", 2.0, 10.0, 0.0, START + number * SECOND), fill=fill))
+    with Reader(database) as reader:
+        (said,) = execution(reader, ExecutionAsked())
+        shown = console.execution(reader)
+
+    (slippage,), (shortfall,), (answers,) = shown.slippage, shown.shortfall, shown.acknowledged
+    assert (slippage.mean, slippage.low, slippage.high) == (said.slippage.value, said.slippage.low, said.slippage.high)
+    assert (shortfall.n, shortfall.mean) == (said.shortfall.n, said.shortfall.value)
+    assert (answers.p50, answers.p99) == (said.ack_median.value, said.ack_p99.value)
 
 
 def test_fees_alone_and_fills_that_cannot_be_booked(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def example(server: EmbeddedServer, endpoint: Endpoint) -> str:
     return f"/api/v1{path}?{query}"
 
 
+def test_every_endpoint_is_there_once() -> None:
+    """No two endpoints answer at one path."""
+    assert len({endpoint.path for endpoint in ENDPOINTS}) == len(ENDPOINTS)
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 def test_every_endpoint_answers_as_declared(demo_server: EmbeddedServer, endpoint: Endpoint) -> None:
     """The answer is of the declared type, and the same below `/api`."""

@@ -25,7 +25,6 @@ from ares_otel.server.query import (
     trading,
     workflows,
 )
-from ares_otel.server.query import accounts as kept
 
 __all__ = ["ENDPOINTS"]
 
@@ -38,13 +37,11 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/logs", notes.logs, "decisions"),
     endpoint("/orders", trading.orders, "orders"),
     endpoint("/orders/{client_id}", trading.order_lives, "orders"),
-    endpoint("/execution", kept.execution, "orders"),
+    endpoint("/execution", accounts.execution, "orders"),
     endpoint("/equity", holdings.equity, "accounts"),
     endpoint("/accounts", holdings.accounts, "accounts"),
     endpoint("/positions", holdings.positions, "accounts"),
     endpoint("/accounts/kept", accounts.kept_accounts, "accounts"),
-    endpoint("/execution", accounts.execution, "orders"),
-    endpoint("/accounts/kept", kept.kept_accounts, "accounts"),
     endpoint("/trades", results.trades, "accounts"),
     endpoint("/performance", results.ratios, "accounts"),
     endpoint("/performance/matrix", results.matrix, "accounts"),

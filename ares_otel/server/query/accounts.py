@@ -5,26 +5,25 @@ What the bot says of its own account is in `holdings`; this is the second opinio
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from statistics import fmean, stdev
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import ColumnElement, func, select
 
 from ares_otel.orders.states import DONE
 from ares_otel.portfolio.accounts import Book
-from ares_otel.portfolio.costs import Quality
-from ares_otel.portfolio.figures import quantile
-from ares_otel.portfolio.intervals import critical, wilson
-from ares_otel.portfolio.money import ZERO, exact
-from ares_otel.portfolio.statement import exposure, statements
+from ares_otel.portfolio.costs import Quality, turnover
+from ares_otel.portfolio.intervals import wilson
+from ares_otel.portfolio.money import ZERO, exact, exactly, plus
+from ares_otel.portfolio.statement import Exposure, Statement, exposure, statements
 from ares_otel.portfolio.statistic import Interval, Statistic, absent
 from ares_otel.semconv.enums import OrderStatus
 from ares_otel.server.query.asking import Moment, Name, Period, row_time, within
+from ares_otel.server.query.holdings import AccountsAsked, accounts
 from ares_otel.server.query.naming import number, words
+from ares_otel.server.query.scoring import mean_of, quantile_of
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.accounting import KIND, State, decode_state
 from ares_otel.server.story.reader import Reader
@@ -44,8 +43,7 @@ NEWEST: Final = 5_000
 LEVEL: Final = 0.95
 MICROSECONDS: Final = 1e6
 SHARE = "Wilson 1927, orders taken as independent"
-MEAN = "normal, orders taken as independent"
-ORDER = "order statistics (binomial), answers taken as independent"
+Worths: TypeAlias = dict[tuple[str | None, str | None], float]
 ENDED = {status.value for status in DONE}
 
 
@@ -59,7 +57,9 @@ class BooksAsked(msgspec.Struct, frozen=True, kw_only=True):
 class Earned(msgspec.Struct, frozen=True, kw_only=True):
     """Profit and loss of a strategy in one currency; null where a price or a mark is unknown. Nothing is converted.
 
-    `realized` and `unrealized` are before fees; `net_realized` is realized - fees + rebates + funding.
+    `realized` and `unrealized` are before fees; `net_realized` is realized - fees + rebates + funding. `equity` is the
+    newest that the bot reported: `leverage` is gross exposure over it, `turnover` the value of all fills over it and
+    the days from the first of them to the last. `reasons` says why one of the two is null.
     """
 
     strategy: str | None
@@ -74,6 +74,10 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
     net: Decimal | None
     largest: float | None
     concentration: float | None
+    equity: float | None
+    leverage: float | None
+    turnover: float | None
+    reasons: dict[str, str]
 
 
 class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +147,7 @@ def kept_accounts(reader: Reader, asked: BooksAsked) -> KeptAccounts:
     return KeptAccounts(
         as_of=row_time(state.cursor) if state.cursor else None,
         positions=tuple(_position(book) for book in books),
-        earned=tuple(_earned(books)),
+        earned=tuple(_earned(books, _worths(reader, asked) if books else {})),
         left_out=sum(state.left_out.values()),
     )
 
@@ -181,27 +185,67 @@ def _position(book: Book) -> KeptPosition:
     )
 
 
-def _earned(books: Sequence[Book]) -> Iterable[Earned]:
+def _worths(reader: Reader, asked: BooksAsked) -> Worths:
+    """Return the newest equity by strategy and currency, as the bots said it."""
+    found = accounts(reader, AccountsAsked(strategy=asked.strategy))
+    return {(one.strategy, one.currency): one.equity for one in found}
+
+
+def _earned(books: Sequence[Book], worths: Worths) -> Iterable[Earned]:
     strategies: dict[str, list[Book]] = {}
     for book in books:
         strategies.setdefault(book.strategy, []).append(book)
     for strategy, own in sorted(strategies.items()):
         for currency, said in statements(own).items():
-            risked = exposure(book.value for book in own if book.currency == currency)
-            yield Earned(
-                strategy=strategy or None,
-                currency=currency or None,
-                realized=said.realized,
-                unrealized=said.unrealized,
-                fees=said.fees,
-                rebates=said.rebates,
-                funding=said.funding,
-                net_realized=said.net_realized,
-                gross=risked.gross if risked else None,
-                net=risked.net if risked else None,
-                largest=risked.largest if risked else None,
-                concentration=risked.concentration if risked else None,
-            )
+            some = [book for book in own if book.currency == currency]
+            yield _sums(strategy or None, said, some, worths.get((strategy or None, currency or None)))
+
+
+def _sums(strategy: str | None, said: Statement, own: Sequence[Book], worth: float | None) -> Earned:
+    equity = None if worth is None else exact(worth)
+    risked = exposure((book.value for book in own), equity)
+    pace = _turnover(own, equity)
+    return Earned(
+        strategy=strategy,
+        currency=said.currency or None,
+        realized=said.realized,
+        unrealized=said.unrealized,
+        fees=said.fees,
+        rebates=said.rebates,
+        funding=said.funding,
+        net_realized=said.net_realized,
+        gross=risked.gross if risked else None,
+        net=risked.net if risked else None,
+        largest=risked.largest if risked else None,
+        concentration=risked.concentration if risked else None,
+        equity=worth,
+        leverage=risked.leverage if risked else None,
+        turnover=pace,
+        reasons=dict(_reasons(risked, pace, equity)),
+    )
+
+
+def _turnover(own: Sequence[Book], equity: Decimal | None) -> float | None:
+    """Return the value traded a day by equity; None where the time of the fills of a book was not kept."""
+    filled = [book for book in own if book.fills]
+    times = [(book.first, book.last) for book in filled if book.first is not None and book.last is not None]
+    if not times or len(times) < len(filled):
+        return None
+    traded: Decimal | None = ZERO
+    for book in filled:
+        traded = exactly(plus)(traded, book.turnover)
+    return turnover(traded, max(last for _, last in times) - min(first for first, _ in times), equity)
+
+
+def _reasons(risked: Exposure | None, pace: float | None, equity: Decimal | None) -> Iterable[tuple[str, str]]:
+    """Yield why leverage and turnover are absent."""
+    without = "no equity is reported" if equity is None else "equity is not above zero" if equity <= 0 else None
+    if without is None and risked is None:
+        yield "leverage", "a position has no mark, or its fills disagree about the multiplier"
+    elif without is not None:
+        yield "leverage", without
+    if pace is None:
+        yield "turnover", without or "a fill has no price or no time, or all fills are of one moment"
 
 
 def _filters(reader: Reader, asked: ExecutionAsked) -> list[ColumnElement[bool]]:
@@ -271,11 +315,11 @@ def _quality(
         rejected=_share(quality.rejected, quality.sent),
         filled=_share(quality.filled, quality.ended),
         filled_quantity=quality.quantity_ratio if whole else None,
-        slippage=_mean(slippages),
-        shortfall=_mean(shortfalls),
-        ack_median=_at(seconds, 0.5),
-        ack_p95=_at(seconds, 0.95),
-        ack_p99=_at(seconds, 0.99),
+        slippage=mean_of(slippages, "orders"),
+        shortfall=mean_of(shortfalls, "orders"),
+        ack_median=quantile_of(seconds, 0.5, "answers"),
+        ack_p95=quantile_of(seconds, 0.95, "answers"),
+        ack_p99=quantile_of(seconds, 0.99, "answers"),
     )
 
 
@@ -284,22 +328,3 @@ def _share(hits: int, n: int) -> Statistic:
         return absent(0, "no such order")
     found = wilson(hits, n, LEVEL)
     return Statistic.of(hits / n, n, LEVEL, Interval(found.low, found.high, SHARE))
-
-
-def _mean(values: Sequence[float]) -> Statistic:
-    if not values:
-        return absent(0, "not measured")
-    middle, n = fmean(values), len(values)
-    half = critical(LEVEL) * stdev(values) / math.sqrt(n) if n > 1 else None
-    return Statistic.of(middle, n, LEVEL, None if half is None else Interval(middle - half, middle + half, MEAN))
-
-
-def _at(values: Sequence[float], share: float) -> Statistic:
-    """Return a quantile of ascending values, with the interval between two of them that holds the true one."""
-    n = len(values)
-    if not n:
-        return absent(0, "not measured")
-    half = critical(LEVEL) * math.sqrt(n * share * (1 - share))
-    low, high = math.floor(n * share - half), math.ceil(n * share + half)
-    sure = Interval(values[low], values[high], ORDER) if low >= 0 and high < n else None
-    return Statistic.of(quantile(values, share), n, LEVEL, sure)

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Row, select
 
+from ares_otel.portfolio.money import EXACT, exact
+from ares_otel.portfolio.statement import exposure
 from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, row_time, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
@@ -173,12 +175,15 @@ def positions(reader: Reader, asked: HoldingsAsked) -> Positions:
 def exposures(
     held: Sequence[PositionRow], equities: Mapping[tuple[str | None, str | None], float]
 ) -> Iterable[Exposure]:
-    """Yield the exposure of each strategy and currency, then of each currency that several strategies have."""
+    """Yield the exposure of each strategy and currency, then of each currency that several strategies have.
+
+    What is `held` has a value.
+    """
     groups: dict[tuple[str | None, str | None], list[PositionRow]] = {}
     for one in held:
         groups.setdefault((one.strategy, one.currency), []).append(one)
     for (strategy, currency), some in groups.items():
-        yield _exposure(strategy, currency, some, equities.get((strategy, currency)))
+        yield from _exposure(strategy, currency, some, equities.get((strategy, currency)))
     by_currency: dict[str | None, list[PositionRow]] = {}
     for one in held:
         by_currency.setdefault(one.currency, []).append(one)
@@ -187,7 +192,7 @@ def exposures(
         if len(owners) > 1:
             known = [equities.get((owner, currency)) for owner in owners]
             sums = [value for value in known if value is not None]
-            yield _exposure(None, currency, some, sum(sums) if len(sums) == len(known) else None)
+            yield from _exposure(None, currency, some, sum(sums) if len(sums) == len(known) else None)
 
 
 def accounts(reader: Reader, asked: AccountsAsked) -> tuple[Account, ...]:
@@ -263,22 +268,24 @@ def _position(row: Row[Any], known: Mapping[int | None, str]) -> PositionRow:
 def _value(row: PositionRow) -> Decimal | None:
     """Return the signed value of a position, exactly as it was said or from quantity and mark."""
     if row.notional is not None:
-        return Decimal(repr(row.notional))
+        return exact(row.notional)
     if row.quantity is None or row.mark is None:
         return None
-    return Decimal(repr(row.quantity)) * Decimal(repr(row.mark))
+    return EXACT.multiply(exact(row.quantity), exact(row.mark))
 
 
-def _exposure(strategy: str | None, currency: str | None, some: Sequence[PositionRow], worth: float | None) -> Exposure:
-    values = [value for value in map(_value, some) if value is not None]
-    gross, net = sum(map(abs, values), Decimal()), sum(values, Decimal())
-    return Exposure(
-        strategy=strategy,
-        currency=currency,
-        positions=len(values),
-        gross=gross,
-        net=net,
-        equity=worth,
-        leverage=float(gross) / worth if worth and worth > 0 else None,
-        concentration=float(max(map(abs, values)) / gross) if gross else None,
-    )
+def _exposure(
+    strategy: str | None, currency: str | None, some: Sequence[PositionRow], worth: float | None
+) -> Iterable[Exposure]:
+    found = exposure(map(_value, some), None if worth is None else exact(worth))
+    if found is not None:
+        yield Exposure(
+            strategy=strategy,
+            currency=currency,
+            positions=len(some),
+            gross=found.gross,
+            net=found.net,
+            equity=worth,
+            leverage=found.leverage,
+            concentration=found.largest,
+        )

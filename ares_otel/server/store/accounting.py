@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from ares_otel.portfolio.accounts import Accounts, Book, Key
-from ares_otel.portfolio.costs import SIGNS
+from ares_otel.portfolio.costs import WORDS
 from ares_otel.portfolio.holding import ONE, Fill
 from ares_otel.portfolio.money import ZERO, exact, exactly
 from ares_otel.portfolio.trades import Trade
@@ -32,7 +32,6 @@ ROWS: Final = 500
 REST: Final = 0.2
 IDLE: Final = 1.0
 MARK_COLUMNS: Final = 4
-SIDES = {str(side): sign for side, sign in SIGNS.items()}
 
 FILLS = """
 SELECT u.id, s.value, y.value, c.value, d.value, u.fill_quantity, u.fill_price, u.cum_quantity, u.avg_price, u.fee,
@@ -127,7 +126,7 @@ class _Run:
         """Book a fill, or a fee that came alone."""
         at, strategy, symbol, currency, side, quantity, price, cum, average, fee, fee_currency, multiplier, time_ = row
         key = Key(strategy or "", symbol or "", currency or "")
-        if side not in SIDES or not symbol:
+        if side not in WORDS or not symbol:
             self.state.left_out[key.strategy] = self.state.left_out.get(key.strategy, 0) + 1
             return
         self.state.first.setdefault(key.strategy, at)
@@ -138,7 +137,7 @@ class _Run:
         if price is None and cum == quantity:
             price = average
         fill = Fill(
-            exact(quantity) * SIDES[side],
+            exact(quantity) * WORDS[side],
             exact(price) if price is not None else None,
             exact(multiplier) if multiplier else ONE,
             paid,

@@ -9,10 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from ares_otel.orders.states import DONE
+from ares_otel.portfolio.costs import stated_slippage
 from ares_otel.records import FeatureVector, MarketData, PathStep, Prediction, Regime, RiskCheck, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.semconv.enums import OrderStatus, Side
+from ares_otel.semconv.enums import OrderStatus
 from ares_otel.semconv.model import Event
 from ares_otel.server.store.lifecycle import Rank, rank
 from ares_otel.server.story.cases import Case, clients
@@ -33,7 +34,6 @@ from ares_otel.server.story.tree import tree
 __all__ = ["Elsewhere", "tell"]
 
 SECOND = 1e9
-BASIS_POINTS = 10_000
 R = TypeVar("R", bound=msgspec.Struct)
 UNANSWERED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.DENIED})
 
@@ -175,7 +175,8 @@ def _settled(order: OrderStory, times: Sequence[int]) -> OrderStory:
         done_after_seconds=newest.after_seconds if newest.status in DONE else None,
         shortfall_bps=shortfall[-1] if shortfall else None,
     )
-    return msgspec.structs.replace(order, slippage_bps=slippage[-1] if slippage else _slippage(order))
+    derived = stated_slippage(order.side, order.avg_price, order.arrival_mid)
+    return msgspec.structs.replace(order, slippage_bps=slippage[-1] if slippage else derived)
 
 
 def _rank(told: tuple[UpdateStory, int]) -> Rank:
@@ -188,13 +189,6 @@ def _rank(told: tuple[UpdateStory, int]) -> Rank:
         cum_quantity=_real(update.cum_quantity),
         avg_price=_real(update.avg_price),
     )
-
-
-def _slippage(order: OrderStory) -> float | None:
-    paid, middle = _real(order.avg_price), _real(order.arrival_mid)
-    if not paid or not middle or order.side is None:
-        return None
-    return (paid - middle) / middle * BASIS_POINTS * (1 if order.side == Side.BUY else -1)
 
 
 def _fees(updates: Iterable[UpdateStory]) -> dict[str, Decimal]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import func, select
 
+from ares_otel.server.query import naming
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
@@ -34,10 +35,8 @@ def last(time: int) -> int:
 def words(reader: Reader, found: Iterable[int | None]) -> dict[int | None, str]:
     """Return the names of some numbers; 0 and None, which mean not said, are in no answer."""
     wanted = {number for number in found if number}
-    if not wanted:
-        return {}
-    rows = reader.db.execute(select(t.name.c.id, t.name.c.value).where(t.name.c.id.in_(sorted(wanted))))
-    return {int(number): str(value) for number, value in rows}
+    seen = naming.words(reader, wanted)
+    return {number: seen[number] for number in wanted if number in seen}
 
 
 def numbers(reader: Reader, kind: str, values: Iterable[str]) -> list[int]:

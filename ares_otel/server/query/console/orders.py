@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
 
+from ares_otel.portfolio.costs import stated_slippage
+from ares_otel.portfolio.figures import quantile
 from ares_otel.server.query.console.decisions import Filter
 from ares_otel.server.query.console.names import NS, first, last, ns, numbers, words
+from ares_otel.server.query.scoring import mean_of
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
@@ -22,7 +25,6 @@ SCANNED: Final = 100_000
 REPORTS: Final = 10_000
 UNANSWERED: Final = 60 * NS
 SIZES: Final = 4
-TWO_SIDED: Final = 1.96
 HOUR: Final = 3_600 * NS
 DAY_HOURS: Final = 24
 UNSAID: Final = "not said"
@@ -124,16 +126,10 @@ def _rows(reader: Reader, found: Sequence[Any]) -> list[OrderRow]:
             OrderRow(
                 **said, id=each.id, client_id=each.client_id, time=ns(each.id), event_time=each.event_time,
                 quantity=each.quantity, price=each.price, filled=each.cum_quantity, avg_price=each.avg_price,
-                slippage=_slippage(said["side"], each.avg_price, each.arrival_mid),
+                slippage=stated_slippage(said["side"], each.avg_price, each.arrival_mid),
             )
         )  # fmt: skip
     return told
-
-
-def _slippage(side: str | None, paid: float | None, middle: float | None) -> float | None:
-    if not paid or not middle or side is None:
-        return None
-    return (paid - middle) / middle * 10_000 * (1 if side == "buy" else -1)
 
 
 def execution(reader: Reader) -> Execution:
@@ -228,18 +224,12 @@ def _by_size(costs: Sequence[Any]) -> list[Sampled]:
 
 
 def _mean(name: str, values: Sequence[float]) -> Sampled:
-    n = len(values)
-    middle = sum(values) / n
-    if n < 2:  # noqa: PLR2004  one value has no spread
-        return Sampled(name, n, middle, None, None)
-    half = TWO_SIDED * math.sqrt(sum((value - middle) ** 2 for value in values) / (n - 1) / n)
-    return Sampled(name, n, middle, middle - half, middle + half)
+    found = mean_of(values, "orders")
+    return Sampled(name, found.n, fmean(values), found.low, found.high)
 
 
 def _quantiles(name: str, values: Sequence[float]) -> Quantiles:
     ordered = sorted(values)
-
-    def at(share: float) -> float:
-        return ordered[min(math.ceil(share * len(ordered)), len(ordered)) - 1]
-
-    return Quantiles(name, len(ordered), at(0.5), at(0.9), at(0.99), ordered[-1])
+    return Quantiles(
+        name, len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.9), quantile(ordered, 0.99), ordered[-1]
+    )
