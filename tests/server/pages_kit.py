@@ -74,7 +74,7 @@ def _truth(at: int, key: str, regime: str) -> Iterator[Span]:
             a.MODEL_KEY: key,
             a.RESULT: result,
         }
-        facts |= {a.REGIME: regime, a.REALIZED_RETURN: 0.012}
+        facts |= {a.REGIME: regime, a.REALIZED_RETURN: 0.012, a.ACTUAL: "buy" if regime == REGIMES[0] else "sell"}
         own = at + 10 + place
         yield span(s.OUTCOME, facts, trace=_id(own, 16), own=_id(own, 8), start=own)
 

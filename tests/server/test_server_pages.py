@@ -10,10 +10,11 @@ from urllib.parse import quote, urlsplit
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pages_kit import DAYS, HOSTILE, Taken, history, renamed
-from server_kit import Reply, fresh, rows, send, store_all
-from spans import Bot
+from server_kit import Reply, fresh, rows, send, store_all, until
+from spans import Bot, body
 
 from ares_otel.config import Server
+from ares_otel.semconv import attributes as a
 from ares_otel.server.http.serve import EmbeddedServer
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
@@ -134,6 +135,7 @@ def test_overview(site: Site) -> None:
     assert f"{10_000 + 10 * ((DAYS - 1) % 9):,}.00 USD" in page.text
     assert "\N{MINUS SIGN}12.50" in page.text
     assert site.page("/?strategy=swing&days=30").text.count("swing") > 3
+    assert re.search(r"33 % 23–46 %, n 60 .* no closed trade is stored", page.text)
 
 
 def test_performance(site: Site) -> None:
@@ -221,6 +223,29 @@ def test_filters(site: Site) -> None:
     chips = site.page("/decisions?q=action:buy+has:order+confidence:>0.5")
     assert [link for link in chips.links if "q=action%3Abuy+has%3Aorder&" in link + "&"]
     assert "action:buy confidence:>0.5 has:order" in chips.having("value")
+
+
+def test_came_true_and_earned(site: Site, tmp_path: Path) -> None:
+    """A list says how many votes of a decision were right and which, and what its order realized, where it did."""
+    page = site.page("/decisions")
+    bot, database = Bot(), fresh(tmp_path)
+    there, _, back = (bot.decision() for _ in range(3))  # of the same symbol
+    for each in back.all:
+        for pair in each.attributes:
+            if pair.key == a.SIDE.key:
+                pair.value.string_value = "sell"
+            elif pair.key == a.FILL_PRICE.key:
+                pair.value.double_value += 10
+    with EmbeddedServer(database) as server:
+        send(server.url, body([*there.all, *back.all]))
+        until(lambda: rows(database, "SELECT 1 FROM trade"))
+        listed = Site(server).page("/decisions")
+        ((pnl,),) = rows(database, "SELECT pnl FROM trade")
+
+    assert "2 of 3" in page.text
+    assert "right: forest, logistic; wrong: boosting" in page.having("title")
+    assert listed.text.count(f"+{float(pnl):,.2f}") == 1
+    assert "no outcome of its votes is among those that followed" in listed.having("title")
 
 
 def test_pages_of_a_list(site: Site) -> None:

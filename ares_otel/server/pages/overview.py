@@ -64,7 +64,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     state: str = "unknown"
     money: Money | None = None
     currencies: Sequence[str] = ()
-    rows: Sequence[tuple[StrategyRow, Account | None, Interval | None]] = ()
+    rows: Sequence[tuple[StrategyRow, Account | None, Interval | None, Interval | None]] = ()
     drawdown: Limit | None = None
     limits: Sequence[Limit] = ()
     breaches: Sequence[Breach] = ()
@@ -127,7 +127,10 @@ def overview(reader: Reader, strategy: str | None, days: int | None) -> Overview
         state=_state(found),
         money=money,
         currencies=list(groups),
-        rows=[(row, own.get(row.strategy), share(row.wins, row.trades)) for row in strategies(reader)],
+        rows=[
+            (row, own.get(row.strategy), share(row.hits, row.judged), share(row.wins, row.trades))
+            for row in strategies(reader)
+        ],
         drawdown=limit,
         chart=chart,
         lane=lane,

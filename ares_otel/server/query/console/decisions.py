@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 
 from ares_otel.server.query.console.bars import Bars
 from ares_otel.server.query.console.names import NS, first, last, ns, numbers, words
+from ares_otel.server.query.console.truth import Judged, judged
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import decision_id
 from ares_otel.server.story.reader import Reader
@@ -31,6 +33,7 @@ MOVED: Final = 2_000_000
 """A row id may be so many ns away from the time of its decision: ids of one moment are moved apart."""
 
 LATER: Final = 5
+CLOSED: Final = 100
 RELATIONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -70,12 +73,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderBrief(msgspec.Struct, frozen=True):
-    """An order of a decision."""
+    """An order of a decision; `pnl` is what the trades earned that its fills closed, None where it closed none."""
 
     client_id: str
     status: str | None
     quantity: float | None
     filled: float | None
+    pnl: Decimal | None
 
 
 class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +100,7 @@ class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderBrief, ...]
     later: float | None
     later_reason: str
+    judged: Judged | None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -187,6 +192,7 @@ def _told(reader: Reader, found: Sequence[Any]) -> list[DecisionRow]:
         ],
     )
     bars = Bars(reader)
+    truth = judged(reader, found)
     told = []
     for row in found:
         later, reason = bars.later(row.symbol, row.venue, row.event_time or ns(row.id), row.price, LATER)
@@ -200,12 +206,10 @@ def _told(reader: Reader, found: Sequence[Any]) -> list[DecisionRow]:
                 price=row.price,
                 confidence=row.confidence,
                 error=bool(row.error),
-                orders=tuple(
-                    OrderBrief(order.client_id, name.get(order.status), order.quantity, order.cum_quantity)
-                    for order in orders.get(row.id, ())
-                ),
+                orders=tuple(_brief(reader, order, name.get(order.status)) for order in orders.get(row.id, ())),
                 later=later,
                 later_reason=reason,
+                judged=truth.get(row.id),
             )
         )
     return told
@@ -217,13 +221,29 @@ def _orders(reader: Reader, found: Sequence[Any]) -> dict[int, list[Any]]:
     One query for each: SQLite would read the whole table for all of them at once.
     """
     order = t.orders.c
-    query = select(order.client_id, order.status, order.quantity, order.cum_quantity).order_by(order.id)
+    columns = (order.id, order.client_id, order.status, order.quantity, order.cum_quantity, order.updated)
+    query = select(*columns).order_by(order.id)
     return {
         row.id: list(
             reader.db.execute(query.where(order.id.between(row.id, row.id + SENT_WITHIN), order.decision == row.id))
         )
         for row in found
     }
+
+
+def _brief(reader: Reader, order: Any, status: str | None) -> OrderBrief:
+    return OrderBrief(order.client_id, status, order.quantity, order.cum_quantity, _closed(reader, order))
+
+
+def _closed(reader: Reader, order: Any) -> Decimal | None:
+    """Return what the trades earned that the fills of an order closed: a trade has the row id of its last fill."""
+    if not order.cum_quantity or order.updated is None:
+        return None
+    row, update = t.trade.c, t.order_update.c
+    query = select(row.pnl).join(t.order_update, update.id == row.id).where(update.order_id == order.id)
+    found = reader.db.execute(query.where(row.id.between(order.id, last(order.updated))).limit(CLOSED))
+    sums = [Decimal(pnl) for (pnl,) in found if pnl is not None]
+    return sum(sums, Decimal()) if sums else None
 
 
 def newest(reader: Reader) -> int | None:

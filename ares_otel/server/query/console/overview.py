@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from ares_otel.orders.states import DONE
 from ares_otel.server.query.console.names import NS, known, ns, words
+from ares_otel.server.query.console.truth import hit_rates
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
@@ -113,6 +114,8 @@ class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
     net: float | None
     trades: int
     wins: int
+    judged: int
+    hits: int
 
 
 def pulse(reader: Reader) -> Pulse:
@@ -153,6 +156,7 @@ def strategies(reader: Reader) -> Sequence[StrategyRow]:
     counts = {} if last is None else _by_action(reader, int(last))
     money = _money(reader)
     trades = _trades(reader)
+    rates = hit_rates(reader)
     told = []
     for number, name in known(reader, "strategy"):
         newest = _newest(reader, number)
@@ -169,6 +173,8 @@ def strategies(reader: Reader) -> Sequence[StrategyRow]:
                 last_id=newest[0] if newest else None,
                 trades=trades.get(number, (0, 0))[0],
                 wins=trades.get(number, (0, 0))[1],
+                judged=rates.get(number, (0, 0))[0],
+                hits=rates.get(number, (0, 0))[1],
                 **money.get(number, dict.fromkeys(("currency", "realized", "unrealized", "gross", "net"))),
             )
         )
