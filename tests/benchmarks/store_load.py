@@ -44,10 +44,9 @@ GROUP = 4
 PACE = 21_000
 COMMITS = "ares_server_commit_duration_seconds_bucket"
 SERVER = """
-import signal, sys
-from ares_otel.server.http.serve import EmbeddedServer
-print(EmbeddedServer(sys.argv[1]).start().url, flush=True)
-signal.pause()
+import sys
+from ares_otel.server.http.serve import serve
+sys.exit(serve(sys.argv[1], port=0))
 """
 
 
@@ -76,7 +75,7 @@ class Server:
             [sys.executable, "-c", SERVER, str(location)], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
-        self.url = self._process.stdout.readline().strip()
+        self.url = self._process.stdout.readline().split()[2]
         self._own = psutil.Process(self._process.pid)
 
     def cpu(self) -> float:

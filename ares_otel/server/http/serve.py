@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 import sqlite3
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,6 +55,7 @@ START_SECONDS = 10.0
 BACKLOG = 128
 PORTS = 65_535
 KEEP_ALIVE_SECONDS = 75
+COLLECTIONS = (50_000, 20, 100)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -245,7 +248,8 @@ def serve(database: Location, host: str = "127.0.0.1", port: int = 4318, *, sett
     server = EmbeddedServer(database, host, port, settings=settings)
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: server.reload())
     try:
-        return _serve(server, asked)
+        with _rare_collections():
+            return _serve(server, asked)
     except StartError as error:
         sys.stderr.write(f"ares-otel serve: {error}\n")
         return 1
@@ -257,6 +261,19 @@ def serve(database: Location, host: str = "127.0.0.1", port: int = 4318, *, sett
 def _measure(_: Store) -> float:
     """Sample the machine, so that an outlook has something to rest on."""
     return MACHINE.step()
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the garbage collector look rarely: what the store makes has no cycles, and each look holds up all who ask."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _serve(server: EmbeddedServer, asked: threading.Event) -> int:
