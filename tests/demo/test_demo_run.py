@@ -55,6 +55,11 @@ def listed(directory: Path) -> tuple[int, int]:
     return len(decisions), sum(len(line["orders"]) for line in decisions)
 
 
+def waiting(directory: Path) -> list[Path]:
+    """Return what the spool holds for the next run."""
+    return list(directory.glob("state/ares-demo/spool/*/*.seg"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     """Ended in the middle: exit code 0 in time, the store holds all that the bot's list holds, the next run goes on."""
@@ -76,9 +81,14 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
     assert "ares-otel explain" in head[2]
     assert "SP500" in head[3]
     assert "decisions" in output
-    again = start(tmp_path, "--decisions", "20", "--json")
-    summary, errors = again.communicate(timeout=DEADLINE)
-    assert again.returncode == 0, errors
+    assert "lost" not in errors
+    for _ in range(3):
+        again = start(tmp_path, "--decisions", "20", "--json")
+        summary, errors = again.communicate(timeout=DEADLINE)
+        assert again.returncode == 0, errors
+        assert "lost" not in errors
+        if not waiting(tmp_path):  # a machine that is busy leaves it to the next run
+            break
     assert stored(tmp_path) == listed(tmp_path)
     assert sum(json.loads(summary)["decisions"].values()) == listed(tmp_path)[0]
 
@@ -103,7 +113,7 @@ def test_another_receiver(tmp_path: Path) -> None:
 
     assert process.returncode == 0, errors
     assert not (tmp_path / "ares.db").exists()
-    assert list(tmp_path.glob("state/ares-demo/spool/*/*.seg"))
+    assert waiting(tmp_path)
 
 
 @pytest.mark.parametrize(
