@@ -229,6 +229,60 @@ def test_marks_value_positions_and_trades(tmp_path: Path) -> None:
     assert seen(database, strategy="nobody").positions == ()
 
 
+def paid(number: int, amount: float, at: int) -> Span:
+    """Return funding of the strategy `s` in `A`."""
+    facts = {a.STRATEGY: "s", a.SYMBOL: "A", a.FUNDING: amount, a.FUNDING_KIND: "funding"}
+    return span(s.FUNDING, facts, trace=(number + 1_000).to_bytes(16, "big"), start=at, seconds=0.0)
+
+
+@pytest.mark.parametrize("rows_a_step", [1, 500])
+def test_funding_is_booked_with_fills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_a_step: int) -> None:
+    """It is in the net profit, in its position's currency where it says none; without a symbol it is the strategy's."""
+    monkeypatch.setattr(accounting, "ROWS", rows_a_step)
+    database = fresh(tmp_path)
+    bought = Deal("s", "A", 2.0, 10.0, 0.5, START)
+    sold = Deal("s", "A", -2.0, 12.0, 0.0, START + 10 * SECOND)
+    with closing(Store(database)) as store:
+        put(store, [*told(1, bought), *told(2, sold)])
+        put(store, [paid(1, -0.3, START + SECOND), paid(2, 0.1, sold.at + SECOND)])
+        put(store, [span(
+            s.FUNDING, {a.STRATEGY: "s", a.FUNDING: -1.0, a.CURRENCY: "EUR"}, trace=b"E" * 16, start=START + SECOND,
+            seconds=0.0,
+        )])  # fmt: skip
+        settle(store, Accounting(lambda: LATER))
+
+    found = seen(database)
+    sums = {each.currency: (each.funding, each.net_realized) for each in found.earned}
+    assert same(*sums["USD"], *sums["EUR"]) == (Decimal("-0.2"), Decimal("3.3"), -1, -1)
+    assert [(each.symbol, each.fills) for each in found.positions] == [("A", 2)]
+    assert [Decimal(pnl) for (pnl,) in rows(database, "SELECT pnl FROM trade")] == [4]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_funding_that_comes_late(tmp_path: Path, kept: bool) -> None:  # noqa: FBT001  a parameter
+    """It is booked once: accounts are derived anew, or, where the first rows are gone, it counts as of now."""
+    database, chore = fresh(tmp_path), Accounting(lambda: LATER)
+    deal = Deal("s", "A", 2.0, 10.0, 0.5, START)
+    with closing(Store(database)) as store:
+        put(store, [*told(1, deal), paid(1, -0.3, START + SECOND), *told(2, deal._replace(at=START + 9 * SECOND))])
+        settle(store, chore)
+        if not kept:
+            store.db.execute("DELETE FROM funding")
+        put(store, [paid(2, -0.5, START + 5 * SECOND)])
+        settle(store, chore)
+        put(store, told(3, deal._replace(at=START + 2 * SECOND)))
+        settle(store, chore)
+        waiting = rows(
+            database,
+            "SELECT kind, data FROM checkpoint WHERE kind IN ('accounts.late', 'accounts.late_funding') ORDER BY kind",
+        )
+
+    (earned,) = seen(database).earned
+    (position,) = seen(database).positions
+    assert same(earned.funding, earned.fees, position.quantity) == (Decimal("-0.8"), Decimal("1.5"), 6)
+    assert waiting == [("accounts.late", b"[]"), ("accounts.late_funding", b"[]")]
+
+
 def reported(worth: float, at: int) -> Span:
     """Return equity as the bot says it."""
     facts = {a.STRATEGY: "s", a.CURRENCY: "USD", a.EQUITY: worth, a.EVENT_TIME: at}
@@ -272,7 +326,7 @@ def test_the_time_of_fills_that_was_not_kept_is_not_guessed(tmp_path: Path) -> N
         put(store, [*told(1, deal), reported(50.0, START + SECOND)])
         settle(store, chore)
         ((kept,),) = rows(database, "SELECT data FROM checkpoint WHERE kind = 'accounts'")
-        state = json.loads(kept)
+        state = json.loads(bytes(kept))
         for book in state["books"]:
             del book["first"], book["last"]
         store.db.execute("UPDATE checkpoint SET data = ? WHERE kind = 'accounts'", (json.dumps(state).encode(),))

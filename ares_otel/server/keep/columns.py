@@ -28,6 +28,7 @@ PUBLIC: Final = {
     "trades": "trade",
     "bars": "bar",
     "marks": "mark",
+    "funding": "funding",
     "breaches": "breach",
     "models": "model",
     "importances": "importance",

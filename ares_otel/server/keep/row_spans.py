@@ -109,6 +109,21 @@ SPOKEN: Final = {
         frozenset({"time_ns", "symbol", "price"}),
         value="price",
     ),
+    "funding": Spoken(
+        "funding",
+        s.FUNDING.name,
+        {
+            "strategy": (a.STRATEGY.key, TEXT),
+            "symbol": (a.SYMBOL.key, TEXT),
+            "currency": (a.CURRENCY.key, TEXT),
+            "position_id": (a.POSITION_ID.key, TEXT),
+            "amount": (a.FUNDING.key, NUMBER),
+            "kind": (a.FUNDING_KIND.key, TEXT),
+            "event_time_ns": EVENT_TIME,
+        },
+        frozenset({"time_ns", "amount"}),
+        value="amount",
+    ),
     "bars": Spoken(
         "bar",
         s.MARKET_DATA.name,

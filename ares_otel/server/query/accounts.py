@@ -99,7 +99,7 @@ class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptAccounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Accounts from fills, as of the last one that was booked.
+    """Accounts from fills and funding, as of the last of them that was booked.
 
     A position of before the first stored fill is not in them. `left_out` counts fills without side or symbol.
     """
@@ -146,7 +146,7 @@ def kept_accounts(reader: Reader, asked: BooksAsked) -> KeptAccounts:
     books = [book for book in state.books if _is_asked(book, asked)]
     return KeptAccounts(
         as_of=row_time(state.cursor) if state.cursor else None,
-        positions=tuple(_position(book) for book in books),
+        positions=tuple(_position(book) for book in books if book.symbol),
         earned=tuple(_earned(books, _worths(reader, asked) if books else {})),
         left_out=sum(state.left_out.values()),
     )

@@ -1,10 +1,10 @@
-"""Accounts of all strategies from the stored fills: trades as rows, books as one checkpoint, going on from there.
+"""Accounts of all strategies from the stored fills and funding: trades as rows, books as one checkpoint.
 
 A chore of the writer's thread: some milliseconds of work, then a pause, so that ingestion does not feel it; while more
 fills come than that, accounts lag behind and say how far they are. Fills are booked in the order of their wall time,
 `GRACE` after it, for what several bots send meets in any order. One that comes later than that makes the accounts of
-its strategy be derived anew from the first fill, beside those that are shown; once that fill is not kept any more, a
-late one is booked as if it had happened now.
+its strategy be derived anew from the first fill, beside those that are shown; once that fill, or the first funding, is
+not kept any more, a late one is booked as if it had happened now.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ROWS: Final = 500
 REST: Final = 0.2
 IDLE: Final = 1.0
 MARK_COLUMNS: Final = 4
+FUNDING_COLUMNS: Final = 5
 
 FILLS = """
 SELECT u.id, s.value, y.value, c.value, d.value, u.fill_quantity, u.fill_price, u.cum_quantity, u.avg_price, u.fee,
@@ -41,6 +42,12 @@ LEFT JOIN name s ON s.id = o.strategy LEFT JOIN name y ON y.id = o.symbol LEFT J
 LEFT JOIN name d ON d.id = o.side LEFT JOIN name f ON f.id = u.fee_currency
 WHERE u.id > ? AND u.id <= ? AND u.duplicate = 0 AND (u.fill_quantity > 0 OR u.fee <> 0)
 """
+FUNDING = """
+SELECT u.id, s.value, y.value, c.value, u.amount FROM funding u
+LEFT JOIN name s ON s.id = u.strategy LEFT JOIN name y ON y.id = u.symbol LEFT JOIN name c ON c.id = u.currency
+WHERE u.id > ? AND u.id <= ? AND u.amount <> 0
+"""
+QUERIES: Final = {"order_update": FILLS, "funding": FUNDING}
 OF_STRATEGY = " AND coalesce(s.value, '') = ?"
 OF_ROW = " AND u.id = ?"
 IN_ORDER = " ORDER BY u.id LIMIT ?"
@@ -49,11 +56,14 @@ SELECT m.id, y.value, c.value, m.price FROM mark m
 LEFT JOIN name y ON y.id = m.symbol LEFT JOIN name c ON c.id = m.currency
 WHERE m.id > ? AND m.id <= ? AND m.price > 0 ORDER BY m.id LIMIT ?
 """
-IS_KEPT = "SELECT 1 FROM order_update WHERE id = ?"
-OWNER = """
+IS_KEPT: Final = {table: f"SELECT 1 FROM {table} WHERE id = ?" for table in QUERIES}  # noqa: S608  own names
+OWNER: Final = {
+    "order_update": """
 SELECT coalesce(s.value, '') FROM order_update u JOIN orders o ON o.id = u.order_id
 LEFT JOIN name s ON s.id = o.strategy WHERE u.id = ?
-"""
+""",
+    "funding": "SELECT coalesce(s.value, '') FROM funding u LEFT JOIN name s ON s.id = u.strategy WHERE u.id = ?",
+}
 FORGET = "DELETE FROM trade WHERE strategy = (SELECT id FROM name WHERE kind = 'strategy' AND value = ?)"
 FORGET_UNNAMED = "DELETE FROM trade WHERE strategy IS NULL"
 NAMED = "(SELECT id FROM name WHERE kind = '{}' AND value = ?)"
@@ -71,12 +81,14 @@ class State(msgspec.Struct):
         cursor: row id of the last update that was looked at; its time, in effect.
         books: of all strategies and symbols; positions with ids are not told apart here.
         first: row id of the first fill of each strategy.
+        funded: row id of the first funding of each strategy.
         left_out: fills by strategy that could not be booked, without side or symbol.
     """
 
     cursor: int = 0
     books: list[Book] = []
     first: dict[str, int] = {}
+    funded: dict[str, int] = {}
     left_out: dict[str, int] = {}
 
 
@@ -100,9 +112,10 @@ class _Run:
 
     def step(self, db: Connection, until: int) -> bool:
         """Book some rows up to a row id; tell whether that was all."""
-        fills, marks = self._fills(db, until), db.execute(MARKS, (self.state.cursor, until, ROWS)).fetchall()
-        ends = [rows[-1][0] for rows in (fills, marks) if len(rows) == ROWS]
-        rows = [row for row in (*fills, *marks) if row[0] <= min(ends, default=until)]
+        marks = db.execute(MARKS, (self.state.cursor, until, ROWS)).fetchall()
+        sources = (marks, *(self._own(db, query, until) for query in QUERIES.values()))
+        ends = [rows[-1][0] for rows in sources if len(rows) == ROWS]
+        rows = [row for source in sources for row in source if row[0] <= min(ends, default=until)]
         for row in sorted(rows, key=lambda row: (row[0], -len(row))):
             if len(row) == MARK_COLUMNS:
                 self._mark(*row[1:])
@@ -112,17 +125,32 @@ class _Run:
         self.moved = bool(rows)
         return not ends
 
-    def _fills(self, db: Connection, until: int) -> list[Any]:
+    def _own(self, db: Connection, query: str, until: int) -> list[Any]:
         if self.strategy is None:
-            return db.execute(FILLS + IN_ORDER, (self.state.cursor, until, ROWS)).fetchall()
+            return db.execute(query + IN_ORDER, (self.state.cursor, until, ROWS)).fetchall()
         named = (self.state.cursor, until, self.strategy, ROWS)
-        return db.execute(FILLS + OF_STRATEGY + IN_ORDER, named).fetchall()
+        return db.execute(query + OF_STRATEGY + IN_ORDER, named).fetchall()
 
     def _mark(self, symbol: str | None, currency: str | None, price: float) -> None:
         self.accounts.mark(symbol or "", exact(price), currency)
 
-    @exactly
     def book(self, row: Sequence[Any]) -> None:
+        """Book a row of `QUERIES`."""
+        if len(row) == FUNDING_COLUMNS:
+            self._fund(*row)
+        else:
+            self._fill(row)
+
+    def _fund(self, at: int, strategy: str | None, symbol: str | None, currency: str | None, amount: float) -> None:
+        """Book funding; one without a currency is in that of the position, if it has only one."""
+        owner = (strategy or "", symbol or "")
+        known = {book.currency for book in self.accounts.of(owner[0]) if book.symbol == owner[1]}
+        named = currency or (known.pop() if len(known) == 1 else "")
+        self.state.funded.setdefault(owner[0], at)
+        self.accounts.book(Key(*owner, named)).fund(exact(amount), named)
+
+    @exactly
+    def _fill(self, row: Sequence[Any]) -> None:
         """Book a fill, or a fee that came alone."""
         at, strategy, symbol, currency, side, quantity, price, cum, average, fee, fee_currency, multiplier, time_ = row
         key = Key(strategy or "", symbol or "", currency or "")
@@ -156,6 +184,7 @@ class _Run:
         self.accounts = Accounts(kept)
         for mine, others in (
             (self.state.first, other.state.first),
+            (self.state.funded, other.state.funded),
             (self.state.left_out, other.state.left_out),
         ):
             mine.pop(other.strategy or "", None)
@@ -178,7 +207,7 @@ class Accounting:
         self._now = now
         self._run: _Run | None = None
         self._anew: _Run | None = None
-        self._handled: list[int] = []
+        self._handled: dict[str, list[int]] = {}
 
     def __call__(self, store: Store) -> float:
         """Do a step; see `Chore`."""
@@ -186,7 +215,7 @@ class Accounting:
             return self._step(store)
         except BaseException:
             # what was not committed is read again
-            self._run, self._anew, self._handled = None, None, []
+            self._run, self._anew, self._handled = None, None, {}
             raise
 
     def _step(self, store: Store) -> float:
@@ -211,18 +240,27 @@ class Accounting:
 
     def _late(self, db: Connection, run: _Run) -> _Run | None:
         """Look at what came late: the strategy that is to be derived anew, if its first fill is still there."""
-        late = read_late(db)
+        late = [(table, row) for table in QUERIES for row in read_late(db, table)]
         if not late:
             return None
-        strategy = _owner(db, late[0])
-        self._handled = [row for row in late if _owner(db, row) == strategy]
-        first = run.state.first.get(strategy)
-        if first is None or min(self._handled) < first or db.execute(IS_KEPT, (first,)).fetchone():
+        strategy = _owner(db, *late[0])
+        own = [(table, row) for table, row in late if _owner(db, table, row) == strategy]
+        self._handled = {table: [row for told, row in own if told == table] for table in QUERIES}
+        if self._is_whole(db, run.state, strategy):
             return _Run(State(), strategy)
-        for row in self._handled:
-            for fill in db.execute(FILLS + OF_ROW, (0, row, row)).fetchall():
-                run.book(fill)
+        for table, row in own:
+            for found in db.execute(QUERIES[table] + OF_ROW, (0, row, row)).fetchall():
+                run.book(found)
         return None
+
+    def _is_whole(self, db: Connection, state: State, strategy: str) -> bool:
+        """Tell whether all that was booked of a strategy is still stored."""
+        for table, known in (("order_update", state.first), ("funding", state.funded)):
+            first = known.get(strategy)
+            is_before = first is not None and min(self._handled[table], default=first) < first
+            if first is not None and not is_before and not db.execute(IS_KEPT[table], (first,)).fetchone():
+                return False
+        return True
 
     def _write(self, db: Connection, run: _Run, renewed: _Run | None) -> None:
         if renewed is not None:
@@ -234,13 +272,14 @@ class Accounting:
         db.execute(WRITE, (KIND, run.settle()))
         db.execute(WRITE, (CURSOR, str(run.state.cursor).encode()))
         if self._handled and self._anew is None:
-            left = [row for row in read_late(db) if row not in self._handled]
-            db.execute(WRITE, (LATE, msgspec.json.encode(left)))
-            self._handled = []
+            for table, rows in self._handled.items():
+                left = [row for row in read_late(db, table) if row not in rows]
+                db.execute(WRITE, (LATE[table], msgspec.json.encode(left)))
+            self._handled = {}
 
 
-def _owner(db: Connection, row: int) -> str:
-    found = db.execute(OWNER, (row,)).fetchone()
+def _owner(db: Connection, table: str, row: int) -> str:
+    found = db.execute(OWNER[table], (row,)).fetchone()
     return "" if found is None else str(found[0])
 
 

@@ -79,7 +79,7 @@ class Store:
             self._share(rows)
             new_logs = add_logs(self.db, self._numbers, rows, logs)
             self._insert(rows)
-            note_late(self.db, rows.by_table.get("order_update", ()))
+            note_late(self.db, rows.by_table)
         self.new_logs = new_logs
         self._numbers.settle()
         self._codec.learn(len(rows.by_table.get("segment", ())))
