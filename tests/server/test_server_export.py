@@ -258,6 +258,18 @@ def test_bars_of_somebody_else(tmp_path: Path) -> None:
     assert found == [("SP500", START + at * SECOND, 100.5 + at) for at in range(3)]
 
 
+def test_funding_of_somebody_else(tmp_path: Path) -> None:
+    """A CSV file of funding needs no ids, and is exported as it was read."""
+    file, copy = tmp_path / "funding.csv", tmp_path / "copy.csv"
+    file.write_text(f"time_ns,strategy,symbol,currency,amount,kind\n{START},trend,ESZ6,USD,-1.25,interest\n")
+
+    assert import_files(tmp_path / "x.db", [file], "funding") == Imported(1, 1)
+    assert exported(tmp_path / "x.db", copy, table="funding", format="csv") == 1
+    (found,) = csv.DictReader(copy.read_text().splitlines())
+    assert (found["strategy"], found["symbol"], found["currency"]) == ("trend", "ESZ6", "USD")
+    assert (found["amount"], found["kind"]) == ("-1.25", "interest")
+
+
 # --- what is wrong -----------------------------------------------------------------------------------------------
 
 LINE = (
