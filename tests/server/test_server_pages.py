@@ -8,13 +8,15 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pages_kit import DAYS, HOSTILE, Taken, history, renamed
 from server_kit import Reply, fresh, rows, send, store_all, until
-from spans import Bot, body
+from spans import START, Bot, body, key_values
 
 from ares_otel.config import Server
 from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
@@ -172,6 +174,69 @@ def test_decision(site: Site) -> None:
     assert trace in page.having("data-copy")
     assert {facts.get("rel") for tag, facts in page.tags if tag == "a"} >= {"prev", "next"}
     assert "open the trace" not in page.text
+
+
+def test_logs_of_a_decision(site: Site, tmp_path: Path) -> None:
+    """The log records of a decision's correlation stand on its page by time; without any it says how to send some."""
+    database, whole = fresh(tmp_path), Bot().decision()
+    store_all(database, [whole.all])
+    made = ExportLogsServiceRequest()
+    scope = made.resource_logs.add().scope_logs.add()
+    scope.scope.name = "strategy"
+    for at, (severity, said, key) in enumerate(
+        ((17, HOSTILE, whole.ids.correlation), (9, "spread is wide", whole.ids.correlation), (13, "not mine", "c-2"))
+    ):
+        note = scope.log_records.add(time_unix_nano=START + 10_000 - at * 2_000, severity_number=severity)
+        note.body.string_value = said
+        note.attributes.extend(key_values({"correlation_id": key}))
+    with EmbeddedServer(database) as server:
+        send(server.url, made.SerializeToString(), path="/v1/logs")
+        reply = Site(server).get(f"/decisions/{whole.ids.decision}")
+        page = Taken(reply.body.decode())
+
+    assert re.search(rf"info strategy spread is wide .* error strategy {re.escape(HOSTILE)}", page.text)
+    assert "not mine" not in page.text
+    assert b"<script>alert" not in reply.body
+    assert "/v1/logs" in site.page(f"/decisions/{site.decision()}").text
+
+
+def test_combined_vote_of_a_step(tmp_path: Path) -> None:
+    """Where a decision that holds says no confidence, its step "vote" says vote and threshold; the side, if certain."""
+    database, bot = fresh(tmp_path), Bot()
+    shares = {0.884: "combined leaning ▲ buy 0.88 threshold 0.95", 0.7: "combined · hold 0.70 threshold 0.95"}
+    made = [bot.decision(order=False) for _ in shares]
+    for whole, share in zip(made, shares, strict=True):
+        root = whole.spans[-1]
+        kept = [pair for pair in root.attributes if pair.key not in {a.CONFIDENCE.key, a.THRESHOLD.key, a.ACTION.key}]
+        del root.attributes[:]
+        root.attributes.extend([*kept, *key_values({a.ACTION.key: "hold"})])
+        for said in root.events:
+            if said.name == s.DECISION_PATH.name:
+                del said.attributes[:]
+                said.attributes.extend(key_values({a.STEP.key: "vote", a.PATH_VALUE.key: share, a.THRESHOLD.key: 0.95}))
+    store_all(database, *([whole.all] for whole in made))
+    with EmbeddedServer(database) as server:
+        pages = [Site(server).page(f"/decisions/{whole.ids.decision}").text for whole in made]
+
+    assert [said in page for page, said in zip(pages, shares.values(), strict=True)] == [True, True]
+
+
+def test_logout(tmp_path: Path) -> None:
+    """Who is logged in finds the way out on every page; who needs no login, or shows a token, finds none."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("reader-0123456789 read\n")
+    tokens.chmod(0o600)
+    with EmbeddedServer(fresh(tmp_path), settings=Server(token_file=str(tokens))) as server:
+        form = "application/x-www-form-urlencoded"
+        entered = send(server.url, b"token=reader-0123456789", path="/login", content_type=form)
+        site, cookie = Site(server), entered.headers["set-cookie"].partition(";")[0]
+        inside = site.get("/", cookie=cookie), site.get("/orders/nothing", cookie=cookie)
+        program = site.get("/", authorization="Bearer reader-0123456789", cookie=cookie)
+    with EmbeddedServer(fresh(tmp_path, "plain.db")) as server:
+        plain = Site(server).get("/", cookie=cookie)
+
+    shown = ['action="/logout"' in each.body.decode() for each in (*inside, program, plain)]
+    assert shown == [True, True, False, False]
 
 
 def test_link_to_the_trace(site: Site, tmp_path: Path) -> None:

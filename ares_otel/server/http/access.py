@@ -45,6 +45,13 @@ class Access:
         cookie = head.headers.get(b"cookie")
         return self.sessions.find(cookie.decode("latin-1")) if cookie else None
 
+    def has_session(self, head: Head) -> bool:
+        """Tell whether it is a session that lets a request in, not a token that it shows."""
+        cookie = head.headers.get(b"cookie")
+        if self.sessions is None or cookie is None or bearer(head.text(b"authorization")) is not None:
+            return False
+        return self.sessions.find(cookie.decode("latin-1")) is not None
+
     def check(self, token: Token | None, role: Role) -> None:
         """Let a program pass that shows a token good for a role.
 

@@ -22,6 +22,7 @@ from ares_otel.server.http.origins import Origins
 from ares_otel.server.http.protocol import CROWDED
 from ares_otel.server.http.tokens import Role
 from ares_otel.server.http.watch import Watch
+from ares_otel.server.pages.site import LOGGED_IN
 from ares_otel.server.push.streams import ALLOWED
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.writer import Writer
@@ -111,6 +112,7 @@ class App:
             token = self._access.who(head)
             self._reads.take(token.name if token is not None else head.client)
             self._access.check_page(token, head, scope["query_string"])
+            scope[LOGGED_IN] = self._access.has_session(head)
             if head.path in STREAMS:
                 scope[ALLOWED] = lambda: self._is_allowed(head)
                 await self._site(scope, receive, sealed)

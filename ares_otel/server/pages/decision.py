@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +18,11 @@ from ares_otel.server.query.console.bars import Bar, Bars
 from ares_otel.server.query.console.decisions import neighbors
 from ares_otel.server.query.console.names import NS, numbers
 from ares_otel.server.query.console.regimes import Episode, episodes
+from ares_otel.server.query.notes import LogRow, LogsAsked, logs
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import DecisionStory, OrderStory, OutcomeStory, SpanStory, Story
 
-__all__ = ["After", "Around", "Stage", "View", "Voice", "decision_page", "stages", "stretched", "view"]
+__all__ = ["After", "Around", "Combined", "Stage", "View", "Voice", "decision_page", "stages", "stretched", "view"]
 
 BEFORE, AFTER = 60, 30
 HORIZONS: Final = (1, 5, 20)
@@ -28,6 +30,9 @@ ROWS: Final = 60
 DEPTH: Final = 4
 SIDES: Final = {"buy": 1.0, "sell": -1.0, "sell_short": -1.0, "close": -1.0}
 MICRO: Final = 1_000
+NOTES: Final = 50
+VOTE: Final = "vote"
+CLOSE: Final = 0.005
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,13 +62,23 @@ class After(msgspec.Struct, frozen=True):
     change: float | None
 
 
+class Combined(msgspec.Struct, frozen=True):
+    """The combined vote: `value` from -1 (sell) to 1 (buy) and `leaning` only where its side is known."""
+
+    value: float | None
+    leaning: str | None
+    confidence: float | None
+    threshold: float | None
+
+
 class Around(msgspec.Struct, frozen=True):
-    """What is stored around a decision."""
+    """What is stored around a decision; log records of its correlation by time, the newest ones."""
 
     bars: Sequence[Bar] = ()
     regimes: Sequence[Episode] = ()
     before: str | None = None
     after: str | None = None
+    notes: Sequence[LogRow] = ()
 
 
 class View(msgspec.Struct, frozen=True):
@@ -76,7 +91,7 @@ class View(msgspec.Struct, frozen=True):
     afterwards: Sequence[After]
     chart: dict[str, Any] | None
     replayed: bool
-    combined: float | None
+    combined: Combined | None
 
 
 async def decision_page(site: Site, request: Request) -> Response:
@@ -120,9 +135,35 @@ def view(story: Story, around: Around) -> View:
     )
 
 
-def _combined(decision: DecisionStory) -> float | None:
-    side = SIDES.get(str(decision.action), 0.0)
-    return None if decision.confidence is None else side * float(decision.confidence)
+def _combined(decision: DecisionStory) -> Combined:
+    """Return the combined vote as the decision says it, or else as the step "vote" of its path does.
+
+    A step says no side: that is the one with the most weight times confidence, if their share is what the step says.
+    """
+    if decision.confidence is not None:
+        confidence, action = float(decision.confidence), str(decision.action)
+        return Combined(SIDES.get(action, 0.0) * confidence, None, confidence, _float(decision.threshold))
+    step = next((step for step in decision.path if step.step == VOTE and step.value is not None), None)
+    if step is None:
+        return Combined(None, None, None, _float(decision.threshold))
+    confidence, (leaning, share) = float(step.value or 0), _leaning(decision)
+    known = leaning if abs(share - confidence) < CLOSE else None
+    value = SIDES.get(known, 0.0) * confidence if known is not None else None
+    return Combined(value, known, confidence, _float(step.threshold))
+
+
+def _leaning(decision: DecisionStory) -> tuple[str, float]:
+    """Return the action with the most weight times confidence among the votes, and its share."""
+    strength: dict[str, float] = {}
+    for vote in decision.votes:
+        force = float(vote.weight or 0) * float(vote.confidence or 0)
+        strength[str(vote.action)] = strength.get(str(vote.action), 0.0) + force
+    leaning = max(strength, key=strength.__getitem__, default="")
+    return leaning, strength[leaning] / sum(strength.values()) if strength.get(leaning) else 0.0
+
+
+def _float(value: Decimal | float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _voices(decision: DecisionStory, outcomes: Sequence[OutcomeStory]) -> Iterator[Voice]:
@@ -161,6 +202,14 @@ def _walk(spans: Sequence[SpanStory], depth: int) -> Iterator[tuple[SpanStory, i
 
 
 def _around(reader: Reader, story: Story) -> Around:
+    around = _market(reader, story)
+    if not story.correlation_id:
+        return around
+    found = logs(reader, LogsAsked(correlation_id=story.correlation_id, limit=NOTES))
+    return msgspec.structs.replace(around, notes=found.items[::-1])
+
+
+def _market(reader: Reader, story: Story) -> Around:
     decision = story.decision
     if decision is None:
         return Around()

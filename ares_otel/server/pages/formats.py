@@ -16,6 +16,7 @@ __all__ = [
     "ACTIONS",
     "FILTERS",
     "REGIMES",
+    "SEVERITIES",
     "absent",
     "action",
     "age",
@@ -33,6 +34,7 @@ __all__ = [
     "regime",
     "regime_class",
     "rough",
+    "severity",
     "short",
     "signed",
     "tenth",
@@ -47,6 +49,15 @@ UNKNOWN = "not said by the bot"
 ACTIONS = {"buy": "▲", "sell": "▼", "sell_short": "▼", "close": "■", "hold": "·", "none": "·"}
 REGIMES = ("bull_trend", "bear_trend", "sideways", "high_volatility", "low_volatility", "breakout")
 """Those that have a color of their own."""
+
+SEVERITIES = (
+    (21, "bad", "✗ fatal"),
+    (17, "bad", "✗ error"),
+    (13, "warn", "! warning"),
+    (9, "even", "info"),
+    (1, "quiet", "debug"),
+)
+"""OTLP's numbers of severity, from the highest: the least of each, its class, its name."""
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -181,6 +192,14 @@ def action(name: str | None) -> Markup:
     )
 
 
+def severity(number: int | None) -> Markup:
+    """Return OTLP's severity of a log record in words."""
+    if not number:
+        return absent("the record says no severity")
+    kind, name = next((kind, name) for least, kind, name in SEVERITIES if number >= least)
+    return Markup('<span class="{}">{}</span>').format(kind, name)
+
+
 # --- times -------------------------------------------------------------------------------------------------------
 
 
@@ -231,4 +250,4 @@ _KNOWN: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 FILTERS: dict[str, Callable[..., Any]] = {name: _or_absent(show) for name, show in _KNOWN.items()}
 """Filters of the templates; each takes `reason=` for what is absent."""
-FILTERS |= {"regime": regime, "action": action, "regime_class": regime_class, "clean": clean}
+FILTERS |= {"regime": regime, "action": action, "regime_class": regime_class, "severity": severity, "clean": clean}

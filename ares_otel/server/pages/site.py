@@ -6,6 +6,7 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple, TypeAlias
@@ -20,11 +21,16 @@ from ares_otel.server.pages.asked import AskError
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
 
-__all__ = ["File", "Links", "Missing", "Site", "json_text"]
+__all__ = ["LOGGED_IN", "File", "Links", "Missing", "Site", "json_text"]
 
 NOT_FOUND, BAD_REQUEST, UNAVAILABLE, NOT_MODIFIED = 404, 400, 503, 304
 TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".css": "text/css", ".woff2": "font/woff2"}
 HERE = "ares_otel.server.pages"
+
+LOGGED_IN = "ares.logged_in"
+"""Key of a request's scope: whether a browser's session let it in, which only then can be ended."""
+
+_logged_in: ContextVar[bool] = ContextVar("logged_in", default=False)
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 Context: TypeAlias = Mapping[str, Any]
@@ -69,6 +75,7 @@ class Site:
         )
         self._templates.filters |= formats.FILTERS
         self._templates.globals |= {"svg": svg, "json": json_text, "absent": formats.absent, "links": links}
+        self._templates.globals["logged_in"] = _logged_in.get
 
     def page(self, template: str, context: Context, status: int = 200) -> HTMLResponse:
         """Return a page."""
@@ -78,6 +85,7 @@ class Site:
         """Return the route of a page; what goes wrong becomes a page that says so."""
 
         async def answer(request: Request) -> Response:
+            _logged_in.set(request.scope.get(LOGGED_IN, False))
             try:
                 return await handler(request)
             except AskError as error:
