@@ -139,14 +139,17 @@ def test_pages_without_data(empty: EmbeddedServer, browser: Browser, source: str
     context.close()
 
 
-def test_hostile_names(hostile: EmbeddedServer, browser: Browser) -> None:
-    """A name that looks like a script runs on no page, is readable, and its links lead to what it names."""
+def test_hostile_names(hostile: EmbeddedServer, browser: Browser, source: str) -> None:
+    """A name that looks like a script runs on no page, is readable, is no barrier, and leads to what it names."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     watched = Watched(context, hostile)
+    found = {}
     for path in every(hostile):
         page = watched.open(path)
         page.screenshot(path=PICTURES / f"{name(path)}-hostile.png", full_page=True)
         assert page.locator("script:not([src])").count() == 0
+        found[path] = violations(page, source)
+    assert {path: each for path, each in found.items() if each} == {}
     page = watched.open("/decisions")
     expect(page.locator("tbody tr").first).to_contain_text("<script>alert(1)</script>")
     page.locator("tbody tr td a").nth(1).click()
@@ -158,18 +161,20 @@ def test_hostile_names(hostile: EmbeddedServer, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("kind", ["demo", "hostile", "empty"])
-def test_phone(kind: str, browser: Browser, request: pytest.FixtureRequest) -> None:
-    """On a phone nothing makes the body wider than the screen."""
+def test_phone(kind: str, browser: Browser, source: str, request: pytest.FixtureRequest) -> None:
+    """On a phone nothing makes the body wider than the screen, and axe finds no barrier."""
     server: EmbeddedServer = request.getfixturevalue(kind)
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     watched = Watched(context, server)
-    wide = {}
+    wide, found = {}, {}
     for path in PATHS if kind == "empty" else every(server):
         page = watched.open(path)
         page.screenshot(path=PICTURES / f"{name(path)}-phone-{kind}.png", full_page=True)
         wide[path] = page.evaluate("document.documentElement.scrollWidth")
+        found[path] = violations(page, source)
 
     assert {path: width for path, width in wide.items() if width > 390} == {}
+    assert {path: each for path, each in found.items() if each} == {}
     assert watched.troubles == []
     context.close()
 
@@ -198,6 +203,22 @@ def test_keyboard(demo: EmbeddedServer, browser: Browser) -> None:
     expect(drawn).to_be_attached()
     page.keyboard.press("j")
     expect(page).to_have_url(here)
+    assert watched.troubles == []
+    context.close()
+
+
+def test_wide_tables(demo: EmbeddedServer, browser: Browser) -> None:
+    """A table that is wider than a phone is a stop of the keyboard, which scrolls it; where it fits it is none."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    watched = Watched(context, demo)
+    page = watched.open("/decisions")
+    table = page.locator(".scroll").first
+    expect(table).to_have_attribute("tabindex", "0")
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.scroll').scrollLeft > 0")
+    page.set_viewport_size({"width": 1600, "height": 900})
+    expect(table).not_to_have_attribute("tabindex", "0")
     assert watched.troubles == []
     context.close()
 

@@ -1,4 +1,5 @@
 // What every page does: times in the reader's zone, copying ids, the keyboard, the theme, charts and what arrives.
+import { reach } from "./reach.js";
 import { localize } from "./times.js";
 
 const status = document.getElementById("status");
@@ -58,6 +59,9 @@ localize(document);
 copying(document);
 keyboard();
 theme();
+reach(document);
+document.fonts.ready.then(() => reach(document)); // letters of another font are of another width
+addEventListener("resize", () => reach(document));
 setInterval(() => localize(document, true), 1000);
 if (document.querySelector("[data-chart]")) import("./charts.js").then((charts) => charts.draw(document));
 if (document.querySelector("[data-live]")) import("./live.js").then((live) => live.start());

@@ -1,4 +1,5 @@
 // Keeps the parts of a page that are marked data-live="address" fresh: told by the stream, else by the clock.
+import { reach } from "./reach.js";
 import { localize } from "./times.js";
 
 const PAUSE = 1000;
@@ -33,6 +34,7 @@ async function renew(part, address) {
     if (known.size) for (const row of fresh.querySelectorAll("[data-id]")) row.classList.toggle("new", !known.has(row.dataset.id));
     part.replaceChildren(...fresh.childNodes);
     localize(part);
+    reach(part);
   } catch {
     // the next turn tries again
   }
