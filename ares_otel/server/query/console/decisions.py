@@ -236,12 +236,17 @@ def _brief(reader: Reader, order: Any, status: str | None) -> OrderBrief:
 
 
 def _closed(reader: Reader, order: Any) -> Decimal | None:
-    """Return what the trades earned that the fills of an order closed: a trade has the row id of its last fill."""
+    """Return what the trades earned that the fills of an order closed: a trade has the row id of its last fill.
+
+    Of an order that worked for long the last trades of that time are looked at, so that the work is bounded.
+    """
     if not order.cum_quantity or order.updated is None:
         return None
     row, update = t.trade.c, t.order_update.c
-    query = select(row.pnl).join(t.order_update, update.id == row.id).where(update.order_id == order.id)
-    found = reader.db.execute(query.where(row.id.between(order.id, last(order.updated))).limit(CLOSED))
+    meanwhile = select(row.id, row.pnl).where(row.id.between(order.id, last(order.updated)))
+    ended = meanwhile.order_by(row.id.desc()).limit(CLOSED).subquery()
+    query = select(ended.c.pnl).join(t.order_update, update.id == ended.c.id)
+    found = reader.db.execute(query.where(update.order_id == order.id))
     sums = [Decimal(pnl) for (pnl,) in found if pnl is not None]
     return sum(sums, Decimal()) if sums else None
 
