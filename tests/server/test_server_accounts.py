@@ -258,6 +258,29 @@ def test_funding_is_booked_with_fills(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [Decimal(pnl) for (pnl,) in rows(database, "SELECT pnl FROM trade")] == [4]
 
 
+def test_positions_with_ids_are_kept_apart(tmp_path: Path) -> None:
+    """Hedged positions do not net; a flat one leaves its sums, and fees and funding that come later, to the symbol."""
+    database, chore = fresh(tmp_path), Accounting(lambda: LATER)
+    deal = Deal("s", "A", 2.0, 10.0, 0.0, START)
+    long, short = {a.POSITION_ID: "long"}, {a.POSITION_ID: "short"}
+    alone = long | {a.FILL_QUANTITY: None, a.STATUS: "new", a.CUM_QUANTITY: None, a.FEE: 0.25}
+    of_short = {a.STRATEGY: "s", a.SYMBOL: "A", a.FUNDING: -0.5, a.POSITION_ID: "short"}
+    with closing(Store(database)) as store:
+        put(store, [*told(1, deal, order=long), *told(2, deal._replace(quantity=-1.0, at=START + SECOND), fill=short)])
+        put(store, [span(s.FUNDING, of_short, trace=b"F" * 16, start=START + 2 * SECOND, seconds=0.0)])
+        settle(store, chore)
+        held = {each.position_id: same(each.quantity, each.fills) for each in seen(database).positions}
+        put(store, told(3, deal._replace(quantity=-2.0, price=11.0, at=START + 3 * SECOND), order=long))
+        put(store, told(4, deal._replace(at=START + 4 * SECOND), fill=alone))
+        settle(store, chore)
+
+    assert held == {"long": same(2, 1), "short": same(-1, 1)}
+    found = {each.position_id: same(each.quantity, each.realized, each.fills) for each in seen(database).positions}
+    assert found == {"short": same(-1, 0, 1), None: same(0, 2, 2)}
+    (earned,) = seen(database).earned
+    assert same(earned.funding, earned.fees, earned.realized) == (Decimal("-0.5"), Decimal("0.25"), 2)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_funding_that_comes_late(tmp_path: Path, kept: bool) -> None:  # noqa: FBT001  a parameter
     """It is booked once: accounts are derived anew, or, where the first rows are gone, it counts as of now."""

@@ -22,7 +22,7 @@ from ares_otel.server.story.reader import Reader
 NEXT = '''"""A later version."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "0004", "0003"
+revision, down_revision = "0005", "0004"
 def upgrade():
     op.add_column("decision", sa.Column("note", sa.Text))
     op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
@@ -48,8 +48,8 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations of a later version of this code."""
     scripts = tmp_path / "later 100%" / "migrations"
     shutil.copytree(MIGRATIONS, scripts)
-    (scripts / "versions" / "v0004_next.py").write_text(NEXT.format(more=""))
-    monkeypatch.setattr(version_module, "REVISION", "0004")
+    (scripts / "versions" / "v0005_next.py").write_text(NEXT.format(more=""))
+    monkeypatch.setattr(version_module, "REVISION", "0005")
     return scripts
 
 
@@ -95,7 +95,7 @@ def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
     migrate(database, newer)
 
     after = content(database)
-    assert found(database) == "0004"
+    assert found(database) == "0005"
     assert [row[:-1] for row in after.pop("decision")] == before.pop("decision")
     assert rows(database, "SELECT note FROM decision") == [(None,)]
     assert after == before
@@ -103,14 +103,14 @@ def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
 
 def test_a_migration_is_done_whole_or_not_at_all(tmp_path: Path, newer: Path) -> None:
     """A migration that fails in its middle leaves the database as it was."""
-    (newer / "versions" / "v0004_next.py").write_text(NEXT.format(more="op.execute('nonsense')"))
+    (newer / "versions" / "v0005_next.py").write_text(NEXT.format(more="op.execute('nonsense')"))
     database = fresh(tmp_path)
     before = declared(database)
 
     with pytest.raises(sa.exc.OperationalError, match="nonsense"):
         migrate(database, newer)
 
-    assert (declared(database), found(database)) == (before, "0003")
+    assert (declared(database), found(database)) == (before, "0004")
 
 
 def test_an_older_database_is_not_read(tmp_path: Path, newer: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
 
     for use in (migrate, Reader):
-        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0003\)"):
+        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0004\)"):
             use(database)
 
 
@@ -161,7 +161,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_the_first_version_is_migrated(tmp_path: Path) -> None:
     """Rows of the first version stay; what was not kept then is unknown, not zero."""
     database, scripts = tmp_path / "old.db", tmp_path / "first"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0002*", "v0003*"))
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0002*", "v0003*", "v0004*"))
     SqliteFile(database).upgrade(scripts)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO name VALUES (1, 'strategy', 'swing')")
@@ -186,6 +186,7 @@ def test_there_is_nothing_before_the_first_version() -> None:
         v0001_first,
         v0002_accounts,
         v0003_funding,
+        v0004_positions,
     )
 
     with pytest.raises(NotImplementedError, match="0001 is the first version"):
@@ -194,3 +195,5 @@ def test_there_is_nothing_before_the_first_version() -> None:
         v0002_accounts.downgrade()
     with pytest.raises(NotImplementedError, match="restore a back-up"):
         v0003_funding.downgrade()
+    with pytest.raises(NotImplementedError, match="restore a back-up"):
+        v0004_positions.downgrade()

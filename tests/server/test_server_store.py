@@ -43,7 +43,7 @@ def test_a_decision_becomes_rows(tmp_path: Path) -> None:
     assert order[4:] == (
         *(1, *place, ("side", "buy"), ("type", "limit"), 12.0, 1_432.0),
         *(("status", "filled"), 12.0, 1_431.4, START + 221_000_000),
-        *(1_431.2283, ("currency", "USD"), None, None),
+        *(1_431.2283, ("currency", "USD"), None, None, None),
     )
     new, filled = sorted(found["order_update"])
     assert new[1:] == (("C-1", trace), ("status", "new"), *(None,) * 9, 0, 1, *(None,) * 4)

@@ -81,10 +81,14 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position as its fills make it, by average cost; `fills` counts them since the first one that was stored."""
+    """A position as its fills make it, by average cost; `fills` counts them since the first one that was stored.
+
+    Those with ids are kept apart until they are flat; then their sums are in the one without an id.
+    """
 
     strategy: str | None
     symbol: str
+    position_id: str | None
     currency: str | None
     quantity: Decimal
     avg_price: float | None
@@ -171,6 +175,7 @@ def _position(book: Book) -> KeptPosition:
     return KeptPosition(
         strategy=book.strategy or None,
         symbol=book.symbol,
+        position_id=book.position or None,
         currency=book.currency or None,
         quantity=held.quantity,
         avg_price=None if price is None else float(price),

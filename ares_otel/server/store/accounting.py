@@ -32,18 +32,18 @@ ROWS: Final = 500
 REST: Final = 0.2
 IDLE: Final = 1.0
 MARK_COLUMNS: Final = 4
-FUNDING_COLUMNS: Final = 5
+FUNDING_COLUMNS: Final = 6
 
 FILLS = """
 SELECT u.id, s.value, y.value, c.value, d.value, u.fill_quantity, u.fill_price, u.cum_quantity, u.avg_price, u.fee,
-    f.value, o.multiplier, u.event_time
+    f.value, o.multiplier, u.event_time, o.position_id
 FROM order_update u JOIN orders o ON o.id = u.order_id
 LEFT JOIN name s ON s.id = o.strategy LEFT JOIN name y ON y.id = o.symbol LEFT JOIN name c ON c.id = o.currency
 LEFT JOIN name d ON d.id = o.side LEFT JOIN name f ON f.id = u.fee_currency
 WHERE u.id > ? AND u.id <= ? AND u.duplicate = 0 AND (u.fill_quantity > 0 OR u.fee <> 0)
 """
 FUNDING = """
-SELECT u.id, s.value, y.value, c.value, u.amount FROM funding u
+SELECT u.id, s.value, y.value, c.value, u.amount, u.position_id FROM funding u
 LEFT JOIN name s ON s.id = u.strategy LEFT JOIN name y ON y.id = u.symbol LEFT JOIN name c ON c.id = u.currency
 WHERE u.id > ? AND u.id <= ? AND u.amount <> 0
 """
@@ -79,7 +79,7 @@ class State(msgspec.Struct):
 
     Attributes:
         cursor: row id of the last update that was looked at; its time, in effect.
-        books: of all strategies and symbols; positions with ids are not told apart here.
+        books: of all strategies and symbols.
         first: row id of the first fill of each strategy.
         funded: row id of the first funding of each strategy.
         left_out: fills by strategy that could not be booked, without side or symbol.
@@ -137,30 +137,36 @@ class _Run:
     def book(self, row: Sequence[Any]) -> None:
         """Book a row of `QUERIES`."""
         if len(row) == FUNDING_COLUMNS:
-            self._fund(*row)
+            self._fund(row)
         else:
             self._fill(row)
 
-    def _fund(self, at: int, strategy: str | None, symbol: str | None, currency: str | None, amount: float) -> None:
+    def _fund(self, row: Sequence[Any]) -> None:
         """Book funding; one without a currency is in that of the position, if it has only one."""
+        at, strategy, symbol, currency, amount, position = row
         owner = (strategy or "", symbol or "")
         known = {book.currency for book in self.accounts.of(owner[0]) if book.symbol == owner[1]}
         named = currency or (known.pop() if len(known) == 1 else "")
         self.state.funded.setdefault(owner[0], at)
-        self.accounts.book(Key(*owner, named)).fund(exact(amount), named)
+        self._open(Key(*owner, named, position or "")).fund(exact(amount), named)
+
+    def _open(self, key: Key) -> Book:
+        """Return the book of a position; that of the symbol, if the one with the id is not open."""
+        return self.accounts.book(key if key in self.accounts.books else key._replace(position=""))
 
     @exactly
     def _fill(self, row: Sequence[Any]) -> None:
         """Book a fill, or a fee that came alone."""
-        at, strategy, symbol, currency, side, quantity, price, cum, average, fee, fee_currency, multiplier, time_ = row
-        key = Key(strategy or "", symbol or "", currency or "")
+        at, strategy, symbol, currency, side, quantity, price, cum, average, fee, fee_currency, multiplier, *said = row
+        time_, position = said
+        key = Key(strategy or "", symbol or "", currency or "", position or "")
         if side not in WORDS or not symbol:
             self.state.left_out[key.strategy] = self.state.left_out.get(key.strategy, 0) + 1
             return
         self.state.first.setdefault(key.strategy, at)
         paid = ZERO if fee is None else exact(fee)
         if not quantity:
-            self.accounts.book(key).charge(paid, fee_currency)
+            self._open(key).charge(paid, fee_currency)
             return
         if price is None and cum == quantity:
             price = average

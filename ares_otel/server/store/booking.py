@@ -41,6 +41,7 @@ FEE, FEE_CURRENCY, CURRENCY = a.FEE.key, a.FEE_CURRENCY.key, a.CURRENCY.key
 LIQUIDITY, REJECT_REASON = a.LIQUIDITY.key, a.REJECT_REASON.key
 VALID, DUPLICATE = a.TRANSITION_VALID.key, a.DUPLICATE.key
 ARRIVAL_MID, MULTIPLIER, EVENT_TIME = a.ARRIVAL_MID.key, a.MULTIPLIER.key, a.EVENT_TIME.key
+POSITION_ID = a.POSITION_ID.key
 SLIPPAGE, SHORTFALL, ACKNOWLEDGED = a.SLIPPAGE.key, a.SHORTFALL.key, a.ACK_DURATION.key
 MICROSECONDS = 1e6
 LONGEST = 1e9
@@ -51,7 +52,7 @@ MOVED = 1_023
 FIND = "SELECT id, decision FROM orders WHERE client_id = ? AND trace = ?"
 OWNER = "SELECT id FROM decision WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
 FACTS = ("decision", "strategy", "symbol", "venue", "side", "type", "quantity", "price")
-SENT = ("arrival_mid", "currency", "multiplier", "event_time")
+SENT = ("arrival_mid", "currency", "multiplier", "event_time", "position_id")
 STATE = ("status", "cum_quantity", "avg_price", "updated")
 KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE, *SENT))
 CHANGE = f"UPDATE orders SET submitted = submitted | ?, {KEPT} WHERE id = ?"  # noqa: S608  own names
@@ -206,12 +207,14 @@ class Booking:
         return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
 
     def _sent(self, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
-        """Return what only the submission says, and currency and multiplier, which updates repeat."""
+        """Return what only the submission says, and currency, multiplier and position, which updates repeat."""
         sent = submits[0].attributes if submits else {}
         said = [span.attributes for span in (*submits, *updates)]
         currency = self.desk.name("currency", _first(said, CURRENCY))
         multiplier = next((found for found in (number(facts, MULTIPLIER) for facts in said) if found is not None), None)
-        return (number(sent, ARRIVAL_MID), currency, multiplier, whole(sent, EVENT_TIME))
+        position = _first(said, POSITION_ID)
+        own = bounded(position) if position is not None else None
+        return (number(sent, ARRIVAL_MID), currency, multiplier, whole(sent, EVENT_TIME), own)
 
     def _state(self, updates: list[SpanView]) -> tuple[Any, ...]:
         if not updates:

@@ -96,7 +96,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that makes the tables as they stand here."""
 
 name = Table(
@@ -223,6 +223,7 @@ orders = Table(
     *words("currency"),
     *reals("multiplier"),
     *bigs("event_time"),
+    Column("position_id", Text),
     Index("orders_client", "client_id"),
 )
 """One row a client order id and trace, so that a bot that numbers its orders anew at each start loses none. The time
