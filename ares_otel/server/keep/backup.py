@@ -6,12 +6,11 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from ares_otel.server.keep.files import SIDES, new_file, sync_directory
+from ares_otel.server.keep.files import SIDES, new_file, set_aside_name, sync_directory
 from ares_otel.server.store.lock import DatabaseLock
 from ares_otel.server.store.sqlite import revision_of
 from ares_otel.server.store.version import DatabaseError, check
@@ -110,12 +109,7 @@ def _set_aside(database: Path) -> Path | None:
     """Rename the database and its log."""
     if not database.exists():
         return None
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    kept = database.with_name(f"{database.name}.before-{stamp}")
-    number = 0
-    while kept.exists():
-        number += 1
-        kept = database.with_name(f"{database.name}.before-{stamp}-{number}")
+    kept = set_aside_name(database.parent, database.name)
     for side in SIDES:
         with contextlib.suppress(FileNotFoundError):
             database.with_name(database.name + side).rename(kept.with_name(kept.name + side))

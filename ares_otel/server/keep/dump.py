@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import URL, make_url
 
-from ares_otel.server.keep.files import new_file
+from ares_otel.server.keep.files import new_file, set_aside_name
 from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.version import DatabaseError, check
 
@@ -68,7 +67,7 @@ def _kept(location: str, url: URL, source: Path) -> Path | None:
     )
     if "segment" not in tables:
         return None
-    kept = source.with_name(f"{url.database}.before-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.dump")
+    kept = set_aside_name(source.parent, str(url.database), ".dump")
     dump(location, kept)
     return kept
 

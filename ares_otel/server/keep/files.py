@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SIDES", "FileError", "new_file", "sync_directory"]
+__all__ = ["SIDES", "FileError", "new_file", "set_aside_name", "sync_directory"]
 
 SIDES = ("", "-wal", "-shm")
 """What SQLite has beside a file of a name."""
@@ -15,6 +16,16 @@ SIDES = ("", "-wal", "-shm")
 
 class FileError(Exception):
     """A file that cannot be written or read, said so that a user knows what to do."""
+
+
+def set_aside_name(directory: Path, stem: str, ending: str = "") -> Path:
+    """Return a name that nothing has, for what was there before: the stem, `.before-`, the time, the ending."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    name, number = directory / f"{stem}.before-{stamp}{ending}", 0
+    while name.exists():
+        number += 1
+        name = directory / f"{stem}.before-{stamp}-{number}{ending}"
+    return name
 
 
 @contextlib.contextmanager
