@@ -14,6 +14,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -495,21 +496,29 @@ def test_read_file_that_could_not_be_deleted(opened: Open, tmp_path: Path) -> No
     assert drain(opened(tmp_path)) == ["e", "f"]
 
 
-@pytest.fixture
-def file_limit() -> Iterator[int]:
-    """Let no file of this process grow beyond a size: writes then fail in the middle, as on a full disk."""
-    limit = 20_000
+FULL = 20_000
+
+
+@contextmanager
+def disk_full() -> Iterator[None]:
+    """Let no file of this process grow beyond `FULL` bytes: writes then fail in the middle, as on a full disk.
+
+    Only around the writes that are tested: a longer log that pytest prints into is a file of this process, too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_disk_full_in_the_middle_of_an_append(spool: Spool, tmp_path: Path, file_limit: int) -> None:
+def test_disk_full_in_the_middle_of_an_append(spool: Spool, tmp_path: Path) -> None:
     """A record that was written half is refused, and harms neither what is before nor what is after it."""
     assert spool.append(batch("before"))
-    assert not spool.append(Batch(noise(file_limit), 5))
-    assert spool.append(batch("after"))
+    with disk_full():
+        assert not spool.append(Batch(noise(FULL), 5))
+        assert spool.append(batch("after"))
 
     assert len(files(tmp_path)) == 2
     assert drain(spool) == ["before", "after"]
@@ -518,13 +527,14 @@ def test_disk_full_in_the_middle_of_an_append(spool: Spool, tmp_path: Path, file
 
 
 def test_half_a_record_that_cannot_be_cut_off(
-    opened: Open, spool: Spool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file_limit: int
+    opened: Open, spool: Spool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Torn bytes that stay in a file are skipped, by this process and by the next."""
     monkeypatch.setattr(segments, "_cut", lambda *_: None)
     spool.append(batch("before"))
-    spool.append(Batch(noise(file_limit), 5))
-    spool.append(batch("after"))
+    with disk_full():
+        spool.append(Batch(noise(FULL), 5))
+        spool.append(batch("after"))
     crash(spool)
     heir = opened(tmp_path)
 
@@ -532,7 +542,7 @@ def test_half_a_record_that_cannot_be_cut_off(
     assert (heir.adopted, heir.lost, heir.corrupt_records) == (7, {"corrupt": 5}, 1)
 
 
-def test_cutting_fails_too(spool: Spool, monkeypatch: pytest.MonkeyPatch, file_limit: int) -> None:
+def test_cutting_fails_too(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that can neither write nor cut is only a disk that refuses."""
 
     class Stubborn(FileIO):
@@ -541,8 +551,9 @@ def test_cutting_fails_too(spool: Spool, monkeypatch: pytest.MonkeyPatch, file_l
 
     monkeypatch.setattr(segments, "FileIO", Stubborn)
 
-    assert not spool.append(Batch(noise(file_limit), 5))
-    assert spool.append(batch("after"))
+    with disk_full():
+        assert not spool.append(Batch(noise(FULL), 5))
+        assert spool.append(batch("after"))
     assert drain(spool) == ["after"]
 
 
