@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "explain": "tell why an order was sent",
     "compare": "say what other libraries would call an equity curve",
     "config": "show the effective configuration and where it came from",
-    "doctor": "check configuration, exporter, state on disk",
+    "doctor": "check the bot's side and the stack: each failure says its cause and remedy",
     "generate": "write generated files, or check them",
 }
 EXTRAS: Final = {"demo": "demo"} | dict.fromkeys(

@@ -34,6 +34,7 @@ __all__ = [
     "Server",
     "Service",
     "Spool",
+    "Stack",
 ]
 
 Mode: TypeAlias = Literal["live", "paper", "backtest", "replay"]
@@ -297,6 +298,29 @@ class Server(Section, frozen=True, kw_only=True):
     influx: Influx = Influx()
 
 
+class Stack(Section, frozen=True, kw_only=True):
+    """Where `ares-otel doctor` finds the servers around the bot; the bot itself reads none of these."""
+
+    parts: Annotated[
+        tuple[str, ...],
+        of_kind("list", "Which of these servers there are: a part that is not named is not examined."),
+    ] = ("collector", "server", "tempo", "prometheus", "alertmanager", "grafana")
+    collector: Annotated[str, of_kind("url", "Health check of the collector.")] = "http://127.0.0.1:13133"
+    server: Annotated[str, of_kind("url", "The ares server.")] = "http://127.0.0.1:8100"
+    server_token_file: Annotated[
+        str | None, path("File with a token of the ares server that may read, where it asks for one.")
+    ] = None
+    tempo: Annotated[str, of_kind("url", "API of Tempo.")] = "http://127.0.0.1:3200"
+    prometheus: Annotated[str, of_kind("url", "API of Prometheus.")] = "http://127.0.0.1:9090"
+    alertmanager: Annotated[str, of_kind("url", "API of Alertmanager.")] = "http://127.0.0.1:9093"
+    grafana: Annotated[str, of_kind("url", "Grafana.")] = "http://127.0.0.1:3000"
+    grafana_user: Annotated[str, text("Who asks Grafana for its boards.")] = "admin"
+    grafana_password_file: Annotated[
+        str | None, path("File with the password of `grafana_user`; none: Grafana is asked without signing in.")
+    ] = None
+    loki: Annotated[str, of_kind("url", "API of Loki.")] = "http://127.0.0.1:3100"
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything that can be configured.
 
@@ -330,3 +354,4 @@ class Config(Section, frozen=True, kw_only=True):
     orders: Orders = Orders()
     logging: Logging = Logging()
     server: Server = Server()
+    stack: Stack = Stack()

@@ -14,7 +14,7 @@ from ares_otel.pipeline.model import SpanData, Transport
 from ares_otel.pipeline.sender import Sender
 from ares_otel.pipeline.spool import Spool
 
-__all__ = ["limited", "make_ledger", "make_sender"]
+__all__ = ["limited", "make_ledger", "make_sender", "make_transport"]
 
 OWN = "ares."
 
@@ -37,13 +37,19 @@ def make_sender(config: Config) -> Sender | None:
     if not exporter.enabled:
         return None
     with GUARD.shield("exporter"):
-        transport = _transport(config)
+        transport = make_transport(config)
         spool = Spool(Path(config.spool.directory), config.spool.cap_bytes) if config.spool.enabled else None
         return Sender(transport, spool, timeout=exporter.timeout)
     return None
 
 
-def _transport(config: Config) -> Transport:
+def make_transport(config: Config) -> Transport:
+    """Return what carries spans to the configured receiver.
+
+    Raises:
+        ValueError: the address or a header is none; the message holds no secret.
+        ImportError: the extra `grpc` is missing.
+    """
     exporter = config.exporter
     if exporter.protocol == "grpc":
         from ares_otel.pipeline.grpc import GrpcTransport  # noqa: PLC0415  an extra

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import socket
 import subprocess
 import sys
 from importlib import metadata
@@ -84,44 +83,6 @@ def test_config_shows_values_origins_and_problems(tmp_path: Path, capsys: pytest
     file.write_text("metrics:\n  prot: 9999\n")
     assert main(["--config", str(file), "config"]) == 2
     assert f"{file}:2" in capsys.readouterr().err
-
-
-def test_doctor_finds_what_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each failure says the cause and the remedy; configuration errors have an exit code of their own."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-        assert main(["doctor"]) == 0
-        assert "FAIL" not in capsys.readouterr().out
-    assert main(["doctor"]) == 1
-    shown = capsys.readouterr().out
-    assert f"FAIL  exporter: 127.0.0.1:{port}" in shown
-    assert "→ start the receiver" in shown
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
-    monkeypatch.setenv("ARES_OTEL_SPOOL_DIRECTORY", "/proc/nowhere")
-    assert main(["doctor", "--json"]) == 1
-    found = {each["check"]: each for each in json.loads(capsys.readouterr().out)}
-    assert found["exporter"]["detail"] == "off, as configured"
-    assert not found["spool"]["ok"]
-    file = tmp_path / "ares.yaml"
-    file.write_text("metrics: {prot: 1}\n")
-    assert main(["--config", str(file), "doctor"]) == 2
-    assert "port" in capsys.readouterr().out
-
-
-def test_doctor_looks_at_grpc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """With gRPC its port is asked, and the extra has to be there."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9")
-    main(["doctor"])
-    shown = capsys.readouterr().out
-    assert "127.0.0.1:9" in shown
-    assert "extra grpc: installed" in shown
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc", None)
-    main(["doctor"])
-    assert "pip install 'ares-otel[grpc]'" in capsys.readouterr().out
 
 
 def test_it_runs_as_a_module() -> None:

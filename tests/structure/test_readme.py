@@ -90,6 +90,15 @@ def serves(reader: Reader, command: re.Match[str]) -> None:
     assert line.startswith("ares-otel serves http://127.0.0.1:")
 
 
+def examines(reader: Reader, command: re.Match[str]) -> None:
+    """`ares-otel doctor` of a stack that is not there, which it says without waiting for it."""
+    words = [*shlex.split(command[0]), "--wait", "0"]
+    reader.environ |= {f"ARES_OTEL_STACK_{part}": "http://127.0.0.1:9" for part in ("TEMPO", "GRAFANA")}
+    said = subprocess.run(words, check=False, cwd=reader.work, env=reader.environ, stdout=subprocess.PIPE, text=True)
+    assert said.returncode == 1
+    assert "FAIL  Tempo: http://127.0.0.1:9" in said.stdout
+
+
 def writes(reader: Reader, command: re.Match[str]) -> None:
     """Write a file by the shell."""
     reader.run("sh", "-c", command[0])
@@ -115,6 +124,7 @@ COMMANDS: dict[str, Command] = {
     r"make docs": makes("docs", "generate"),
     r"ares-otel (?:backup|restore|export|import) [\w .:/-]+": keeps,
     r"ares-otel serve(?: --[\w-]+ [\w./-]+)*": serves,
+    r"ares-otel doctor(?: --stack)?(?: --wait \d+)?": examines,
     r'python -c "import secrets; print\(secrets\.token_hex\(32\)\)" > tokens': writes,
     r"chmod 600 tokens": writes,
     r"git clone (https://\S+)": clones,

@@ -1,0 +1,1 @@
+"""What `ares-otel doctor` looks at."""

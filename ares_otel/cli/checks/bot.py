@@ -1,0 +1,220 @@
+"""The bot's side: configuration, exporter, clock, state on disk, extras and their licenses."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ares_otel.cli.checks.finding import Check, Finding, absent, failed, fine, note
+from ares_otel.cli.checks.web import TroubleError, Web
+from ares_otel.config import Config, Loaded
+from ares_otel.pipeline.link import Tls, TlsSettingsError
+from ares_otel.pipeline.otlp import Encoder
+from ares_otel.semconv import thresholds as t
+from ares_otel.setup.parts import make_transport
+
+__all__ = ["bot_checks", "server_of"]
+
+TIMEOUT: Final = 2.0
+RESTRICTED: Final = re.compile(
+    r"business source|\bBSL|\bBUSL|elastic|commons clause|affero|\bAGPL|proprietary", re.IGNORECASE
+)
+EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
+NAME: Final = re.compile(r"[\w.-]+")
+SHOWN: Final = 120
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+LICENSES: Final = ("License-Expression", "License", "Classifier")
+FOR_DEVELOPERS: Final = "dev"
+
+
+def bot_checks(loaded: Loaded) -> list[Check]:
+    """Return all checks of the bot's side."""
+    config = loaded.config
+    return [
+        Check(partial(_configuration, loaded)),
+        *(Check(partial(look, config)) for look in (_exporter, _clock, _grpc, _spool, _ledger)),
+        Check(_licenses),
+    ]
+
+
+def _configuration(loaded: Loaded) -> Iterator[Finding]:
+    wrong = [problem for problem in loaded.problems if problem.severity != "note"]
+    for problem in wrong:
+        if problem.severity == "error":
+            yield failed("configuration", str(problem), "mend it; the key fell back")
+        else:
+            yield note("configuration", str(problem))
+    if not wrong:
+        yield fine("configuration", loaded.path or "environment and defaults")
+
+
+def _off(config: Config) -> bool:
+    return config.disabled or not config.exporter.enabled
+
+
+def _exporter(config: Config) -> Iterator[Finding]:
+    if _off(config):
+        yield absent("exporter", "off, as configured")
+    elif config.exporter.protocol == "grpc":
+        yield _connected(config)
+    else:
+        yield _accepted(config)
+
+
+def _connected(config: Config) -> Finding:
+    url = urlsplit(config.exporter.url if "//" in config.exporter.url else f"//{config.exporter.url}")
+    host, port = url.hostname or "", url.port or 4317
+    try:
+        with socket.create_connection((host, port), TIMEOUT):
+            return fine("exporter", f"{host}:{port} accepts connections")
+    except OSError as error:
+        return failed("exporter", f"{host}:{port}: {error}", _advice(""))
+
+
+def _accepted(config: Config) -> Finding:
+    """Send a request without a span: it proves name, path, TLS and access, and leaves nothing behind."""
+    try:
+        transport = make_transport(config)
+    except ValueError as error:
+        return failed("exporter", str(error), "mend exporter.endpoint or exporter.headers")
+    verdict = transport.send(Encoder({}).batch({}), config.exporter.timeout)
+    transport.close()
+    if verdict.state == "delivered":
+        return fine("exporter", f"{server_of(config.exporter.url)} takes spans")
+    return failed("exporter", verdict.detail, _advice(verdict.reason))
+
+
+def _advice(reason: str) -> str:
+    known = {
+        "http_401": "give the receiver's token in exporter.headers_file",
+        "http_403": "give a token that may write in exporter.headers_file",
+        "http_404": "mend the path of exporter.endpoint: nothing takes spans there",
+        "tls": "trust its certificate by exporter.certificate, or mend client_certificate and client_key",
+        "dns": "mend the host of exporter.endpoint",
+    }
+    start = "start the receiver (`ares-otel serve`), or set exporter.endpoint; until then spans wait in the spool"
+    return known.get(reason, start)
+
+
+def server_of(url: str) -> str:
+    """Return scheme, host and port of a URL, without user, password and path."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
+
+
+def _clock(config: Config) -> Iterator[Finding]:
+    if _off(config) or config.exporter.protocol == "grpc":
+        yield absent("clock", "no receiver over HTTP, whose Date could be compared")
+        return
+    exporter = config.exporter
+    tls = Tls(exporter.certificate, exporter.client_certificate, exporter.client_key)
+    try:
+        secure = exporter.url.startswith("https:")
+        told = Web(server_of(exporter.url), context=tls.context() if secure else None).dated()
+    except (TroubleError, TlsSettingsError) as error:
+        yield failed("clock", str(error), "see exporter")
+        return
+    # the date is cut to whole seconds, and the answer was made some time between question and answer
+    least, most = told.before - (told.server + 1), told.after - told.server
+    shown = f"{least:+.1f} to {most:+.1f} s against {server_of(exporter.url)}"
+    if least > t.CLOCK_OFF.value or most < -t.CLOCK_OFF.value:
+        remedy = "let both hosts follow NTP (`timedatectl set-ntp true`): times of bot and servers cannot be compared"
+        yield failed("clock", shown, remedy)
+    else:
+        yield fine("clock", shown)
+
+
+def _grpc(config: Config) -> Iterator[Finding]:
+    if config.exporter.protocol != "grpc":
+        return
+    try:
+        import opentelemetry.exporter.otlp.proto.grpc  # noqa: F401, PLC0415
+    except ImportError:
+        yield failed("extra grpc", "not installed", "pip install 'ares-otel[grpc]'")
+    else:
+        yield fine("extra grpc", "installed")
+
+
+def _spool(config: Config) -> Iterator[Finding]:
+    if not config.spool.enabled:
+        yield absent("spool", "off, as configured: what cannot be delivered is lost when the bot ends")
+        return
+    path = Path(config.spool.directory)
+    problem = _unwritable("spool", path)
+    if problem:
+        yield problem
+        return
+    held = sum(_size(file) for file in path.rglob("*")) if path.exists() else 0
+    left = shutil.disk_usage(_there(path)).free
+    shown = f"{path} holds {_said(held)} of {_said(config.spool.cap_bytes)}, {_said(left)} free on its disk"
+    if left < config.spool.cap_bytes - held:
+        yield failed("spool", shown, "make room, lower spool.cap_bytes, or set spool.directory to another disk")
+    elif held >= t.SPOOL_LARGE.value:
+        yield failed("spool", shown, "spans are not delivered: see exporter")
+    else:
+        yield fine("spool", shown)
+
+
+def _ledger(config: Config) -> Iterator[Finding]:
+    if not config.ledger.enabled:
+        yield absent("ledger", "off, as configured: orders of before a restart are not joined to their decisions")
+        return
+    path = Path(config.ledger.directory)
+    yield _unwritable("ledger", path) or fine("ledger", f"{path} can be written")
+
+
+def _there(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.exists())
+
+
+def _unwritable(name: str, path: Path) -> Finding | None:
+    there = _there(path)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return None
+    except OSError as error:
+        remedy = f"let user {os.getuid()} write there, or set {name}.directory"
+        return failed(name, f"{there}: {error.strerror}", remedy)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # the bot runs, and has sent it meanwhile
+        return 0
+
+
+def _said(size: int) -> str:
+    return f"{size / GIB:,.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
+
+
+def _licenses() -> Iterator[Finding]:
+    """Name what an extra has brought whose license restricts its use; that of the package restricts none."""
+    restricted = {}
+    for wanted in importlib.metadata.requires("ares-otel") or ():
+        extra, name = EXTRA.search(wanted), NAME.match(wanted)
+        if extra is None or name is None or extra[1] == FOR_DEVELOPERS:
+            continue
+        try:
+            told = importlib.metadata.metadata(name[0])
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        said = [line for key in LICENSES for line in told.get_all(key) or ()]
+        found = next((line for line in said if RESTRICTED.search(line[:SHOWN])), None)
+        if found:
+            restricted[name[0]] = f"{name[0]} {told['Version']} (extra {extra[1]}): {found.splitlines()[0][:SHOWN]}"
+    for text in restricted.values():
+        yield note("license", f"{text}; ask whether your use is allowed")
+    if not restricted:
+        yield fine("licenses", "no installed extra restricts its use")

@@ -1,0 +1,127 @@
+"""All servers of the stack in one that answers as it is told to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from ares_otel.stack.boards import BOARDS
+from ares_otel.stack.rules import FILES
+
+__all__ = ["NO_DATE", "PARTS", "FakeStack"]
+
+NO_DATE = -1.0
+PARTS = ("collector", "server", "tempo", "prometheus", "alertmanager", "grafana")
+GROUPS = [
+    {"name": group.name, "rules": [{"name": "r", "health": "ok", "lastError": ""}]}
+    for file in FILES.values()
+    for group in file
+]
+
+Answer = tuple[int, Any]
+
+
+class FakeStack:
+    """A healthy stack on one port; `answers` replaces what a path is answered by, `date` what time it is there.
+
+    Attributes:
+        url: its address.
+        sent: what was asked: method, path and headers.
+    """
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer | Callable[[dict[str, str]], Answer]] = {
+            **dict.fromkeys(("/", "/readyz", "/ready", "/-/ready", "/api/health"), (200, "ok")),
+            "/api/search": self._search,
+            "/api/v1/search": lambda _: (200, [{"trace_id": trace} for trace in self.traces]),
+            "/api/v1/query_exemplars": self._exemplars,
+            "/api/v1/rules": (200, {"data": {"groups": GROUPS}}),
+            "/api/v1/targets": (200, {"data": {"activeTargets": [{"labels": {"job": "bot"}, "health": "up"}]}}),
+            "/api/v1/alertmanagers": (200, {"data": {"activeAlertmanagers": [{"url": "http://alertmanager"}]}}),
+        }
+        self.date: float | None = None
+        self.traces: list[str] = []
+        self.sent: list[tuple[str, str, dict[str, str]]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead `ares-otel` to it."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            **{f"ARES_OTEL_STACK_{part.upper()}": self.url for part in PARTS},
+        }
+
+    def take(self, body: bytes) -> None:
+        """Keep the trace ids of a request."""
+        request = ExportTraceServiceRequest.FromString(body)
+        self.traces += [
+            span.trace_id.hex()
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def _search(self, query: dict[str, str]) -> Answer:
+        if query.get("type") == "dash-db":
+            return 200, [{"uid": board.uid} for board in BOARDS]
+        return 200, {"traces": [{"traceID": trace.lstrip("0")} for trace in self.traces]}
+
+    def _exemplars(self, query: dict[str, str]) -> Answer:
+        assert "ares-otel-doctor" in query["query"]
+        return 200, {"data": [{"exemplars": [{"labels": {"trace_id": trace}} for trace in self.traces]}]}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    fake: FakeStack
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.fake.sent.append(("GET", self.path, dict(self.headers)))
+        parts = urlsplit(self.path)
+        answer = self.fake.answers.get(parts.path, (200, "{}"))
+        self._answer(*(answer(dict(parse_qsl(parts.query))) if callable(answer) else answer))
+
+    def do_HEAD(self) -> None:
+        self._answer(405, "")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.fake.sent.append(("POST", self.path, dict(self.headers)))
+        status, said = self.fake.answers.get(self.path, (200, ""))  # type: ignore[misc]
+        if status == 200:
+            self.fake.take(body)
+        self._answer(status, said)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return "" if self.fake.date == NO_DATE else formatdate(timestamp or self.fake.date, usegmt=True)
+
+    def _answer(self, status: int, said: Any) -> None:
+        body = (said if isinstance(said, str) else json.dumps(said)).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
