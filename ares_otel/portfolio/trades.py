@@ -10,7 +10,7 @@ from ares_otel.portfolio.holding import Closing, Fill
 from ares_otel.portfolio.money import ZERO, Sums, add, exactly, plus
 from ares_otel.semconv.enums import TradeOutcome
 
-__all__ = ["OpenTrade", "Trade"]
+__all__ = ["OpenTrade", "Trade", "net_profit"]
 
 SECOND = 1e9
 
@@ -52,12 +52,9 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     mfe: Decimal | None
 
     @property
-    @exactly
     def net(self) -> Decimal | None:
         """Profit with fees and funding; None if one of them is unknown."""
-        if self.pnl is None or self.fees is None or self.funding is None:
-            return None
-        return self.pnl - self.fees + self.funding
+        return net_profit(self.pnl, self.fees, self.funding)
 
     @property
     def outcome(self) -> TradeOutcome | None:
@@ -148,6 +145,12 @@ class OpenTrade(msgspec.Struct):
             mae=self.low if seen else None,
             mfe=self.high if seen else None,
         )
+
+
+@exactly
+def net_profit(pnl: Decimal | None, fees: Decimal | None, funding: Decimal | None) -> Decimal | None:
+    """Return the profit of a trade with its fees and funding; None if one of them is unknown."""
+    return None if pnl is None or fees is None or funding is None else pnl - fees + funding
 
 
 def _more(sum_: Decimal | None, quantity: Decimal, fill: Fill) -> Decimal | None:

@@ -21,6 +21,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.query.accounts import BooksAsked, ExecutionAsked, KeptAccounts, execution, kept_accounts
 from ares_otel.server.query.console import orders as console
+from ares_otel.server.query.results import TradesAsked, trades
 from ares_otel.server.store import accounting
 from ares_otel.server.store.accounting import GRACE, IDLE, Accounting
 from ares_otel.server.store.store import Store
@@ -255,7 +256,10 @@ def test_funding_is_booked_with_fills(tmp_path: Path, monkeypatch: pytest.Monkey
     sums = {each.currency: (each.funding, each.net_realized) for each in found.earned}
     assert same(*sums["USD"], *sums["EUR"]) == (Decimal("-0.2"), Decimal("3.3"), -1, -1)
     assert [(each.symbol, each.fills) for each in found.positions] == [("A", 2)]
-    assert [Decimal(pnl) for (pnl,) in rows(database, "SELECT pnl FROM trade")] == [4]
+    with Reader(database) as reader:
+        (trade,) = trades(reader, TradesAsked()).items
+    told_of = same(trade.pnl, trade.fees, trade.funding, trade.net)
+    assert told_of == (4, Decimal("0.5"), Decimal("-0.3"), Decimal("3.2"))
 
 
 def test_positions_with_ids_are_kept_apart(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_trades_are_those_of_the_fills(demo_server: EmbeddedServer) -> None:
         page = told(demo_server, f"/api/v1/trades?limit=7&cursor={page['next']}")
         trades += page["items"]
     found = told(demo_server, "/api/v1/metrics/performance")
-    gains = [float(trade["pnl"]) for trade in trades]
+    gains = [float(trade["net"]) for trade in trades]
 
     assert found["total_trades"] == len(trades)
     assert found["winning_trades"] == sum(gain > 0 for gain in gains)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sqlite3
 import stat
@@ -22,12 +23,18 @@ from ares_otel.server.story.reader import Reader
 NEXT = '''"""A later version."""
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "0005", "0004"
+revision, down_revision = "{next}", "{last}"
 def upgrade():
     op.add_column("decision", sa.Column("note", sa.Text))
     op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
     {more}
 '''
+LATER = f"{int(REVISION) + 1:04d}"
+
+
+def later(more: str = "") -> str:
+    """Return the script of a later version."""
+    return NEXT.format(next=LATER, last=REVISION, more=more)
 
 
 def declared(database: Path) -> dict[str, str]:
@@ -48,8 +55,8 @@ def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Migrations of a later version of this code."""
     scripts = tmp_path / "later 100%" / "migrations"
     shutil.copytree(MIGRATIONS, scripts)
-    (scripts / "versions" / "v0005_next.py").write_text(NEXT.format(more=""))
-    monkeypatch.setattr(version_module, "REVISION", "0005")
+    (scripts / "versions" / f"v{LATER}_next.py").write_text(later())
+    monkeypatch.setattr(version_module, "REVISION", LATER)
     return scripts
 
 
@@ -95,7 +102,7 @@ def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
     migrate(database, newer)
 
     after = content(database)
-    assert found(database) == "0005"
+    assert found(database) == LATER
     assert [row[:-1] for row in after.pop("decision")] == before.pop("decision")
     assert rows(database, "SELECT note FROM decision") == [(None,)]
     assert after == before
@@ -103,14 +110,14 @@ def test_an_older_database_is_migrated(tmp_path: Path, newer: Path) -> None:
 
 def test_a_migration_is_done_whole_or_not_at_all(tmp_path: Path, newer: Path) -> None:
     """A migration that fails in its middle leaves the database as it was."""
-    (newer / "versions" / "v0005_next.py").write_text(NEXT.format(more="op.execute('nonsense')"))
+    (newer / "versions" / f"v{LATER}_next.py").write_text(later("op.execute('nonsense')"))
     database = fresh(tmp_path)
     before = declared(database)
 
     with pytest.raises(sa.exc.OperationalError, match="nonsense"):
         migrate(database, newer)
 
-    assert (declared(database), found(database)) == (before, "0004")
+    assert (declared(database), found(database)) == (before, REVISION)
 
 
 def test_an_older_database_is_not_read(tmp_path: Path, newer: Path) -> None:
@@ -127,7 +134,9 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
 
     for use in (migrate, Reader):
-        with pytest.raises(DatabaseError, match=r"newer version of ares-otel \(schema 0999, this one knows 0004\)"):
+        with pytest.raises(
+            DatabaseError, match=rf"newer version of ares-otel \(schema 0999, this one knows {REVISION}\)"
+        ):
             use(database)
 
 
@@ -161,7 +170,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_the_first_version_is_migrated(tmp_path: Path) -> None:
     """Rows of the first version stay; what was not kept then is unknown, not zero."""
     database, scripts = tmp_path / "old.db", tmp_path / "first"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0002*", "v0003*", "v0004*"))
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v000[2-9]*"))
     SqliteFile(database).upgrade(scripts)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO name VALUES (1, 'strategy', 'swing')")
@@ -180,20 +189,27 @@ def test_the_first_version_is_migrated(tmp_path: Path) -> None:
     assert (old, new[0]) == ((None, None, None), 1_431.2283)
 
 
-def test_there_is_nothing_before_the_first_version() -> None:
-    """The first migration cannot be undone, and says so."""
-    from ares_otel.server.store.migrations.versions import (  # noqa: PLC0415  scripts
-        v0001_first,
-        v0002_accounts,
-        v0003_funding,
-        v0004_positions,
-    )
+def test_funding_of_older_trades(tmp_path: Path) -> None:
+    """It was zero for strategies without any, and is unknown for those that have some."""
+    database, scripts = tmp_path / "old.db", tmp_path / "fourth"
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v000[5-9]*"))
+    SqliteFile(database).upgrade(scripts)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT INTO funding(id, strategy, amount) VALUES (1024, 2, -0.5)")
+        values = "(1, 1, 1, 1, 2), (2, 2, 1, 1, 2), (3, NULL, 1, 1, 2)"
+        connection.execute(f"INSERT INTO trade(id, strategy, direction, entry_time, exit_time) VALUES {values}")  # noqa: S608
 
+    migrate(database)
+
+    assert rows(database, "SELECT funding FROM trade ORDER BY id") == [("0",), (None,), ("0",)]
+
+
+def test_there_is_no_way_back() -> None:
+    """No migration can be undone, and each says so."""
+    package = "ares_otel.server.store.migrations.versions"
+    names = sorted(path.stem for path in (MIGRATIONS / "versions").glob("v*.py"))
     with pytest.raises(NotImplementedError, match="0001 is the first version"):
-        v0001_first.downgrade()
-    with pytest.raises(NotImplementedError, match="restore a back-up"):
-        v0002_accounts.downgrade()
-    with pytest.raises(NotImplementedError, match="restore a back-up"):
-        v0003_funding.downgrade()
-    with pytest.raises(NotImplementedError, match="restore a back-up"):
-        v0004_positions.downgrade()
+        importlib.import_module(f"{package}.{names[0]}").downgrade()
+    for name in names[1:]:
+        with pytest.raises(NotImplementedError, match="restore a back-up"):
+            importlib.import_module(f"{package}.{name}").downgrade()

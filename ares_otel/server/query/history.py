@@ -15,6 +15,7 @@ from ares_otel.portfolio.returns import returns_of
 from ares_otel.portfolio.totals import total_of
 from ares_otel.portfolio.windows import rolling
 from ares_otel.server.query.asking import HOUR, SECOND, clock, ns_of, whole_sum
+from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.holdings import AccountsAsked, accounts
 from ares_otel.server.query.machine import MACHINE, Sample
 from ares_otel.server.query.naming import number
@@ -127,10 +128,11 @@ def _exposure(reader: Reader, since: int) -> Sequence[Point]:
 
 def _wins(reader: Reader, since: int) -> Sequence[Point]:
     row = t.trade.c
-    rows = _newest(reader, select(row.id, row.pnl).where(row.id >= since, row.pnl.is_not(None)), row.id)
+    rows = _newest(reader, select(row.id, *MONEY).where(row.id >= since, row.pnl.is_not(None)), row.id)
+    told = [(row.id, net) for row in rows if (net := net_of(row)) is not None]
     won, found = 0, []
-    for place, (own, pnl) in enumerate(rows, start=1):
-        won += not pnl.startswith("-") and any(digit in pnl for digit in "123456789")
+    for place, (own, net) in enumerate(told, start=1):
+        won += net > 0
         if place >= CONVENTION.minimum_trades:
             found.append(Point(_moment(own), won / place))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +13,7 @@ from ares_otel.portfolio.conventions import Convention
 from ares_otel.portfolio.correlations import Correction, Correlation
 from ares_otel.portfolio.performance import Performance
 from ares_otel.server.query.asking import SECOND, Moment, Name, Page, Paged, clock
+from ares_otel.server.query.closed import money_of, net_of
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.query.performance import account_performances, strategy_correlations, symbol_correlations
 from ares_otel.server.store import schema as t
@@ -38,7 +39,10 @@ class TradesAsked(Paged, frozen=True, kw_only=True):
 
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed trade, from the first fill to flat; `direction` 1 long, -1 short."""
+    """A closed trade, from the first fill to flat; `direction` 1 long, -1 short.
+
+    `pnl` is before fees; `net` is pnl - fees + funding, null where one of them is unknown or in another currency.
+    """
 
     strategy: str | None
     symbol: str | None
@@ -52,6 +56,8 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     exit_price: float | None
     pnl: Decimal | None
     fees: Decimal | None
+    funding: Decimal | None
+    net: Decimal | None
     mae: float | None
     mfe: float | None
 
@@ -127,18 +133,13 @@ def trades(reader: Reader, asked: TradesAsked) -> Page[TradeRow]:
             holding_seconds=(each.exit_time - each.entry_time) / SECOND,
             entry_price=each.entry_price,
             exit_price=each.exit_price,
-            pnl=_money(each.pnl),
-            fees=_money(each.fees),
+            pnl=money_of(each.pnl),
+            fees=money_of(each.fees),
+            funding=money_of(each.funding),
+            net=net_of(each),
             mae=each.mae,
             mfe=each.mfe,
         )
         for each in rows
     )
     return Page(items=found, next=str(rows[-1].id) if len(rows) == asked.limit else None)
-
-
-def _money(text: str | None) -> Decimal | None:
-    try:
-        return None if text is None else Decimal(text)
-    except InvalidOperation:
-        return None

@@ -69,8 +69,8 @@ FORGET_UNNAMED = "DELETE FROM trade WHERE strategy IS NULL"
 NAMED = "(SELECT id FROM name WHERE kind = '{}' AND value = ?)"
 INSERT = f"""
 INSERT INTO trade(id, strategy, symbol, currency, direction, quantity, entry_time, exit_time, entry_price, exit_price,
-    pnl, fees, mae, mfe)
-VALUES (?, {NAMED.format("strategy")}, {NAMED.format("symbol")}, {NAMED.format("currency")}, {", ".join("?" * 10)})
+    pnl, fees, mae, mfe, funding)
+VALUES (?, {NAMED.format("strategy")}, {NAMED.format("symbol")}, {NAMED.format("currency")}, {", ".join("?" * 11)})
 """  # noqa: S608  own names
 
 
@@ -300,7 +300,16 @@ def _insert(db: Connection, ended: Iterable[Ended]) -> None:
 
 
 def _values(trade: Trade) -> tuple[Any, ...]:
-    money = [None if amount is None else str(amount) for amount in (trade.pnl, trade.fees)]
+    *money, funding = [None if amount is None else str(amount) for amount in (trade.pnl, trade.fees, trade.funding)]
     prices = [None if price is None else float(price) for price in (trade.entry_price, trade.exit_price)]
     swings = [None if amount is None else float(amount) for amount in (trade.mae, trade.mfe)]
-    return (trade.direction, float(trade.quantity), trade.entry_time, trade.exit_time, *prices, *money, *swings)
+    return (
+        trade.direction,
+        float(trade.quantity),
+        trade.entry_time,
+        trade.exit_time,
+        *prices,
+        *money,
+        *swings,
+        funding,
+    )

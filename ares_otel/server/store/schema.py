@@ -96,7 +96,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0004"
+REVISION = "0005"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

@@ -128,6 +128,7 @@ trade = Table(
     *reals("entry_price", "exit_price"),
     *texts("pnl", "fees"),
     *reals("mae", "mfe"),
+    *texts("funding"),
 )
 """Closed trades as they follow from the fills; the id is the time of the exit, sums of money are decimals as text."""
 

@@ -17,6 +17,7 @@ from ares_otel.portfolio.returns import Curve, returns_of
 from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.portfolio.totals import total_of
 from ares_otel.server.query.asking import SECOND, Moment, Name, Period
+from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.holdings import Account, AccountsAsked, HoldingsAsked, accounts, positions
 from ares_otel.server.query.machine import MACHINE
 from ares_otel.server.query.naming import number
@@ -50,6 +51,7 @@ class EarningsAsked(msgspec.Struct, frozen=True, kw_only=True):
 class PerformanceMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """What was earned: sums in `currency`, `win_rate` and `max_drawdown` 0 to 1, `avg_trade_duration` in seconds.
 
+    Trades count with their net profit, fees and funding in it; those of which it is unknown are left out.
     `statistics` has the ratios again with n and interval; `reasons` says why a field is null.
     """
 
@@ -162,13 +164,14 @@ def _returns(reader: Reader, strategy: str | None, currencies: int) -> tuple[Seq
 
 
 def _trades(reader: Reader, strategy: str | None) -> tuple[list[Decimal], list[float]]:
-    """Return profit and seconds of the newest closed trades."""
+    """Return net profit and seconds of the newest closed trades whose profit is known."""
     row = t.trade.c
-    query = select(row.pnl, row.entry_time, row.exit_time).where(row.pnl.is_not(None))
+    query = select(*MONEY, row.entry_time, row.exit_time).where(row.pnl.is_not(None))
     if strategy is not None:
         query = query.where(row.strategy == number(reader, "strategy", strategy))
     rows = reader.db.execute(query.order_by(row.id.desc()).limit(TRADES)).all()
-    return [Decimal(each.pnl) for each in rows], [(each.exit_time - each.entry_time) / SECOND for each in rows]
+    told = [(net, (each.exit_time - each.entry_time) / SECOND) for each in rows if (net := net_of(each)) is not None]
+    return [net for net, _ in told], [seconds for _, seconds in told]
 
 
 def analytics(reader: Reader, asked: EarningsAsked) -> TradingAnalytics:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import select
 
+from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.console.names import words
 from ares_otel.server.query.console.regimes import Lane, episodes
 from ares_otel.server.store import schema as t
@@ -21,7 +22,7 @@ LOOKED_AT: Final = 20_000
 
 
 class Earned(msgspec.Struct, frozen=True):
-    """Closed trades that were entered in a regime, in one currency."""
+    """Closed trades that were entered in a regime, in one currency, and their net profit; unknown ones are left out."""
 
     regime: str | None
     currency: str | None
@@ -33,7 +34,7 @@ class Earned(msgspec.Struct, frozen=True):
 def earned(reader: Reader, lane: Lane) -> Sequence[Earned]:
     """Return what the trades of a strategy and symbol earned, the most trades first."""
     row = t.trade.c
-    columns = (row.strategy, row.symbol, row.entry_time, row.currency, row.pnl)
+    columns = (row.strategy, row.symbol, row.entry_time, row.currency, *MONEY)
     newest = select(*columns).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
     own = (newest.c.strategy == lane.strategy_id, newest.c.symbol == lane.symbol_id)
     found = list(reader.db.execute(select(newest).where(*own)))
@@ -44,8 +45,9 @@ def earned(reader: Reader, lane: Lane) -> Sequence[Earned]:
     for each in found:
         place = bisect_right(starts, each.entry_time or 0) - 1
         key = (runs[place].regime if place >= 0 else None, name.get(each.currency))
-        trades, wins, pnl = sums.get(key, (0, 0, Decimal()))
-        made = Decimal(each.pnl or 0)
-        sums[key] = (trades + 1, wins + (made > 0), pnl + made)
+        made = net_of(each)
+        if made is not None:
+            trades, wins, pnl = sums.get(key, (0, 0, Decimal()))
+            sums[key] = (trades + 1, wins + (made > 0), pnl + made)
     told = [Earned(regime, currency, *each) for (regime, currency), each in sums.items()]
     return sorted(told, key=lambda each: -each.trades)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from ares_otel.orders.states import DONE
+from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.console.names import NS, known, ns, words
 from ares_otel.server.query.console.truth import hit_rates
 from ares_otel.server.store import schema as t
@@ -209,11 +210,13 @@ def _money(reader: Reader) -> dict[int, dict[str, Any]]:
 def _trades(reader: Reader) -> dict[int, tuple[int, int]]:
     """Return closed trades and those that won among the newest ones, by strategy."""
     row = t.trade.c
-    inner = select(row.strategy, row.pnl).order_by(row.id.desc()).limit(LOOKED_AT)
+    inner = select(row.strategy, *MONEY).order_by(row.id.desc()).limit(LOOKED_AT)
     counts: dict[int, tuple[int, int]] = {}
-    for strategy, pnl in reader.db.execute(inner):
-        n, wins = counts.get(strategy or 0, (0, 0))
-        counts[strategy or 0] = (n + 1, wins + (float(pnl) > 0))
+    for each in reader.db.execute(inner):
+        made = net_of(each)
+        if made is not None:
+            n, wins = counts.get(each.strategy or 0, (0, 0))
+            counts[each.strategy or 0] = (n + 1, wins + (made > 0))
     return counts
 
 
