@@ -20,7 +20,7 @@ from ares_otel.semconv.enums import OrderStatus
 from ares_otel.server.otlp.decode import decode
 from ares_otel.server.store import frames
 from ares_otel.server.store.store import Store
-from ares_otel.server.story import reading
+from ares_otel.server.story import finding
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import SpanStory, Story
 
@@ -122,8 +122,8 @@ def test_the_same_client_id_again(tmp_path: Path) -> None:
 
 
 def test_no_more_stories_than_one_can_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id that thousands share is answered with the newest."""
-    monkeypatch.setattr(reading, "SEGMENTS", 3)
+    """An id that thousands share is answered with the newest, and takes no place from the other ids of a decision."""
+    monkeypatch.setattr(finding, "SEGMENTS", 3)
     database, bot = fresh(tmp_path), Bot()
     with closing(Store(database)) as store:
         for _ in range(5):
@@ -135,6 +135,7 @@ def test_no_more_stories_than_one_can_read(tmp_path: Path, monkeypatch: pytest.M
     found = find(database, "session 1")
 
     assert [(story.start.microsecond) for story in found] == [0, 750_000, 500_000]
+    assert one(database, made.ids.trace.hex()).start.microsecond == 0
 
 
 def test_frames_with_a_dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

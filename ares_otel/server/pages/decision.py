@@ -15,9 +15,9 @@ from ares_otel.semconv import spans as s
 from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.console.bars import Bar, Bars
-from ares_otel.server.query.console.decisions import neighbors
 from ares_otel.server.query.console.names import NS, numbers
 from ares_otel.server.query.console.regimes import Episode, episodes
+from ares_otel.server.query.detail import neighbors
 from ares_otel.server.query.notes import LogRow, LogsAsked, logs
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import DecisionStory, OrderStory, OutcomeStory, SpanStory, Story
@@ -213,8 +213,7 @@ def _market(reader: Reader, story: Story) -> Around:
     decision = story.decision
     if decision is None:
         return Around()
-    begun = _ns(story.start)
-    before, after = neighbors(reader, story.trace_id, story.span_id, begun)
+    before, after = neighbors(reader, story)
     symbols = numbers(reader, "symbol", [decision.symbol]) if decision.symbol else []
     if not symbols:
         return Around((), (), before, after)

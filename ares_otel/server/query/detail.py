@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 
 from ares_otel.server.query.asking import Moment, NotFoundError, clock, ns_of
 from ares_otel.server.query.naming import number
@@ -23,6 +24,7 @@ __all__ = [
     "Move",
     "Price",
     "decision",
+    "neighbors",
     "price_bars",
     "stories",
 ]
@@ -30,6 +32,15 @@ __all__ = [
 BARS: Final = 60
 FEEDS: Final = 50
 HORIZONS: Final = (1, 5, 20)
+MOVED: Final = 2_000_000
+"""A row id may be so many ns away from the time of its decision: ids of one moment are moved apart."""
+
+_ROW: Final = t.decision.c
+OWN: Final = select(_ROW.id, _ROW.strategy, _ROW.symbol).where(
+    _ROW.id.between(bindparam("low"), bindparam("high")),
+    _ROW.trace == bindparam("trace"),
+    _ROW.span == bindparam("span"),
+)
 
 Id = Annotated[
     str,
@@ -89,38 +100,36 @@ def decision(reader: Reader, asked: Asked) -> DecisionDetail:
     """Tell one decision, the newest one that an id means, with prices around it."""
     found = stories(reader, asked)
     story = found[0]
-    own = _own(reader, story)
-    before = _beside(reader, own, newer=False)
-    after = _beside(reader, own, newer=True)
+    before, after = neighbors(reader, story)
     prices, moves = _prices(reader, story)
     return DecisionDetail(
         story=story, prices=prices, afterwards=moves, previous=before, following=after, others=len(found) - 1
     )
 
 
-def _own(reader: Reader, story: Story) -> Row[Any, Any, Any] | None:
-    """Return the row of a decision, found by its time."""
-    start, row = ns_of(story.start), t.decision.c
-    query = select(row.id, row.strategy, row.symbol).where(
-        row.id.between(max(start - 4_096, 0), start + 4_096),
-        row.trace == bytes.fromhex(story.trace_id),
-        row.span == bytes.fromhex(story.span_id),
-    )
-    return reader.db.execute(query).first()
-
-
-def _beside(reader: Reader, own: Row[Any, Any, Any] | None, *, newer: bool) -> str | None:
+def neighbors(reader: Reader, story: Story) -> tuple[str | None, str | None]:
+    """Return the ids of the decisions before and after one, of the same strategy and symbol."""
+    start = ns_of(story.start)
+    ids = {"trace": bytes.fromhex(story.trace_id), "span": bytes.fromhex(story.span_id)}
+    own = reader.db.execute(OWN, {"low": max(start - MOVED, 0), "high": start + MOVED, **ids}).first()
     if own is None:
-        return None
-    row = t.decision.c
-    same = (_equal(row.symbol, own.symbol), _equal(row.strategy, own.strategy))
-    query = select(row.decision_id, row.trace, row.span).where(*same, row.id > own.id if newer else row.id < own.id)
-    found = reader.db.execute(query.order_by(row.id if newer else row.id.desc()).limit(1)).first()
-    return None if found is None else found.decision_id or decision_id(found.trace, found.span)
+        return None, None
+    said = {"row": own.id} | {name: own[at] for at, name in ((1, "strategy"), (2, "symbol")) if own[at] is not None}
+    before, after = (reader.db.execute(_beside(newer, *said), said).first() for newer in (False, True))
+    return _id(before), _id(after)
 
 
-def _equal(column: ColumnElement[Any], value: int | None) -> ColumnElement[bool]:
-    return column.is_(None) if value is None else column == value
+@cache
+def _beside(newer: bool, *said: str) -> Select[Any]:  # noqa: FBT001  a key of the cache
+    """Return what finds the next decision; `IS NOT DISTINCT FROM` would find no index on PostgreSQL."""
+    same = [_ROW[name] == bindparam(name) if name in said else _ROW[name].is_(None) for name in ("strategy", "symbol")]
+    beside = _ROW.id > bindparam("row") if newer else _ROW.id < bindparam("row")
+    query = select(_ROW.decision_id, _ROW.trace, _ROW.span).where(*same, beside)
+    return query.order_by(_ROW.id if newer else _ROW.id.desc()).limit(1)
+
+
+def _id(row: Row[Any, Any, Any] | None) -> str | None:
+    return None if row is None else row.decision_id or decision_id(row.trace, row.span)
 
 
 # --- prices -----------------------------------------------------------------------------------------------------

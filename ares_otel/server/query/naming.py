@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import bounded
@@ -20,6 +20,8 @@ NOBODY = -1
 Words = dict[int | None, str]
 
 _KNOWN: WeakKeyDictionary[Reader, Words] = WeakKeyDictionary()
+_NUMBERS: WeakKeyDictionary[Reader, dict[tuple[str, str], int]] = WeakKeyDictionary()
+OWN_NUMBER: Final = select(t.name.c.id).where(t.name.c.kind == bindparam("kind"), t.name.c.value == bindparam("value"))
 REMEMBERED = 20_000
 
 
@@ -39,10 +41,17 @@ def words(reader: Reader, *columns: Iterable[Any]) -> Words:
 
 
 def number(reader: Reader, kind: str, value: str) -> int:
-    """Return the number of a name, `NOBODY` for one that was never seen."""
-    query = select(t.name.c.id).where(t.name.c.kind == kind, t.name.c.value == bounded(value))
-    found = reader.db.execute(query).scalar()
-    return NOBODY if found is None else int(found)
+    """Return the number of a name, `NOBODY` for one that was never seen; those that were seen are remembered."""
+    known = _NUMBERS.setdefault(reader, {})
+    if len(known) > REMEMBERED:
+        known.clear()
+    found = known.get((kind, value))
+    if found is None:
+        found = reader.db.execute(OWN_NUMBER, {"kind": kind, "value": bounded(value)}).scalar()
+        if found is None:
+            return NOBODY
+        known[kind, value] = int(found)
+    return int(found)
 
 
 def listed(reader: Reader, kind: str, limit: int) -> Sequence[str]:

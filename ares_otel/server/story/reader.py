@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from ares_otel.semconv import spans as s
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import canonical
 from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
+from ares_otel.server.story.finding import Finder
 from ares_otel.server.story.reading import SpanReader
 from ares_otel.server.story.remains import remains
 from ares_otel.server.story.stored import StoredEvent, StoredSpan
@@ -37,16 +38,17 @@ class Reader(SpanReader):
                 id. Several decisions may share a correlation id, a trace or a client order id.
         """
         text = text.strip().encode("utf-8", "replace").decode()
-        traces = {span.trace: None for span in (*self.by_text(text), *self.by_moment(text)) if answers(span, text)}
-        traces |= dict.fromkeys(self.traces_of_order(text))
+        finder = self.finder()
+        traces = {span.trace: None for span in (*finder.by_text(text), *finder.by_moment(text)) if answers(span, text)}
+        traces |= dict.fromkeys(finder.traces_of_orders([text])[text])
         carried = trace_of(text)
         if carried is not None:
             traces[f"{carried:032x}"] = None
-        cases = [case for trace in list(traces)[:STORIES] for case in split(self.by_trace(trace))]
+        cases = [case for trace in list(traces)[:STORIES] for case in split(finder.by_trace(trace))]
         decided = [case for case in cases if case.decision is not None]
         chosen = [case for case in decided if case.is_meant_by(text)] or decided or cases
         chosen.sort(key=lambda case: case.first.start, reverse=True)
-        return [self._tell(case) for case in chosen[:STORIES]] or remains(self.db, text)
+        return [_told(finder, case) for case in chosen[:STORIES]] or remains(self.db, text)
 
     def counts(self) -> Counts:
         """Return how much is stored, as of one moment."""
@@ -84,35 +86,42 @@ class Reader(SpanReader):
             sums[currency] = sums.get(currency, Decimal()) + abs(Decimal(repr(float(fee))))
         return sums
 
-    # --- what was said elsewhere -------------------------------------------------------------------------------
 
-    def _tell(self, case: Case) -> Story:
-        keys = _keys(case)
-        spans: dict[tuple[str, str], StoredSpan] = {}
-        outcomes: dict[tuple[str, str, int], StoredEvent] = {}
-        for span in self._near(keys, case):
-            if _belongs(span, case, keys):
-                spans[span.trace, span.span] = span
-            for place, event in enumerate(span.events):
-                if event.name == s.OUTCOME.name and event.text(a.MODEL_KEY.key) in keys:
-                    outcomes[span.trace, span.span, place] = event
-        spans |= {(span.trace, span.span): span for span in self._strays(case)}
-        return tell(case, Elsewhere(tuple(spans.values()), tuple(outcomes.values())), frozenset(keys))
+# --- what was said elsewhere ------------------------------------------------------------------------------------
 
-    def _near(self, keys: Iterable[str], case: Case) -> Iterable[StoredSpan]:
-        """Yield spans outside of a decision that may speak of it."""
-        own = {(span.trace, span.span) for span in case.spans}
-        for key in keys if case.decision is not None else ():
-            yield from (span for span in self.by_text(key) if (span.trace, span.span) not in own)
 
-    def _strays(self, case: Case) -> Iterable[StoredSpan]:
-        """Yield updates of the case's orders that came without their decision, for instance after a lost ledger."""
-        for client in clients(case.spans)[:KEYS]:
-            for trace in self.traces_of_order(client)[:STORIES]:
-                if trace != case.first.trace:
-                    spans = [span for span in self.by_trace(trace) if span.text(a.CLIENT_ID.key) == client]
-                    if all(span.name == s.ORDER_UPDATE.name for span in spans):
-                        yield from (span for span in spans if span.start >= case.first.start)
+def _told(finder: Finder, case: Case) -> Story:
+    keys = _keys(case)
+    spans: dict[tuple[str, str], StoredSpan] = {}
+    outcomes: dict[tuple[str, str, int], StoredEvent] = {}
+    for span in _near(finder, keys, case):
+        if _belongs(span, case, keys):
+            spans[span.trace, span.span] = span
+        for place, event in enumerate(span.events):
+            if event.name == s.OUTCOME.name and event.text(a.MODEL_KEY.key) in keys:
+                outcomes[span.trace, span.span, place] = event
+    spans |= {(span.trace, span.span): span for span in _strays(finder, case)}
+    return tell(case, Elsewhere(tuple(spans.values()), tuple(outcomes.values())), frozenset(keys))
+
+
+def _near(finder: Finder, keys: Mapping[str, None], case: Case) -> Iterable[StoredSpan]:
+    """Yield spans outside of a decision that may speak of it."""
+    if case.decision is None:
+        return
+    own = {(span.trace, span.span) for span in case.spans}
+    finder.expect(keys)
+    for key in keys:
+        yield from (span for span in finder.by_text(key) if (span.trace, span.span) not in own)
+
+
+def _strays(finder: Finder, case: Case) -> Iterable[StoredSpan]:
+    """Yield updates of the case's orders that came without their decision, for instance after a lost ledger."""
+    for client, traces in finder.traces_of_orders(clients(case.spans)[:KEYS]).items():
+        for trace in traces[:STORIES]:
+            if trace != case.first.trace:
+                spans = [span for span in finder.by_trace(trace) if span.text(a.CLIENT_ID.key) == client]
+                if all(span.name == s.ORDER_UPDATE.name for span in spans):
+                    yield from (span for span in spans if span.start >= case.first.start)
 
 
 def _keys(case: Case) -> dict[str, None]:

@@ -10,7 +10,7 @@ import msgspec
 from ares_otel.server.otlp.values import plain_map
 from ares_otel.server.otlp.views import FullResource, FullScope, FullSpan, HeadResource, RawResource, SpanView
 
-__all__ = ["Said", "StoredEvent", "StoredSpan", "Wanted", "read_spans"]
+__all__ = ["Frame", "Said", "StoredEvent", "StoredSpan", "Wanted"]
 
 FAILED = 2
 
@@ -52,16 +52,42 @@ Wanted: TypeAlias = Callable[[bytes, bytes], bool]
 """Tells from the trace id and the bytes of a span whether it is wanted."""
 
 
-def read_spans(resource: bytes, content: bytes, wanted: Wanted) -> Iterator[StoredSpan]:
-    """Yield the wanted spans of a frame's content after the resource that it belongs to."""
-    said: dict[str, Any] | None = None
+class Frame:
+    """The spans of a frame, each decoded once, when it is first wanted.
+
+    Attributes:
+        resource: what sent them.
+
+    Args:
+        source: the resource that the frame belongs to, as it is stored.
+        content: of the frame.
+        resource: the source decoded, if it was.
+    """
+
+    def __init__(self, source: bytes, content: bytes, resource: dict[str, Any] | None = None) -> None:
+        if resource is None:
+            resource = plain_map(FullResource.FromString(source).resource.attributes)
+        self.resource = resource
+        self._raw = tuple(_raw(content))
+        self._decoded: dict[int, StoredSpan] = {}
+
+    def spans(self, wanted: Wanted) -> Iterator[StoredSpan]:
+        """Yield the wanted spans."""
+        for place, (trace, scope, data) in enumerate(self._raw):
+            if wanted(trace, data):
+                found = self._decoded.get(place)
+                if found is None:
+                    found = self._decoded[place] = _stored(FullSpan.FromString(data), scope, self.resource)
+                yield found
+
+
+def _raw(content: bytes) -> Iterator[tuple[bytes, str, bytes]]:
+    """Yield trace id, name of the scope and bytes of each span."""
     heads = HeadResource.FromString(content)
     for raw, head in zip(RawResource.FromString(content).scope_spans, heads.scope_spans, strict=True):
         scope = FullScope.FromString(raw.scope).name
         for data, ids in zip(raw.spans, head.spans, strict=True):
-            if wanted(ids.trace_id, data):
-                said = plain_map(FullResource.FromString(resource).resource.attributes) if said is None else said
-                yield _stored(FullSpan.FromString(data), scope, said)
+            yield ids.trace_id, scope, data
 
 
 def _stored(span: SpanView, scope: str, resource: dict[str, Any]) -> StoredSpan:

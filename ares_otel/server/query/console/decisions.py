@@ -17,7 +17,7 @@ from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import decision_id
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Bound", "DecisionRow", "Filter", "OrderBrief", "Page", "decisions", "neighbors", "newest"]
+__all__ = ["Bound", "DecisionRow", "Filter", "OrderBrief", "Page", "decisions", "newest"]
 
 PAGE: Final = 50
 SCANNED: Final = 200_000
@@ -28,9 +28,6 @@ GLANCED: Final = 5_000
 
 SENT_WITHIN: Final = 60 * NS
 """An order is looked for so long after its decision began."""
-
-MOVED: Final = 2_000_000
-"""A row id may be so many ns away from the time of its decision: ids of one moment are moved apart."""
 
 LATER: Final = 5
 CLOSED: Final = 100
@@ -255,22 +252,3 @@ def newest(reader: Reader) -> int | None:
     """Return the time of the newest decision, Unix ns."""
     found = reader.db.execute(select(func.max(t.decision.c.id))).scalar()
     return None if found is None else ns(int(found))
-
-
-def neighbors(reader: Reader, trace: str, span: str, start: int) -> tuple[str | None, str | None]:
-    """Return the ids of the decisions before and after one, of the same strategy and symbol; `start` in Unix ns."""
-    column = t.decision.c
-    condition = (column.trace == bytes.fromhex(trace), column.span == bytes.fromhex(span))
-    near = column.id.between(start - MOVED, start + MOVED)
-    here = reader.db.execute(select(column.id, column.strategy, column.symbol).where(near, *condition)).first()
-    if here is None:
-        return None, None
-    same = (column.strategy.is_not_distinct_from(here.strategy), column.symbol.is_not_distinct_from(here.symbol))
-    query = select(column.trace, column.span, column.decision_id).where(*same).limit(1)
-    before = reader.db.execute(query.where(column.id < here.id).order_by(column.id.desc())).first()
-    after = reader.db.execute(query.where(column.id > here.id).order_by(column.id)).first()
-    return _id(before), _id(after)
-
-
-def _id(row: Any) -> str | None:
-    return None if row is None else str(row.decision_id or decision_id(row.trace, row.span))
