@@ -8,10 +8,8 @@ from pathlib import Path
 
 from ares_otel.cli.locating import add_database, database_of
 from ares_otel.config import Loaded
-from ares_otel.server.keep.backup import backup
-from ares_otel.server.keep.dump import dump
+from ares_otel.server.keep.copying import back_up
 from ares_otel.server.keep.files import FileError
-from ares_otel.server.store.databases import file_of
 from ares_otel.server.store.version import DatabaseError
 
 __all__ = ["add_parser", "run"]
@@ -34,8 +32,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Copy, check, tell; return the exit code."""
     database = database_of(args, loaded)
     try:
-        file = file_of(database)
-        size = backup(file, args.file) if file is not None else dump(str(database), args.file)
+        size = back_up(database, args.file)
     except (DatabaseError, FileError) as error:
         sys.stderr.write(f"ares-otel backup: {error}\n")
         return 1

@@ -134,6 +134,7 @@ __all__ = [
     "REPORT_STATUS",
     "RESULT",
     "RESULT_EMPTY",
+    "RETENTION",
     "RETURNS",
     "SCORE",
     "SERVICE_VERSION",
@@ -338,6 +339,7 @@ HTTP_STATUS = Attribute("http.response.status_code", "HTTP status", INT, bounded
 HTTP_METHOD = _few("http.request.method", "HTTP method")
 HTTP_ROUTE = _few("http.route", "template of a path")
 STORED = _few("ares.storage.result", "stored, duplicate or refused")
+RETENTION = _few("ares.retention", "kind of rows that are kept equally long, as in server.retention")
 SIGNAL = _few("ares.signal", "traces or logs")
 TOPIC = _few("ares.topic", "what a message of the live stream is about")
 SERVICE_VERSION = _few("service.version", "version of a program")

@@ -6,10 +6,24 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv.model import Counter, Gauge, Histogram, Info, Metric
 
 __all__ = [
+    "BACKUP_BYTES",
+    "BACKUP_DURATION",
+    "BACKUP_FAILURES",
+    "BACKUP_LAST",
     "COMMITS",
     "COMMIT_FAILURES",
     "DATABASE_BYTES",
     "DISK_FREE",
+    "FORWARDED",
+    "FORWARD_DURATION",
+    "FORWARD_FAILURES",
+    "FORWARD_LAG",
+    "FORWARD_LAST",
+    "PRUNED_ROWS",
+    "PRUNE_DURATION",
+    "PRUNE_FAILURES",
+    "PRUNE_LAST",
+    "PRUNE_STEPS",
     "QUEUE_BYTES",
     "QUEUE_LENGTH",
     "RECORDS",
@@ -60,6 +74,64 @@ STREAM_MESSAGES = Counter(
 )
 STREAM_DROPPED = Counter(
     "ares_server_stream_dropped_total", "messages that newer ones replaced for a slow client", (a.TOPIC,), "", GROUP
+)
+
+PRUNED_ROWS = Counter(
+    "ares_server_pruned_rows_total", "rows deleted because they were too old", (a.RETENTION,), "", GROUP
+)
+PRUNE_STEPS = Histogram(
+    "ares_server_prune_step_duration_seconds",
+    "time of a step of pruning, for which what is to be stored waits",
+    (),
+    "s",
+    GROUP,
+    SECONDS,
+)
+PRUNE_DURATION = Gauge(
+    "ares_server_prune_duration_seconds", "last run of pruning to its end, pauses included", (), "s", GROUP
+)
+PRUNE_LAST = Gauge(
+    "ares_server_prune_last_success_timestamp_seconds",
+    "Unix time at which pruning last came to its end, since the start",
+    (),
+    "s",
+    GROUP,
+)
+PRUNE_FAILURES = Counter("ares_server_prune_failures_total", "runs of pruning that failed", (), "", GROUP)
+BACKUP_LAST = Gauge(
+    "ares_server_backup_last_success_timestamp_seconds",
+    "Unix time of the last `ares-otel backup` of this database",
+    (),
+    "s",
+    GROUP,
+)
+BACKUP_DURATION = Gauge("ares_server_backup_duration_seconds", "time of the last back-up", (), "s", GROUP)
+BACKUP_BYTES = Gauge("ares_server_backup_bytes", "size of the last back-up", (), "By", GROUP)
+BACKUP_FAILURES = Counter(
+    "ares_server_backup_failures_total", "back-ups of this database that failed, as it notes them", (), "", GROUP
+)
+FORWARDED = Counter(
+    "ares_server_forwarded_points_total",
+    "points that InfluxDB took (stored), or will never take and that are lost there (refused)",
+    (a.STORED,),
+    "",
+    GROUP,
+)
+FORWARD_DURATION = Histogram(
+    "ares_server_forward_duration_seconds", "time of a request that InfluxDB took", (), "s", GROUP, SECONDS
+)
+FORWARD_FAILURES = Counter(
+    "ares_server_forward_failures_total", "requests to InfluxDB that failed and are tried again", (), "", GROUP
+)
+FORWARD_LAST = Gauge(
+    "ares_server_forward_last_success_timestamp_seconds",
+    "Unix time at which InfluxDB last took points, since the start",
+    (),
+    "s",
+    GROUP,
+)
+FORWARD_LAG = Gauge(
+    "ares_server_forward_lag_seconds", "age of the oldest spans that wait to be forwarded, 0 if none do", (), "s", GROUP
 )
 
 SERVER_METRICS: tuple[Metric, ...] = tuple(value for value in vars().values() if isinstance(value, Metric))

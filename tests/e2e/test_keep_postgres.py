@@ -19,6 +19,7 @@ from ares_otel.cli.main import main
 from ares_otel.config import Retention
 from ares_otel.config import Server as Settings
 from ares_otel.server.http.serve import EmbeddedServer
+from ares_otel.server.keep import standing
 from ares_otel.server.keep.dump import dump, undump
 from ares_otel.server.keep.exporting import Order, export, table_names
 from ares_otel.server.keep.files import FileError
@@ -68,7 +69,8 @@ def test_retention(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             bot.start = server.now - bot.made * bot.gap
             server.put(*(bot.decision().all for _ in range(5)))
             pruner = server.prune(Retention(spans=30, decisions=30, outcomes=30, equity=30, rollups=30, logs=30))
-            found.append((pruner.pruned, content(database)))
+            assert pruner.last == standing.read(store.db, "retention")
+            found.append((pruner.pruned, {table: kept for table, kept in content(database).items() if table != "meta"}))
 
     assert found[0] == found[1]
     assert found[0][0]["decision"] == 40
@@ -95,8 +97,8 @@ def test_export_and_import(url: str, tmp_path: Path, format_: str) -> None:
 
 
 def stable(database: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything but the accounts, which a server goes on keeping while it is copied."""
-    return {name: found for name, found in content(database).items() if name not in {"checkpoint", "trade"}}
+    """Return everything but notes and the accounts, which a server goes on keeping while it is copied."""
+    return {name: found for name, found in content(database).items() if name not in {"checkpoint", "meta", "trade"}}
 
 
 def test_back_up_and_restore(url: str, empty: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +107,7 @@ def test_back_up_and_restore(url: str, empty: str, tmp_path: Path, capsys: pytes
     with EmbeddedServer(url) as server:
         assert send(server.url, body(bot.decision().all)).status == 200
         assert main(["backup", "--database", url, str(copy)]) == 0
+        assert standing.tell(rows(url, "SELECT value FROM meta WHERE key = 'standing.backup'")[0][0]).problem is None
         assert main(["restore", "--database", url, str(copy)]) == 1
     assert "is served already" in capsys.readouterr().err
     before = stable(url)

@@ -14,8 +14,11 @@ from spans import Bot, body
 
 from ares_otel.cli.main import main
 from ares_otel.server.http.serve import EmbeddedServer
+from ares_otel.server.keep import copying, standing
 from ares_otel.server.keep.backup import backup, inspect, restore
+from ares_otel.server.keep.copying import back_up
 from ares_otel.server.keep.files import FileError
+from ares_otel.server.keep.standing import Standing
 from ares_otel.server.store.migrate import DatabaseError
 from ares_otel.server.store.store import Store
 
@@ -169,3 +172,41 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
         assert (tmp_path / kept).exists()
     assert main(["restore", str(tmp_path / "no"), "--database", str(database)]) == 1
     assert "there is no file" in capsys.readouterr().err
+
+
+def test_the_database_notes_how_it_went(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A back-up leaves a note in the database, for those who watch the server; one that fails says why there."""
+    database, copy = fresh(tmp_path), tmp_path / "copy"
+    size = back_up(database, copy)
+    made = noted(database)
+    with pytest.raises(FileError):
+        back_up(database, copy)
+    failed = noted(database)
+    back_up(str(database), tmp_path / "second")
+
+    assert (made.amount, made.failures, made.problem) == (size, 0, None)
+    assert made.ended is not None
+    assert made.seconds is not None
+    assert (failed.ended, failed.amount, failed.failures) == (made.ended, size, 1)
+    assert "exists already" in str(failed.problem)
+    assert (noted(database).failures, noted(database).problem) == (1, None)
+
+    monkeypatch.setattr(copying, "BUSY_SECONDS", 0.0)
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert back_up(database, tmp_path / "third")
+        other.execute("ROLLBACK")
+    with pytest.raises(DatabaseError):
+        back_up(tmp_path / "none.db", tmp_path / "fourth")
+
+
+def noted(database: Path) -> Standing:
+    """Return what the database says of back-ups."""
+    with closing(Store(database)) as store:
+        return standing.read(store.db, "backup")
+
+
+def test_a_note_of_another_version() -> None:
+    """What cannot be read says nothing."""
+    assert standing.tell('{"ended": "yesterday"}') == Standing()
+    assert standing.tell(None) == Standing()

@@ -24,10 +24,12 @@ from ares_otel.guard import GUARD
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer, StartError
+from ares_otel.server.keep import standing
 from ares_otel.server.keep.forward import CURSOR, Forwarder
 from ares_otel.server.keep.influx import BusyError, Client, RefusedError, SetupError
 from ares_otel.server.keep.line import FieldValue, line, tag_text
 from ares_otel.server.keep.notes import note
+from ares_otel.server.keep.standing import Standing
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.reader import Reader
 
@@ -211,6 +213,12 @@ def forwarding(database: Path, chosen: Influx) -> Iterator[Forwarder]:
             forwarder.chore(store)
 
 
+def stands(database: Path) -> Standing:
+    """Return what is noted of how it stands."""
+    with closing(Store(database)) as store:
+        return standing.read(store.db, "influx")
+
+
 def cursor(database: Path) -> int:
     """Return the noted cursor."""
     with closing(Store(database)) as store:
@@ -308,7 +316,8 @@ def test_an_outage(tmp_path: Path, fake: Fake, url: str) -> None:
         until(lambda: forwarder.problem is None)
 
     assert len(fake.requests) == 5
-    assert GUARD.counts()["influx"] == 4
+    assert GUARD.counts()["influx"] == forwarder.failures == 4
+    assert stands(database).failures == 4
 
 
 def test_nobody_there(tmp_path: Path) -> None:
@@ -318,8 +327,16 @@ def test_nobody_there(tmp_path: Path) -> None:
     with forwarding(database, settings("http://127.0.0.1:9", timeout=1.0)) as forwarder:
         until(lambda: forwarder.problem is not None)
         assert "InfluxDB at 127.0.0.1:9" in str(forwarder.problem)
+        assert forwarder.lag is not None
+        assert forwarder.lag > 0.0
+        with closing(Store(database)) as store:
+            forwarder.chore(store)
+        told = stands(database)
 
     assert cursor(database) == 0
+    assert "InfluxDB at 127.0.0.1:9" in str(told.problem)
+    assert (told.ended, told.amount, told.waiting_since) == (None, 0, forwarder.waiting_since)
+    assert told.failed is not None
 
 
 def test_a_point_that_is_refused(tmp_path: Path, fake: Fake, url: str) -> None:
@@ -333,6 +350,7 @@ def test_a_point_that_is_refused(tmp_path: Path, fake: Fake, url: str) -> None:
 
     assert len(fake.points) == 69
     assert forwarder.points == 69
+    assert (stands(database).amount, stands(database).lost, stands(database).waiting_since) == (69, 3, None)
 
 
 def test_too_much_at_once(tmp_path: Path, fake: Fake, url: str) -> None:
@@ -422,12 +440,17 @@ def test_in_a_server(tmp_path: Path, fake: Fake, url: str) -> None:
         assert send(server.url, body(bot.decision().all)).status == 200
         until(lambda: len(fake.points) >= 9)
         until(lambda: rows(database, "SELECT count(*) FROM meta") != [(0,)])
+        metrics = send(server.url, None, path="/metrics", method="GET").body.decode()
         fake.hang.clear()
         assert send(server.url, body(bot.decision().all)).status == 200
         until(lambda: fake.hanging)
         assert server.stop(5.0)
         fake.hang.set()
     assert cursor(database) > 0
+    for said in ('forwarded_points_total{storage_result="stored"} 9.0', "forward_failures_total 0.0"):
+        assert f"ares_server_{said}" in metrics
+    for said in ("forward_lag_seconds", "forward_last_success_timestamp_seconds", "forward_duration_seconds_count"):
+        assert re.search(rf"^ares_server_{said} \d", metrics, re.MULTILINE)
 
 
 def test_a_server_that_cannot_start(tmp_path: Path, url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,9 @@ from ares_otel.config import Server
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer
+from ares_otel.server.keep import standing
+from ares_otel.server.keep.standing import Standing, Work
+from ares_otel.server.store.store import Store
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
 PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions", "/fragments/ratios")
@@ -412,6 +416,28 @@ def test_system(site: Site) -> None:
     page = site.page("/system?hours=168")
     for said in ("analyst", "99 %", "bars", "sqlite, schema", f"decisions {DAYS}"):
         assert said in page.text
+
+
+@pytest.mark.parametrize(
+    ("work", "stands", "said"),
+    [
+        ("retention", Standing(ended=START, seconds=2.5, amount=1_234), ("1,234 rows deleted", "2.5 s", "none")),
+        ("retention", Standing(failures=1, failed=START, problem="disk <full>"), ("✗ disk <full>",)),
+        ("backup", Standing(ended=START, seconds=1.0, amount=12_000_000, failures=2), ("12 MB", "after 2 failures")),
+        ("influx", Standing(ended=START, amount=7, lost=3), ("7 points", "3 points were refused")),
+    ],
+)
+def test_keeping(tmp_path: Path, work: Work, stands: Standing, said: tuple[str, ...]) -> None:
+    """System shows how retention, back-ups and forwarding stand; before they were tried, how to get them."""
+    database = fresh(tmp_path)
+    with closing(Store(database)) as store, store.transaction() as db:
+        standing.write(db, work, stands)
+    with EmbeddedServer(database) as server:
+        page = Site(server).page("/system")
+    for each in said:
+        assert each in page.text
+    assert ("ares-otel backup FILE" in page.text) is (work != "backup")
+    assert ("server.influx.url" in page.text) is (work != "influx")
 
 
 def test_times_and_absence(site: Site) -> None:

@@ -19,7 +19,7 @@ from ares_otel.guard import GUARD
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer
-from ares_otel.server.keep import retention
+from ares_otel.server.keep import retention, standing
 from ares_otel.server.keep.groups import DAY, GROUPS, HOUR, tables
 from ares_otel.server.keep.notes import note, remember
 from ares_otel.server.keep.retention import BETWEEN_RUNS, REFERENCE, STEP_ROWS, Pruner
@@ -378,11 +378,43 @@ def test_a_step_that_fails(server: Server, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(sqlite3.OperationalError):
         server.prune(Retention(spans=10, decisions=10), pruner)
     assert count(server, "segment") == 11
+    failed = standing.read(server.store.db, "retention")
     monkeypatch.setattr(Pruner, "_delete", delete)
     server.prune(Retention(), pruner)
+    ended = standing.read(server.store.db, "retention")
 
     assert (count(server, "segment"), count(server, "decision")) == (1, 1)
+    assert (failed.problem, failed.failed, failed.failures) == ("disk I/O error", server.now, 1)
+    assert (ended.problem, ended.ended, ended.failures, pruner.failures) == (None, server.now, 1, 1)
     assert GUARD.counts() == {}
+
+
+def test_what_a_run_says(server: Server) -> None:
+    """Steps are timed, a run that has ended says when, how long it took and how much went, by group, too."""
+    bot, seconds = server.bot(), Seconds()
+    server.put(*(bot.decision().all for _ in range(10)))
+    server.now += 50 * DAY
+    server.put(server.bot(2).decision().all)
+    settings = Retention(spans=10, decisions=0, outcomes=0, equity=0, logs=0)
+    pruner = server.prune(settings, Pruner(settings, lambda: server.now, 0.0, seconds))
+
+    assert pruner.by_group == {("spans",): 30.0}
+    assert pruner.last == standing.read(server.store.db, "retention")
+    assert (pruner.last.ended, pruner.last.amount, pruner.last.failures) == (server.now, 30, 0)
+    assert pruner.last.seconds is not None
+    assert len(seconds.observed) > 3
+    assert min(seconds.observed) > 0.0
+
+
+class Seconds:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.observed: list[float] = []
+
+    def observe(self, amount: float, /) -> None:
+        """Remember a value."""
+        self.observed.append(amount)
 
 
 def test_the_first_run_waits(server: Server) -> None:

@@ -82,7 +82,13 @@ class EmbeddedServer:
         limit = self._settings.limits.streams if self._settings.push else 0
         self._hub = Hub(interval, limit, self._watch.messages, self._watch.dropped)
         observer = Observer(self._watch, self._hub.feed)
-        self._keeping = Keeping(database, self._settings.retention, self._settings.influx)
+        self._keeping = Keeping(
+            database,
+            self._settings.retention,
+            self._settings.influx,
+            steps=self._watch.prunings,
+            requests=self._watch.forwardings,
+        )
         if self._file is not None:
             MACHINE.look_at(self._file.absolute().parent)
         chores = (*self._keeping.chores, _measure)
@@ -169,6 +175,8 @@ class EmbeddedServer:
             self._watch.files(self._file)
         self._watch.read(serving.QUEUE_LENGTH, lambda: self._writer.waiting)
         self._watch.read(serving.QUEUE_BYTES, lambda: app.ingest.held)
+        for metric, reading in self._keeping.readings().items():
+            self._watch.read(metric, reading)
         clients = self._hub.clients
         self._watch.read(
             serving.STREAM_CLIENTS, lambda: {(name,): float(clients[name]) for name in ("sse", "websocket")}

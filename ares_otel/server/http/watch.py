@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -40,6 +40,8 @@ class Watch:
         failures: transactions that failed.
         messages: of the live stream, by topic.
         dropped: messages that slow clients did not get, by topic.
+        prunings: durations of steps of pruning.
+        forwardings: durations of requests to InfluxDB.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,8 @@ class Watch:
         self.failures: Counter = self._made(m.COMMIT_FAILURES)
         self.messages: Counter = self._made(m.STREAM_MESSAGES)
         self.dropped: Counter = self._made(m.STREAM_DROPPED)
+        self.prunings: Histogram = self._made(m.PRUNE_STEPS)
+        self.forwardings: Histogram = self._made(m.FORWARD_DURATION)
         self._made(m.SERVER).info({m.SERVER.label_names[0]: metadata.version(NAMESPACE.replace("_", "-"))})
 
     def _made(self, metric: model.Metric) -> Any:
@@ -78,8 +82,8 @@ class Watch:
             if number:
                 self.records.labels(signal, result).inc(number)
 
-    def read(self, metric: model.Gauge, reading: Reading) -> None:
-        """Let a gauge be read when Prometheus asks."""
+    def read(self, metric: model.Metric, reading: Reading) -> None:
+        """Let a gauge, or a counter that is kept elsewhere, be read when Prometheus asks."""
         self._sources.readings[metric] = reading
 
     def files(self, database: Path) -> None:
@@ -99,11 +103,12 @@ class Watch:
 
 class _Sources(Collector):
     def __init__(self) -> None:
-        self.readings: dict[model.Gauge, Reading] = {}
+        self.readings: dict[model.Metric, Reading] = {}
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         for metric, reading in self.readings.items():
-            family = GaugeMetricFamily(metric.name, metric.brief, labels=metric.label_names)
+            kind = CounterMetricFamily if isinstance(metric, model.Counter) else GaugeMetricFamily
+            family = kind(metric.name, metric.brief, labels=metric.label_names)
             found = reading()
             if found is not None:
                 for labels, value in found.items() if isinstance(found, Mapping) else [((), found)]:

@@ -14,9 +14,11 @@ from typing import Final
 
 from ares_otel.config import Influx
 from ares_otel.guard import GUARD
+from ares_otel.server.keep import standing
 from ares_otel.server.keep.influx import BusyError, Client, RefusedError
 from ares_otel.server.keep.notes import note, remember
 from ares_otel.server.keep.points import points_of
+from ares_otel.server.keep.standing import Observed, Standing
 from ares_otel.server.store.driver import Location
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.reading import SpanReader
@@ -28,6 +30,7 @@ CURSOR: Final = "influx.cursor"
 
 SEGMENTS: Final = 200
 NOTE_SECONDS: Final = 1.0
+MICROSECOND: Final = 1_000
 FIRST_BACKOFF: Final = 0.5
 REST: Final = 2.0
 """For each second of reading and encoding the thread rests two: ingestion shares the interpreter with it."""
@@ -40,17 +43,27 @@ class Forwarder:
         settings: where to; `url` is set.
         database: what is read.
         environ: environment variables, for secrets.
+        observed: hears of the seconds of each request that was answered well.
 
     Attributes:
         points: points that were taken.
         refused: points that InfluxDB will never take, and that are left out therefore.
+        failures: requests that failed and were tried again.
+        failed: Unix ns of the last of them.
+        delivered: Unix ns at which points were taken last.
         problem: why it stands still, None while it does not.
     """
 
-    def __init__(self, settings: Influx, database: Location, environ: Mapping[str, str]) -> None:
-        self.points = 0
-        self.refused = 0
+    def __init__(
+        self, settings: Influx, database: Location, environ: Mapping[str, str], observed: Observed | None = None
+    ) -> None:
+        self.points = self.refused = self.failures = 0
+        self.failed: int | None = None
+        self.delivered: int | None = None
         self.problem: str | None = None
+        self._observed = observed
+        self._oldest: int | None = None
+        self._told = Standing()
         self._settings = settings
         self._database = database
         self._environ = environ
@@ -77,18 +90,45 @@ class Forwarder:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def waiting_since(self) -> int | None:
+        """Unix ns at which the oldest spans that wait were stored; None if none is known to wait."""
+        oldest = self._oldest
+        return None if oldest is None else oldest * MICROSECOND
+
+    @property
+    def lag(self) -> float | None:
+        """Age in seconds of the oldest spans that wait, 0 if none does; None before it has looked."""
+        if self._cursor is None:
+            return None
+        since = self.waiting_since
+        return 0.0 if since is None else max(time.time_ns() - since, 0) / 1e9
+
     def chore(self, store: Store) -> float:
-        """Note how far it came; a chore of the writer."""
+        """Note how far it came and how it stands; a chore of the writer."""
         if self._cursor is None:
             with store.transaction() as db:
                 self._cursor = self._noted = int(note(db, CURSOR) or 0)
             self._ready.set()
-        elif self._cursor != self._noted:
-            reached = self._cursor
+            return NOTE_SECONDS
+        reached, stands = self._cursor, self._standing()
+        if (reached, stands) != (self._noted, self._told):
             with store.transaction() as db:
                 remember(db, CURSOR, str(reached))
-            self._noted = reached
+                standing.write(db, "influx", stands)
+            self._noted, self._told = reached, stands
         return NOTE_SECONDS
+
+    def _standing(self) -> Standing:
+        return Standing(
+            ended=self.delivered,
+            amount=self.points,
+            lost=self.refused,
+            waiting_since=self.waiting_since,
+            failures=self.failures,
+            failed=self.failed,
+            problem=self.problem,
+        )
 
     # --- the thread --------------------------------------------------------------------------------------------
 
@@ -106,11 +146,13 @@ class Forwarder:
     def _round(self, reader: SpanReader) -> None:
         begun = time.thread_time()
         found = reader.segments_after(self._cursor or 0, SEGMENTS)
+        self._oldest = found[0][0] if found else None
         lines = [point for _, content in found for point in points_of(content)]
         spent = time.thread_time() - begun
         delivered = all(self._deliver(batch) for batch in _batches(lines, self._settings.batch_points))
         if found and delivered:
             self._cursor = found[-1][0]
+            self._oldest = self._cursor if len(found) == SEGMENTS else None
         self._over.wait(self._settings.interval if len(found) < SEGMENTS else spent * REST)
 
     def _deliver(self, batch: list[bytes]) -> bool:
@@ -121,9 +163,12 @@ class Forwarder:
         """
         pause = FIRST_BACKOFF
         while not self._over.is_set():
+            begun = time.perf_counter()
             try:
                 self._client.write(batch)
             except BusyError as error:
+                self.failures += 1
+                self.failed = time.time_ns()
                 self.problem = str(error)
                 GUARD.complain("influx", type(error).__name__, f"{error}; it is tried again, and nothing is lost")
                 self._over.wait(min(max(pause, error.after), self._settings.backoff_limit))
@@ -131,10 +176,16 @@ class Forwarder:
             except RefusedError as error:
                 return self._refused(batch, error)
             else:
-                self.points += len(batch)
-                self.problem = None
+                self._taken(len(batch), time.perf_counter() - begun)
                 return True
         return False
+
+    def _taken(self, points: int, seconds: float) -> None:
+        self.points += points
+        self.delivered = time.time_ns()
+        self.problem = None
+        if self._observed is not None:
+            self._observed.observe(seconds)
 
     def _refused(self, batch: list[bytes], error: RefusedError) -> bool:
         if len(batch) > 1:

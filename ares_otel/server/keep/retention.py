@@ -12,9 +12,12 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ares_otel.config import Retention
+from ares_otel.guard import GUARD
+from ares_otel.server.keep import standing
 from ares_otel.server.keep.groups import DAY, GROUPS, HOUR, Group, Kept, tables
 from ares_otel.server.keep.live import Live
 from ares_otel.server.keep.notes import Connection, identifiers, note, numbers, remember, rows
+from ares_otel.server.keep.standing import Observed, Standing
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.remains import KEPT_SINCE
 
@@ -57,13 +60,27 @@ class Pruner:
         settings: days to keep, by group.
         now: the wall clock in Unix ns.
         first: seconds until the first run.
+        observed: hears of the seconds of each step.
 
     Attributes:
         pruned: rows deleted since the start, by table.
+        last: the last run that came to its end, since the start.
+        failures: runs that failed since the start.
     """
 
-    def __init__(self, settings: Retention, now: Callable[[], int] = time.time_ns, first: float = FIRST_RUN) -> None:
+    def __init__(
+        self,
+        settings: Retention,
+        now: Callable[[], int] = time.time_ns,
+        first: float = FIRST_RUN,
+        observed: Observed | None = None,
+    ) -> None:
         self.pruned: dict[str, int] = {}
+        self.last = Standing()
+        self.failures = 0
+        self._observed = observed
+        self._begun = 0.0
+        self._before = 0
         self._days: Mapping[Group, int] = {group: int(getattr(settings, group)) for group in GROUPS}
         self._open_days = settings.open_orders
         self._now = now
@@ -79,17 +96,53 @@ class Pruner:
         if not any(self._days.values()):
             return BETWEEN_RUNS
         begun = time.perf_counter()
-        with store.transaction() as db:
-            if self._steps is None:
-                self._steps = self._run(db)
-            try:
-                next(self._steps)
-            except BaseException as end:
-                self._steps = None
-                if isinstance(end, StopIteration):
-                    return BETWEEN_RUNS
-                raise
-        return max(SHORTEST_PAUSE, SHARE * (time.perf_counter() - begun))
+        try:
+            with store.transaction() as db:
+                last = self._step(db)
+        except Exception as error:
+            self._failed(store, error)
+            raise
+        seconds = time.perf_counter() - begun
+        if self._observed is not None:
+            self._observed.observe(seconds)
+        if last is not None:
+            self.last = last
+            return BETWEEN_RUNS
+        return max(SHORTEST_PAUSE, SHARE * seconds)
+
+    @property
+    def by_group(self) -> dict[tuple[str, ...], float]:
+        """Rows deleted since the start, by group of the settings."""
+        return {
+            (group,): float(sum(self.pruned.get(kept.table, 0) for kept in tables(group)))
+            for group in GROUPS
+            if self._days[group]
+        }
+
+    def _step(self, db: Connection) -> Standing | None:
+        """Do one step; at the end of the run note that, and return it."""
+        if self._steps is None:
+            self._begun, self._before = time.perf_counter(), sum(self.pruned.values())
+            self._steps = self._run(db)
+        if next(self._steps, self) is not self:
+            return None
+        self._steps = None
+        known = standing.read(db, "retention")
+        ended = Standing(
+            ended=self._now(),
+            seconds=time.perf_counter() - self._begun,
+            amount=sum(self.pruned.values()) - self._before,
+            failures=known.failures,
+        )
+        standing.write(db, "retention", ended)
+        return ended
+
+    def _failed(self, store: Store, error: Exception) -> None:
+        """Begin anew the next time; note the failure, if the store takes it."""
+        self._steps = None
+        self.failures += 1
+        with GUARD.shield("retention note"), store.transaction() as db:
+            standing.write(db, "retention", standing.failed(standing.read(db, "retention"), self._now(), error))
 
     def _run(self, db: Connection) -> Iterator[None]:
         reference = self._reference(db)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ares_otel.server.pages.asked import AskError
 from ares_otel.server.pages.site import Site
+from ares_otel.server.query.console.keeping import Keeping, keeping
 from ares_otel.server.query.console.overview import Pulse, pulse
 from ares_otel.server.query.console.system import Database, Feed, Latency, calls, components, database, feeds
 from ares_otel.server.story.reader import Reader
@@ -28,6 +29,7 @@ class SystemView(msgspec.Struct, frozen=True):
     feeds: Sequence[Feed]
     database: Database
     pulse: Pulse
+    keeping: Keeping
 
 
 async def system_page(site: Site, request: Request) -> Response:
@@ -42,4 +44,4 @@ async def system_page(site: Site, request: Request) -> Response:
 
 def _shown(reader: Reader, hours: int) -> SystemView:
     found = components(reader, hours), calls(reader, hours), feeds(reader), database(reader), pulse(reader)
-    return SystemView(*found)
+    return SystemView(*found, keeping(reader))
