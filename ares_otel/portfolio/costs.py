@@ -22,6 +22,7 @@ __all__ = [
     "Shortfall",
     "shortfall",
     "slippage",
+    "stated_shortfall",
     "stated_slippage",
     "turnover",
 ]
@@ -168,6 +169,23 @@ def shortfall(order: Execution) -> Shortfall | None:
         execution = (money - order.arrival * order.filled) * unit
     total = (money - decided * order.filled) * unit + missed + order.fees
     return Shortfall(total, delay, execution, missed, order.fees, decided * ordered * order.multiplier)
+
+
+@exactly
+def stated_shortfall(order: Execution, bps: Number | None) -> Shortfall | None:
+    """Return the shortfall of an order as it was reported, with its parts.
+
+    Where the price is not known at which the order ended, what its unfilled quantity has missed is what the other parts
+    leave of the reported total.
+    """
+    whole = shortfall(order)
+    if whole is not None or bps is None:
+        return whole
+    rest = shortfall(msgspec.structs.replace(order, last=order.decided))
+    if rest is None:
+        return None
+    total = exact(bps) * rest.base / BPS
+    return msgspec.structs.replace(rest, total=total, opportunity=total - rest.total)
 
 
 @exactly

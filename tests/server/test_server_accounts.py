@@ -19,8 +19,9 @@ from spans import span
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.query.accounts import BooksAsked, ExecutionAsked, KeptAccounts, execution, kept_accounts
+from ares_otel.server.query.accounts import BooksAsked, KeptAccounts, kept_accounts
 from ares_otel.server.query.console import orders as console
+from ares_otel.server.query.execution import ExecutionAsked, execution
 from ares_otel.server.query.results import TradesAsked, trades
 from ares_otel.server.store import accounting
 from ares_otel.server.store.accounting import GRACE, IDLE, Accounting

@@ -224,6 +224,10 @@ BUY = DecisionStory(strategy="swing", symbol="X", action="buy")
             "swing bought 12 X at 99.5; filled after 42.1 ms, 0.4 bp better than arrival.",
         ),
         (
+            story(BUY, order(**FILLED, filled_after_seconds=0.0421, slippage_bps=-0.04)),
+            "swing bought 12 X at 99.5; filled after 42.1 ms, at arrival.",
+        ),
+        (
             story(BUY, order(side="sell_short", cum_quantity=1.5, symbol=None, slippage_bps=1.0)),
             "swing sold short 1.5 X; not answered yet, 1.0 bp worse than arrival.",
         ),

@@ -384,7 +384,7 @@ def test_orders(site: Site) -> None:
     assert {"filled", "rejected"} >= set(re.findall(r"✗ (\w+)", rejected.text))
     client = rows(site.server.database, "SELECT client_id FROM orders ORDER BY id LIMIT 1")[0][0]
     order = site.page(f"/orders/{client}")
-    for said in ("States", "partially filled", "why it was sent", "+1.2 bp"):
+    for said in ("States", "partially filled", "why it was sent", "+1.2 bp", "delay", "opportunity", "explicit"):
         assert said in order.text
     assert site.page(f"/orders?order={client}").text == order.text
 

@@ -84,42 +84,54 @@ def _or_absent(show: Callable[..., Any]) -> Callable[..., Any]:
     return shown
 
 
+def _is_zero(text: str) -> bool:
+    return not any(digit in text for digit in "123456789")
+
+
 def signed(text: str, value: float) -> str:
-    """Return a number's text with its sign in front."""
-    return f"+{text}" if value > 0 else text.replace("-", MINUS)
+    """Return a number's text with its sign in front; what is rounded to zero has none."""
+    return f"+{text}" if value > 0 and not _is_zero(text) else _plain(text)
+
+
+def _plain(text: str) -> str:
+    return text.replace("-", "" if _is_zero(text) else MINUS)
+
+
+def _kind(text: str, *, good: bool) -> str:
+    """Return the class of a number by its sign: whether it is a gain, a loss, or, as it is shown, none of both."""
+    return "even" if _is_zero(text) else "gain" if good else "loss"
 
 
 def money(value: float | Decimal, currency: str = "", *, sign: bool = False) -> Markup:
     """Return a sum of money: cents below a hundred thousand, none above."""
     text = f"{value:,.2f}" if abs(float(value)) < CENTS else f"{value:,.0f}"
-    text = signed(text, float(value)) if sign else text.replace("-", MINUS)
+    text = signed(text, float(value)) if sign else _plain(text)
     unit = Markup(' <span class="unit">{}</span>').format(currency) if currency else Markup()
     return Markup("{}{}").format(text, unit)
 
 
 def gain(value: float | Decimal, currency: str = "") -> Markup:
     """Return a gain or loss with its sign and color."""
-    size = float(value)
-    kind = "gain" if size > 0 else "loss" if size < 0 else "even"
+    kind = _kind(f"{value:.2f}", good=value > 0)
     return Markup('<span class="{}">{}</span>').format(kind, money(value, currency, sign=True))
 
 
 def percent(ratio: float, digits: int = 1, *, sign: bool = False) -> str:
     """Return a ratio as percent."""
     text = f"{ratio:.{digits}%}"
-    return signed(text, ratio).replace("%", " %") if sign else text.replace("-", MINUS).replace("%", " %")
+    return signed(text, ratio).replace("%", " %") if sign else _plain(text).replace("%", " %")
 
 
 def change(ratio: float, digits: int = 2) -> Markup:
     """Return a relative change with sign and color."""
-    kind = "gain" if ratio > 0 else "loss" if ratio < 0 else "even"
+    kind = _kind(f"{ratio:.{digits}%}", good=ratio > 0)
     return Markup('<span class="{}">{}</span>').format(kind, percent(ratio, digits, sign=True))
 
 
 def basis_points(value: float) -> Markup:
     """Return a cost in basis points; positive costs."""
-    kind = "loss" if value > 0 else "gain" if value < 0 else "even"
-    text = signed(f"{value:.1f}", value)
+    text = f"{value:.1f}"
+    kind, text = _kind(text, good=value < 0), signed(text, value)
     return Markup('<span class="{}">{} <span class="unit">bp</span></span>').format(kind, text)
 
 
@@ -140,12 +152,12 @@ def rough(value: float | Decimal) -> str:
 
 def tenth(value: float) -> str:
     """Return a number with one digit behind the point."""
-    return f"{value:,.1f}".replace("-", MINUS)
+    return _plain(f"{value:,.1f}")
 
 
 def unit(value: float) -> str:
     """Return a ratio from 0 to 1 with two digits, as models say it."""
-    return f"{value:.2f}".replace("-", MINUS)
+    return _plain(f"{value:.2f}")
 
 
 def lasting(value: float) -> str:

@@ -15,6 +15,8 @@ from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.console.names import kinds
 from ares_otel.server.query.console.orders import FIELDS, Sampled, execution, orders
+from ares_otel.server.query.shortfalls import VenueCosts, named_costs
+from ares_otel.server.story.costs import PARTS
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import OrderStory, Story
 
@@ -48,12 +50,15 @@ async def orders_page(site: Site, request: Request) -> Response:
         raise AskError(field, f"orders can be filtered by {', '.join(FIELDS)}; decisions know {field}")
     found = await site.pool.ask(lambda reader: orders(reader, question))
     quality = await site.pool.ask(execution)
+    costs = await site.pool.ask(named_costs)
     context = {
         "at": "/orders",
         "title": "Orders",
         "asked": "",
         "found": found,
         "quality": quality,
+        "costs": costs,
+        "reach": _reach,
         "question": question,
     }
     replayed = any(times(row.time, row.event_time) for row in found.rows)
@@ -75,6 +80,13 @@ def _most(rows: Sequence[Sampled]) -> float:
         max((abs(edge) for row in rows for edge in (row.mean, row.low, row.high) if edge is not None), default=1.0)
         or 1.0
     )
+
+
+def _reach(costs: VenueCosts) -> float:
+    """Return the same of a shortfall and its parts."""
+    said = (getattr(costs, part) for part in ("total", *PARTS))
+    edges = [abs(edge) for each in said for edge in (each.value, each.low, each.high) if edge is not None]
+    return max(edges, default=1.0) or 1.0
 
 
 async def order_page(site: Site, request: Request) -> Response:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ares_otel.records import Prediction, RiskCheck, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.server.story.costs import PARTS, Costs
 from ares_otel.server.story.filling import fill
 from ares_otel.server.story.stories import (
     CallStory,
@@ -205,10 +206,17 @@ def _cost(span: SpanStory, orders: Iterable[OrderStory]) -> Iterator[Line]:
         if order.client_id == span.attributes.get(a.CLIENT_ID.key):
             costs = [f"slippage {order.slippage_bps:+.1f} bp"] if order.slippage_bps is not None else []
             if order.shortfall_bps is not None:
-                costs.append(f"implementation shortfall {order.shortfall_bps:+.1f} bp")
+                costs.append(f"implementation shortfall {order.shortfall_bps:+.1f} bp{_parts(order.costs)}")
             costs += (f"fees {fee} {clean(currency)}".rstrip() for currency, fee in order.fees.items())
             if costs:
                 yield Line("cost: " + ", ".join(costs))
+
+
+def _parts(costs: Costs) -> str:
+    """Return the parts of a shortfall that are known; explicit costs are the fees."""
+    known = [(name, costs.bps.get(name)) for name in PARTS]
+    said = ", ".join(f"{name} {bps:+.1f}" for name, bps in known if bps is not None)
+    return f" ({said})" if said else ""
 
 
 def _exception(facts: dict[str, Any]) -> Line:

@@ -117,7 +117,8 @@ def _end(order: OrderStory | None) -> str:
     if order.slippage_bps is None or not order.cum_quantity:
         return status
     side = "worse" if order.slippage_bps > 0 else "better"
-    cost = f"{abs(order.slippage_bps):.1f} bp {side} than arrival"
+    size = f"{abs(order.slippage_bps):.1f}"
+    cost = "at arrival" if size == "0.0" else f"{size} bp {side} than arrival"
     return f"{status}, {cost}" if status else cost
 
 

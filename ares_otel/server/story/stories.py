@@ -29,6 +29,7 @@ from ares_otel.records import (
 )
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv.enums import OrderStatus
+from ares_otel.server.story.costs import Costs
 
 __all__ = [
     "CallStory",
@@ -78,6 +79,7 @@ class UpdateStory(OrderUpdate, frozen=True):
 class OrderStory(Order, frozen=True):
     """An order and what became of it. `slippage_bps` against the arrival mid, positive is a cost.
 
+    `shortfall_bps` is what the bot said when the order was done; `costs` has its parts.
     `submitted` is None for an order of which only updates are known.
     """
 
@@ -93,6 +95,7 @@ class OrderStory(Order, frozen=True):
     slippage_bps: float | None = None
     shortfall_bps: float | None = None
     fees: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    costs: Costs = Costs()
     updates: tuple[UpdateStory, ...] = ()
 
 

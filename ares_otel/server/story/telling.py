@@ -11,12 +11,14 @@ import msgspec
 from ares_otel.orders.states import DONE
 from ares_otel.portfolio.costs import stated_slippage
 from ares_otel.records import FeatureVector, MarketData, PathStep, Prediction, Regime, RiskCheck, Vote
+from ares_otel.records.model import Number
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import OrderStatus
 from ares_otel.semconv.model import Event
 from ares_otel.server.store.lifecycle import Rank, rank
 from ares_otel.server.story.cases import Case, clients
+from ares_otel.server.story.costs import Told, costs_of
 from ares_otel.server.story.filling import fill, moment
 from ares_otel.server.story.sentence import sentence
 from ares_otel.server.story.stored import StoredEvent, StoredSpan
@@ -51,6 +53,8 @@ def tell(case: Case, said: Elsewhere, keys: frozenset[str]) -> Story:
     spans = sorted((*case.spans, *said.spans), key=lambda span: (span.start, span.end))
     end = first.end if case.decision is not None else max(span.end for span in spans)
     nodes, left_out = tree(spans, first.start)
+    decision = None if case.decision is None else _decision(case.decision, spans)
+    price = None if decision is None else decision.price
     story = Story(
         sentence="",
         correlation_id=case.correlation_id,
@@ -62,8 +66,8 @@ def tell(case: Case, said: Elsewhere, keys: frozenset[str]) -> Story:
         mode=_text(first.resource.get(a.MODE.key)),
         start=moment(first.start),
         duration_seconds=max(end - first.start, 0) / SECOND,
-        decision=None if case.decision is None else _decision(case.decision, spans),
-        orders=tuple(_order(client, spans, first.start) for client in clients(spans)),
+        decision=decision,
+        orders=tuple(_costed(_order(client, spans, first.start), price) for client in clients(spans)),
         outcomes=tuple(_outcomes(case, said, keys)),
         calls=tuple(_calls(spans, first.start)),
         exceptions=tuple(_exceptions(spans, first.start)),
@@ -177,6 +181,24 @@ def _settled(order: OrderStory, times: Sequence[int]) -> OrderStory:
     )
     derived = stated_slippage(order.side, order.avg_price, order.arrival_mid)
     return msgspec.structs.replace(order, slippage_bps=slippage[-1] if slippage else derived)
+
+
+def _costed(order: OrderStory, price: Number | None) -> OrderStory:
+    """Add what the order cost, part by part."""
+    told = Told(
+        side=order.side,
+        status=order.status,
+        quantity=order.quantity,
+        filled=order.cum_quantity,
+        average=order.avg_price,
+        arrival=order.arrival_mid,
+        multiplier=order.multiplier,
+        currency=order.currency,
+        price=price,
+        stated=order.shortfall_bps,
+        fees=order.fees,
+    )
+    return msgspec.structs.replace(order, costs=costs_of(told))
 
 
 def _rank(told: tuple[UpdateStory, int]) -> Rank:
