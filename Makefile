@@ -12,7 +12,7 @@ COVERAGE := $(BIN)/coverage
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-static coverage e2e test-stack bench bench-store servers docs fmt constraints clean
+.PHONY: help demo test check check-static coverage e2e test-stack bench bench-store bench-push servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 
 bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, under load (ARGS="--decisions 20000 --seconds 5" is quick)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/store_load.py $(ARGS)
+
+bench-push: $(VENV)/dev.stamp ## what 200 clients of the live stream cost the server's ingestion
+	$(BIN)/python tests/benchmarks/push.py $(ARGS)
 
 servers: | $(BIN)/python ## build the real collector, Prometheus and Alertmanager into the user's cache (needs Go)
 	@$(BIN)/python deploy/servers.py

@@ -1,14 +1,22 @@
-"""What the live stream costs ingestion: nobody listening beside 200 clients, of whom 20 never read, in turns.
+"""`make bench-push`: what the live stream costs ingestion; slices with clients and without, in pairs.
 
-The server is a process of its own; spans go to it as fast as it acknowledges them. Prints spans a second, CPU µs of the
-server a span, its resident memory. Absolute times are this machine's alone; the ratio of the medians is what counts.
+A server in a process of its own takes spans as fast as it acknowledges them (a closed loop of several connections). A
+slice is some seconds long; slices with 200 clients, of whom 20 never read, and slices without any take turns, each
+pair in the other order than the one before. Bodies are made and clients are connected between slices. Measured are
+the rate of acknowledged spans and the CPU time of the server's process alone; the number that counts is the median of
+the pairs' ratios with its interval (95 %, from order statistics, no distribution assumed). The clients are one process
+of lowest priority that reads and discards: on two cores it competes with the server as clients elsewhere would not, so
+its own CPU is printed beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
+import math
 import multiprocessing
+import os
 import selectors
 import socket
 import statistics
@@ -17,9 +25,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.sharedctypes import Synchronized
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -33,128 +41,244 @@ SERVE = """
 import sys
 from pathlib import Path
 from ares_otel.server.http.serve import serve
+from ares_otel.server.push import hub
+hub.LINGER_SECONDS = 0.0  # a slice without clients has none of the stream's work
 sys.exit(serve(Path(sys.argv[1]), port=0))
 """
 SENDERS = 8
 KIND = "application/x-protobuf"
+ASK = b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n"
+DEAF_BYTES = 4_096
+"""Receive buffer of a client that does not read, so that it is stuck after the first messages."""
+
+DEADLINE = 30.0
+ENOUGH = 110
+"""Requests of 100 decisions for a second, more than are taken in one."""
+
+OUTSIDE = 0.025
+"""Share of the truth on each side of an interval."""
 
 
-class Result(NamedTuple):
-    """What one round took."""
+class Slice(NamedTuple):
+    """What one slice took: spans a second, server's CPU µs a span, and what its clients did."""
 
     rate: float
     cpu: float
-    memory: int
+    client_cpu: float
     heard: int
 
 
-def _listen(port: int, reading: int, deaf: int, heard: Synchronized[int]) -> None:
-    """Connect clients of the stream and read all but some of them, until the process is ended."""
-    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(reading + deaf)]
+class Clients:
+    """Clients of the stream in a process of their own."""
+
+    def __init__(self, port: int, reading: int, deaf: int) -> None:
+        self.count = reading + deaf
+        self._pipe, theirs = multiprocessing.Pipe()
+        self._process = multiprocessing.Process(target=_listen, args=(theirs, port, reading, deaf), daemon=True)
+        self._process.start()
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Have them listen, all told once, while the block runs."""
+        self._pipe.send(True)
+        self._pipe.recv()
+        try:
+            yield
+        finally:
+            self._pipe.send(False)
+            self._pipe.recv()
+
+    def used(self) -> tuple[float, int]:
+        """Return CPU seconds and bytes heard so far."""
+        self._pipe.send(None)
+        cpu, heard = self._pipe.recv()
+        return cpu, heard
+
+    def close(self) -> None:
+        """End them."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _listen(pipe: Connection, port: int, reading: int, deaf: int) -> None:
+    """Do as the pipe says: connect, disconnect, tell; read and discard all the time."""
+    os.nice(19)
     selector = selectors.DefaultSelector()
-    for number, each in enumerate(sockets):
-        each.sendall(b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        if number >= deaf:
-            selector.register(each, selectors.EVENT_READ)
+    selector.register(pipe, selectors.EVENT_READ)
+    sockets: list[socket.socket] = []
+    heard, into = 0, bytearray(1 << 20)
     while True:
         for key, _ in selector.select():
-            heard.value += len(key.fileobj.recv(1 << 20))  # type: ignore[union-attr]  # only sockets are registered
+            if key.fileobj is not pipe:
+                heard += key.fileobj.recv_into(into)  # type: ignore[union-attr]  # only sockets are registered
+                continue
+            word = pipe.recv()
+            if word is None:
+                pipe.send((time.process_time(), heard))
+            elif word:
+                sockets = [_connected(port, deaf=number >= reading) for number in range(reading + deaf)]
+                for each in sockets[:reading]:
+                    selector.register(each, selectors.EVENT_READ)
+                pipe.send(True)
+            else:
+                for each in sockets[:reading]:
+                    selector.unregister(each)
+                for each in sockets:
+                    each.close()
+                pipe.send(True)
 
 
-@contextmanager
-def _clients(port: int, reading: int, deaf: int) -> Iterator[Synchronized[int]]:
-    """Have clients in a process of their own."""
-    heard = multiprocessing.Value("q", 0)
-    process = multiprocessing.Process(target=_listen, args=(port, reading, deaf, heard))
-    if reading + deaf:
-        process.start()
-        time.sleep(2.0)  # until all are connected and told
-    yield heard
-    if reading + deaf:
-        process.terminate()
-        process.join()
+def _connected(port: int, *, deaf: bool) -> socket.socket:
+    """Return a client that has heard the beginning of its stream."""
+    made = socket.socket()
+    if deaf:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DEAF_BYTES)
+    made.connect(("127.0.0.1", port))
+    made.sendall(ASK)
+    made.recv(1 if deaf else 1 << 20)
+    return made
 
 
-@contextmanager
-def _served(directory: str) -> Iterator[tuple[int, psutil.Process]]:
-    command = [sys.executable, "-c", SERVE, str(Path(directory) / "bench.db")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = urlsplit(process.stdout.readline().split()[2]).port or 0
-        try:
-            yield port, psutil.Process(process.pid)
-        finally:
-            process.terminate()
+class Served:
+    """The server, in a process of its own."""
+
+    def __init__(self, directory: str) -> None:
+        command = [sys.executable, "-c", SERVE, str(Path(directory) / "bench.db")]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = urlsplit(self._process.stdout.readline().split()[2]).port or 0
+        self._own = psutil.Process(self._process.pid)
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds so far."""
+        times = self._own.cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        return int(self._own.memory_info().rss)
+
+    def settle(self, clients: int) -> None:
+        """Wait until so many clients listen."""
+        deadline = time.monotonic() + DEADLINE
+        while self._clients() != clients:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"there are not {clients} clients after {DEADLINE:g} s")
+            time.sleep(0.05)
+
+    def _clients(self) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            said = connection.getresponse().read().decode()
+        found = [
+            line.rpartition(" ")[2] for line in said.splitlines() if line.startswith("ares_server_stream_clients{")
+        ]
+        return int(sum(map(float, found)))
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+        self._process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
 
 
-def _round(port: int, server: psutil.Process, load: Load, requests: int, clients: tuple[int, int]) -> Result:
-    bodies = [load.request() for _ in range(requests)]
-    spans = sum(body.count(b"ares.correlation.id") for body in bodies)
-    with _clients(port, *clients) as heard:
-        used, started = _cpu(server), time.perf_counter()
-        _send(port, bodies)
-        wall, used = time.perf_counter() - started, _cpu(server) - used
-        return Result(spans / wall, used / spans * 1e6, server.memory_info().rss, heard.value)
+class Bench:
+    """One run."""
+
+    def __init__(self, server: Served, clients: Clients, seconds: float) -> None:
+        self._server = server
+        self._clients = clients
+        self._seconds = seconds
+        self._load = Load()
+        self._bodies: deque[tuple[bytes, int]] = deque()
+        self.memory = 0
+
+    def slice(self, *, beside: bool) -> Slice:
+        """Measure one slice."""
+        while len(self._bodies) < ENOUGH * self._seconds:
+            self._bodies.append((self._load.request(), self._load.spans))
+        with self._clients.connected() if beside else contextlib.nullcontext():
+            self._server.settle(self._clients.count if beside else 0)
+            (client_cpu, heard), cpu, started = self._clients.used(), self._server.cpu, time.perf_counter()
+            spans = _send(self._server.port, self._bodies, started + self._seconds)
+            wall, cpu = time.perf_counter() - started, self._server.cpu - cpu
+            after = self._clients.used()
+            self.memory = max(self.memory, self._server.memory)
+        return Slice(spans / wall, cpu / spans * 1e6, (after[0] - client_cpu) / wall, after[1] - heard)
 
 
-def _cpu(server: psutil.Process) -> float:
-    times = server.cpu_times()
-    return float(times.user + times.system)
-
-
-def _send(port: int, bodies: list[bytes]) -> None:
-    left = iter(bodies)
-    lock = threading.Lock()
+def _send(port: int, bodies: deque[tuple[bytes, int]], end: float) -> int:
+    """Send until the end, several at a time, each as soon as the one before is acknowledged; return how many spans."""
+    sent: list[int] = []
 
     def work() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        while True:
-            with lock:
-                body = next(left, None)
-            if body is None:
-                return
-            connection.request("POST", "/v1/traces", body, {"content-type": KIND})
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == http.HTTPStatus.OK, answer.status
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+            while time.perf_counter() < end:
+                body, spans = bodies.popleft()
+                connection.request("POST", "/v1/traces", body, {"content-type": KIND})
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == http.HTTPStatus.OK, answer.status
+                sent.append(spans)
 
     threads = [threading.Thread(target=work) for _ in range(SENDERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return sum(sent)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=150, help="requests of 100 decisions in each round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a slice")
+    parser.add_argument("--pairs", type=int, default=25, help="pairs of slices")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--deaf", type=int, default=20, help="how many of them never read")
     args = parser.parse_args()
-    load = Load()
-    variants = {"nobody": (0, 0), f"{args.clients} clients": (args.clients - args.deaf, args.deaf)}
-    results: dict[str, list[Result]] = {name: [] for name in variants}
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory, _served(directory) as (port, server):
-        _round(port, server, load, 20, (0, 0))
-        for _ in range(args.rounds):
-            for name, clients in variants.items():
-                results[name].append(_round(port, server, load, args.requests, clients))
-    _report(results)
+    pairs: list[tuple[Slice, Slice]] = []
+    with contextlib.ExitStack() as stack:
+        server = Served(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        stack.callback(server.close)
+        clients = Clients(server.port, args.clients - args.deaf, args.deaf)
+        stack.callback(clients.close)
+        bench = Bench(server, clients, args.seconds)
+        for beside in (False, True):
+            bench.slice(beside=beside)  # warm
+        for number in range(args.pairs):
+            order = (False, True) if number % 2 else (True, False)
+            found = {beside: bench.slice(beside=beside) for beside in order}
+            pairs.append((found[False], found[True]))
+        _report(pairs, args.clients, bench.memory)
 
 
-def _report(results: dict[str, list[Result]]) -> None:
-    lines = [f"{'':14}{'spans/s':>10}{'CPU µs/span':>14}{'RSS MB':>9}{'heard MB':>10}"]
-    medians = {}
-    for name, rounds in results.items():
-        rate, cpu = (statistics.median(getattr(each, kind) for each in rounds) for kind in ("rate", "cpu"))
-        memory, heard = (max(getattr(each, kind) for each in rounds) for kind in ("memory", "heard"))
-        lines.append(f"{name:14}{rate:>10,.0f}{cpu:>14.1f}{memory / 1e6:>9.0f}{heard / 1e6:>10.1f}")
-        medians[name] = (rate, cpu)
-    (alone, beside) = medians.values()
-    lines.append(f"rate {beside[0] / alone[0] - 1:+.1%}, server CPU a span {beside[1] / alone[1] - 1:+.1%}")
+def _report(pairs: Sequence[tuple[Slice, Slice]], clients: int, memory: int) -> None:
+    lines = [f"{'':14}{'spans/s':>10}{'CPU µs/span':>14}{'clients, CPU':>15}{'heard, MB':>12}"]
+    for name, slices in zip(("nobody", f"{clients} clients"), zip(*pairs, strict=True), strict=True):
+        rate, cpu, client, heard = (statistics.median(values) for values in zip(*slices, strict=True))
+        lines.append(f"{name:14}{rate:>10,.0f}{cpu:>14.1f}{client:>15.1%}{heard / 1e6:>12.1f}")
+    for name, field in (("spans a second", "rate"), ("server's CPU a span", "cpu")):
+        ratios = [getattr(beside, field) / getattr(alone, field) - 1 for alone, beside in pairs]
+        low, high = _interval(ratios)
+        middle = statistics.median(ratios)
+        lines.append(f"{name}: {middle:+.1%} beside {clients} clients (95 % {low:+.1%} … {high:+.1%}, n {len(ratios)})")
+    lines.append(f"most memory of the server: {memory / 1e6:.0f} MB")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the distribution-free interval of the median that holds it with at least 95 %; the range if too few."""
+    ordered, count = sorted(values), len(values)
+    outside, rank = 0.0, 0
+    while rank < count // 2 and outside + math.comb(count, rank) / 2**count <= OUTSIDE:
+        outside += math.comb(count, rank) / 2**count
+        rank += 1
+    at = max(rank - 1, 0)
+    return ordered[at], ordered[count - 1 - at]
 
 
 if __name__ == "__main__":

@@ -121,6 +121,28 @@ def test_the_feed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [key for _, key, _ in known.take()] == ["swing|4"]
 
 
+def test_what_the_feed_holds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks so much is held as will be looked at, and no more bytes than the bound, but the newest."""
+    requests = [decided(number, symbol=str(number)) for number in range(9)]
+    known = Feed()
+    known.listening = True
+    held = []
+    for spans, size in ((4, 1 << 20), (99, 3 * requests[0].size), (99, 1), (99, 1 << 20)):
+        monkeypatch.setattr(feed, "LOOKED_AT", spans)
+        monkeypatch.setattr(feed, "HELD_BYTES", size)
+        for request in requests:
+            known.committed([request])
+        held.append(len(known._held))
+        assert [key for _, key, _ in known.take()] == [f"swing|{number}" for number in range(9 - held[-1], 9)]
+
+    assert held == [4, 3, 1, 9]
+    known.committed([*requests, Decoded({}, 0, "")])
+    assert len(known._held) == 9
+    known.rest()
+    known.committed(requests)
+    assert known.take() == []
+
+
 def test_the_newest_state_counts() -> None:
     """Of two states of one thing the one that was committed last is told."""
     known = Feed()

@@ -36,12 +36,13 @@ Traces: TypeAlias = dict[bytes, dict[bytes, Entry]]
 
 
 class Decoded(NamedTuple):
-    """A request's spans or log records (`logs.LogRecord`); how many were refused, and why."""
+    """A request's spans or log records (`logs.LogRecord`); how many were refused, and why; bytes it came in."""
 
     traces: Traces
     rejected: int
     reason: str
     logs: tuple[Any, ...] = ()
+    size: int = 0
 
 
 def decode(body: bytes) -> Decoded:
@@ -62,7 +63,7 @@ def decode(body: bytes) -> Decoded:
             source = Source(resource, _header(SCOPE, raw_scope.scope, raw_scope.schema_url))
             _take(traces, zip(full_scope.spans, raw_scope.spans, strict=True), source, problems)
     reason = "; ".join(f"{number} with {problem}" for problem, number in problems.most_common())
-    return Decoded(traces, problems.total(), reason)
+    return Decoded(traces, problems.total(), reason, size=len(body))
 
 
 def _take(traces: Traces, spans: Iterable[tuple[SpanView, bytes]], source: Source, problems: Counter[str]) -> None:

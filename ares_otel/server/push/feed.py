@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
@@ -20,10 +21,13 @@ Key: TypeAlias = tuple[str, str]
 """Topic, and what it is the state of."""
 
 KEYS: Final = 24
-"""Most states of a topic between two looks; the oldest go."""
+"""Most states of a topic in one look; the oldest are left out."""
 
-LOOKED_AT: Final = 4_096
-"""Most spans of a commit that are looked at, newest first: a backlog that comes in is history, not news."""
+LOOKED_AT: Final = 2_048
+"""Most spans that are looked at between two looks, newest first: a backlog that comes in is history, not news."""
+
+HELD_BYTES: Final = 1 << 20
+"""Where requests that wait for the next look are let go."""
 
 LONGEST: Final = 256
 ERROR: Final = 2
@@ -36,7 +40,9 @@ KEYED: Final = {
 
 
 class Feed:
-    """Takes spans in the writer's thread and gives them to the loop's; holds at most `KEYS` spans a topic.
+    """Takes requests in the writer's thread and looks at them in the loop's, once an interval.
+
+    The writer only appends: however much it stores within an interval, its newest `LOOKED_AT` spans are looked at once.
 
     Attributes:
         listening: somebody wants them; otherwise nothing is done.
@@ -45,28 +51,51 @@ class Feed:
     def __init__(self) -> None:
         self.listening = False
         self._lock = threading.Lock()
-        self._newest: dict[Key, bytes] = {}
+        self._held: deque[tuple[Decoded, int]] = deque()
+        self._spans = self._bytes = 0
 
     def committed(self, requests: Iterable[Decoded]) -> None:
-        """Note the newest states in some requests, in their order of arrival."""
+        """Note some requests, in their order of arrival."""
         if not self.listening:
             return
-        found = _newest(requests)
         with self._lock:
-            for key in reversed(found):
-                self._newest.pop(key, None)
-                self._newest[key] = found[key]
-            _trim(self._newest)
+            for request in requests:
+                spans = sum(map(len, request.traces.values()))
+                if not spans:
+                    continue
+                self._held.append((request, spans))
+                self._spans += spans
+                self._bytes += request.size
+            self._trim()
+
+    def _trim(self) -> None:
+        """Let go of what would not be looked at, and of what is too much to be held; the newest request stays."""
+        while len(self._held) > 1:
+            request, spans = self._held[0]
+            if self._spans - spans < LOOKED_AT and self._bytes <= HELD_BYTES:
+                return
+            self._held.popleft()
+            self._spans -= spans
+            self._bytes -= request.size
+
+    def rest(self) -> None:
+        """Do nothing until somebody listens again; hold nothing."""
+        self.listening = False
+        with self._lock:
+            self._held.clear()
+            self._spans = self._bytes = 0
 
     def take(self) -> list[tuple[str, str, Event]]:
         """Return topic, key and event of what came since the last call, oldest first."""
         with self._lock:
-            raw, self._newest = self._newest, {}
-        return [made for key, span in raw.items() for made in events(key, FullSpan.FromString(span))]
+            held, self._held = self._held, deque()
+            self._spans = self._bytes = 0
+        found = _newest(request for request, _ in held)
+        return [made for key in reversed(found) for made in events(key, FullSpan.FromString(found[key]))]
 
 
 def _newest(requests: Iterable[Decoded]) -> dict[Key, bytes]:
-    """Return the spans that tell the newest states, newest first; as bytes, because a span holds its whole request."""
+    """Return the spans that tell the newest states, newest first, as bytes: a view has not all of a span."""
     found: dict[Key, bytes] = {}
     counts = dict.fromkeys((topic for topic, _ in KEYED.values()), 0)
     for span, raw, _ in itertools.islice(_backwards(requests), LOOKED_AT):
@@ -88,14 +117,6 @@ def _backwards(requests: Iterable[Decoded]) -> Iterator[Entry]:
 def _key(keyed: tuple[str, tuple[str, ...]], facts: AttributeMap) -> Key:
     topic, names = keyed
     return topic, "|".join(_word(facts, name) or "" for name in names)
-
-
-def _trim(newest: dict[Key, bytes]) -> None:
-    """Forget the oldest states of topics that have too many."""
-    for topic, _ in KEYED.values():
-        known = [key for key in newest if key[0] == topic]
-        for key in known[:-KEYS]:
-            del newest[key]
 
 
 def events(key: Key, span: SpanView) -> Iterator[tuple[str, str, Event]]:

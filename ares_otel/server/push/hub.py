@@ -228,7 +228,7 @@ class Hub:
     def stop(self) -> None:
         """End all clients; from any thread."""
         self._closed = True
-        self.feed.listening = False
+        self.feed.rest()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended with its clients
                 self._loop.call_soon_threadsafe(self._end)
@@ -260,7 +260,7 @@ class Hub:
                 self._beat()
             with GUARD.shield("push"):
                 self.publish()
-        self.feed.listening = False
+        self.feed.rest()
 
     def _beat(self) -> None:
         """Let those who heard nothing for a while hear that all is well."""
