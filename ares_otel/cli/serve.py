@@ -47,6 +47,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
             args.host or settings.host,
             settings.port if args.port is None else args.port,
             settings=settings,
+            portfolio=loaded.config.portfolio,
         )
 
 

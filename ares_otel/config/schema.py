@@ -21,11 +21,13 @@ __all__ = [
     "Limits",
     "LogFormat",
     "Logging",
+    "Method",
     "Metrics",
     "Mode",
     "Orders",
     "Performance",
     "Periods",
+    "Portfolio",
     "Protocol",
     "Recorder",
     "Retention",
@@ -43,6 +45,7 @@ Compression: TypeAlias = Literal["none", "gzip"]
 LogFormat: TypeAlias = Literal["text", "json"]
 InfluxVersion: TypeAlias = Literal["1", "2"]
 Periods: TypeAlias = Literal["365", "252"]
+Method: TypeAlias = Literal["average", "fifo"]
 Sampler: TypeAlias = Literal[
     "always_on",
     "always_off",
@@ -176,6 +179,15 @@ class Performance(Section, frozen=True, kw_only=True):
         Periods, meaning("Returns a year: 365 for markets that never close, 252 for exchange days; scales all ratios.")
     ] = "365"
     minimum: Annotated[int, number("Fewest daily returns of a ratio; with less it is absent.", 5, 10_000)] = 20
+
+
+class Portfolio(Section, frozen=True, kw_only=True):
+    """How accounts are kept from fills, by the bot's metrics and by the server alike."""
+
+    method: Annotated[
+        Method,
+        meaning("Which cost a closing fill takes away: the average, or that of the first fills (first in, first out)."),
+    ] = "average"
 
 
 class Correlation(Section, frozen=True, kw_only=True):
@@ -350,6 +362,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger = Ledger()
     metrics: Metrics = Metrics()
     performance: Performance = Performance()
+    portfolio: Portfolio = Portfolio()
     correlation: Correlation = Correlation()
     orders: Orders = Orders()
     logging: Logging = Logging()

@@ -14,7 +14,7 @@ from ares_otel.metrics.registry import Instruments
 from ares_otel.portfolio.accounts import Accounts, Book, Key
 from ares_otel.portfolio.costs import SIGNS
 from ares_otel.portfolio.drawdown import Drawdown
-from ares_otel.portfolio.holding import Fill
+from ares_otel.portfolio.holding import Fill, Method
 from ares_otel.portfolio.money import exact, exactly
 from ares_otel.portfolio.trades import Trade
 from ares_otel.records.facts import RecordFacts, UpdateFacts
@@ -44,7 +44,7 @@ _DECODER = msgspec.json.Decoder(_State)
 
 
 class FillAccounts:
-    """Books by average cost from execution reports, with the bot's marks and funding.
+    """Books by one method from execution reports, with the bot's marks and funding.
 
     A book begins flat, or as a `Position` of the bot says; where the position before is unknown (`flat` is False, or a
     fill could not be booked) there is none until a `Position` says it. A bot that reports its positions itself is
@@ -55,7 +55,9 @@ class FillAccounts:
         changed: something is to be remembered since `state` was last called.
     """
 
-    def __init__(self, instruments: Instruments, portfolio: Portfolio, guard: Guard = GUARD) -> None:
+    def __init__(
+        self, instruments: Instruments, portfolio: Portfolio, guard: Guard = GUARD, method: Method = Method.AVERAGE
+    ) -> None:
         self.flat = True
         self.changed = False
         self._guard = guard
@@ -63,7 +65,7 @@ class FillAccounts:
         self._trades = instruments.counter(m.TRADES)
         self._profit = instruments.counter(m.TRADE_PROFIT)
         self._loss = instruments.counter(m.TRADE_LOSS)
-        self._accounts = Accounts()
+        self._accounts = Accounts(method=method)
         self._booked = Booked()
         self._doubtful: set[Pair] = set()
         self._disputed: dict[Key, Decimal] = {}
@@ -152,7 +154,8 @@ class FillAccounts:
         if state.format != FORMAT:
             raise ValueError(f"format {state.format}, not {FORMAT}")
         self.flat = state.flat
-        self._accounts, self._booked = Accounts(state.books), Booked(state.counted)
+        self._accounts = Accounts(state.books, self._accounts.method)
+        self._booked = Booked(state.counted)
         self._doubtful = set(state.doubtful)
         for book in state.books:
             self._currencies.of((book.strategy, book.symbol), book.currency)

@@ -26,6 +26,7 @@ from ares_otel.metrics.registry import Instruments, Registry
 from ares_otel.metrics.risk import Risk
 from ares_otel.metrics.sources import Source, guard_readings
 from ares_otel.portfolio.conventions import CONVENTION, Convention
+from ares_otel.portfolio.holding import Method
 from ares_otel.records.facts import DecisionFacts, OrderFacts, RecordFacts, UpdateFacts
 from ares_otel.records.model import (
     Equity,
@@ -66,6 +67,7 @@ class Metrics:
         features_shown: features shown by importance.
         series_budget: series that the endpoint stays below.
         convention: how performance ratios are computed.
+        method: how positions are kept from fills.
         guard: counts errors; they are shown as `ares_telemetry_errors_total`.
     """
 
@@ -78,6 +80,7 @@ class Metrics:
         features_shown: int = int(FEATURES_SHOWN.value),
         series_budget: int = int(SERIES_BUDGET.value),
         convention: Convention = CONVENTION,
+        method: Method = Method.AVERAGE,
         guard: Guard = GUARD,
     ) -> None:
         self._clock = clock or Clock()
@@ -97,7 +100,7 @@ class Metrics:
         self._orders = Orders(made)
         self._execution = Execution(made)
         portfolio = Portfolio(made, guard)
-        self._accounts = FillAccounts(made, portfolio, guard)
+        self._accounts = FillAccounts(made, portfolio, guard, method)
         self._own = OwnMetrics(made, guard)
         self._handlers = {
             **_handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard),

@@ -161,7 +161,7 @@ class Accounts:
 
     Args:
         books: those that were kept before.
-        method: which cost a closing fill takes away, in books that begin here.
+        method: which cost a closing fill takes away. A position that is open keeps the one that it was opened by.
     """
 
     def __init__(self, books: Iterable[Book] = (), method: Method = Method.AVERAGE) -> None:
@@ -185,6 +185,8 @@ class Accounts:
         The book of a position with an id ends when it is flat; its sums go to that of the symbol.
         """
         book = self.book(key)
+        if not book.holding.lots:
+            book.holding.method = self.method
         ended = book.fill(fill)
         if key.position and not book.holding.lots:
             self.book(key._replace(position="")).absorb(book)

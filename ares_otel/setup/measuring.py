@@ -14,6 +14,7 @@ from ares_otel.orders import Ledger
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.pipeline.sender import Sender
 from ares_otel.portfolio.conventions import Convention
+from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason, Mode
 from ares_otel.setup.vault import Vault
@@ -57,6 +58,7 @@ class Measuring:
             symbols_shown=shown.symbol_limit,
             features_shown=shown.feature_limit,
             convention=Convention(periods=int(ratios.periods), minimum=ratios.minimum),
+            method=Method(config.portfolio.method),
         )
         self.metrics.observe_at_scrape(self._readings)
         self.endpoint = self._endpoint()

@@ -10,6 +10,7 @@ from metrics_story import metrics, noted, series, value
 from ares_otel.guard import GUARD
 from ares_otel.metrics import Metrics, accounts, booking
 from ares_otel.orders import Ledger
+from ares_otel.portfolio.holding import Method
 from ares_otel.records import examine
 from ares_otel.records.facts import OrderFacts, Origin, UpdateFacts
 from ares_otel.records.model import Equity, Funding, Mark, Order, OrderUpdate, Position
@@ -89,6 +90,29 @@ def test_positions_come_from_fills(trader: Trader) -> None:
     assert value(trader.target, "ares_realized_pnl", **USD) == 4.25
     trader.target.record(noted(Equity(414.0, currency="USD"), strategy="s"))
     assert value(trader.target, "ares_leverage_ratio", strategy="s") == 0.5
+
+
+def test_first_in_first_out() -> None:
+    """A sale takes the cost of the first fill; a position that is open keeps the method that it was opened by."""
+    first = Trader(Metrics(method=Method.FIFO))
+    first.trade("buy", 1, 100)
+    first.trade("buy", 1, 120)
+    first.trade("sell", 1, 130)
+    assert value(first.target, "ares_realized_pnl", **USD) == 30.0
+
+    again = Trader(metrics())
+    state = first.target.accounts_state()
+    assert state is not None
+    again.target.begin(state, flat=True)
+    again.trade("buy", 1, 100)
+    again.trade("sell", 1, 120)
+    assert value(again.target, "ares_realized_pnl", **USD) == 30.0
+
+    again.trade("sell", 1, 100)
+    for price in (100, 120):
+        again.trade("buy", 1, price)
+    again.trade("sell", 1, 120)
+    assert value(again.target, "ares_realized_pnl", **USD) == 40.0
 
 
 def test_trades_are_counted_as_they_end(trader: Trader) -> None:

@@ -17,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import fresh, put, rows
 from spans import span
 
+from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.query.accounts import BooksAsked, KeptAccounts, kept_accounts
@@ -261,6 +262,42 @@ def test_funding_is_booked_with_fills(tmp_path: Path, monkeypatch: pytest.Monkey
         (trade,) = trades(reader, TradesAsked()).items
     told_of = same(trade.pnl, trade.fees, trade.funding, trade.net)
     assert told_of == (4, Decimal("0.5"), Decimal("-0.3"), Decimal("3.2"))
+
+
+def realized(database: Path) -> dict[str | None, tuple[object, ...]]:
+    """Return what each strategy has realized, and by which method."""
+    return {each.strategy: same(each.realized, each.method) for each in seen(database).positions}
+
+
+def kept_by(store: Store, method: Method) -> None:
+    """Let the accounts settle as a server does that was started with a method."""
+    settle(store, Accounting(lambda: LATER, method))
+
+
+def test_accounts_by_first_in_first_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sale takes the cost of the first fill; another method derives all anew, also after a stop in the middle."""
+    monkeypatch.setattr(accounting, "ROWS", 1)
+    database, deal = fresh(tmp_path), Deal("s", "A", 2.0, 10.0, 0.0, START)
+    with closing(Store(database)) as store:
+        for number, owner in enumerate("st"):
+            own = deal._replace(strategy=owner, at=START + number * 10 * SECOND)
+            second = own._replace(price=20.0, at=own.at + SECOND)
+            sold = own._replace(quantity=-1.0, price=30.0, at=own.at + 2 * SECOND)
+            for place, one in enumerate((own, second, sold)):
+                put(store, told(number * 3 + place, one))
+        kept_by(store, Method.AVERAGE)
+        average = realized(database)
+        begun = Accounting(lambda: LATER, Method.FIFO)
+        for _ in range(3):
+            begun(store)
+        kept_by(store, Method.FIFO)
+        fifo = realized(database)
+        store.db.execute("DELETE FROM order_update WHERE id = (SELECT min(id) FROM order_update)")
+        kept_by(store, Method.AVERAGE)
+
+    assert average == {"s": (15, "average"), "t": (15, "average")}
+    assert fifo == {"s": (20, "fifo"), "t": (20, "fifo")}
+    assert realized(database) == {"s": (20, "fifo"), "t": (15, "average")}
 
 
 def test_positions_with_ids_are_kept_apart(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 import uvicorn
 
-from ares_otel.config import Server
+from ares_otel.config import Portfolio, Server
 from ares_otel.semconv import serving
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.app import App
@@ -67,10 +67,17 @@ class EmbeddedServer:
         host: address to listen on.
         port: port to listen on, 0 for a free one.
         settings: everything else; its host, port and database do not count.
+        portfolio: how accounts are kept.
     """
 
     def __init__(
-        self, database: Location, host: str = "127.0.0.1", port: int = 0, *, settings: Server | None = None
+        self,
+        database: Location,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        settings: Server | None = None,
+        portfolio: Portfolio | None = None,
     ) -> None:
         self.database = database
         self._place = (host, port)
@@ -88,6 +95,7 @@ class EmbeddedServer:
             self._settings.influx,
             steps=self._watch.prunings,
             requests=self._watch.forwardings,
+            portfolio=portfolio,
         )
         if self._file is not None:
             MACHINE.look_at(self._file.absolute().parent)
@@ -249,11 +257,18 @@ class EmbeddedServer:
         self.stop()
 
 
-def serve(database: Location, host: str = "127.0.0.1", port: int = 4318, *, settings: Server | None = None) -> int:
+def serve(
+    database: Location,
+    host: str = "127.0.0.1",
+    port: int = 4318,
+    *,
+    settings: Server | None = None,
+    portfolio: Portfolio | None = None,
+) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end."""
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in SIGNALS}
-    server = EmbeddedServer(database, host, port, settings=settings)
+    server = EmbeddedServer(database, host, port, settings=settings, portfolio=portfolio)
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: server.reload())
     try:
         with _rare_collections():

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from ares_otel.config import Influx, Retention
+from ares_otel.config import Influx, Portfolio, Retention
+from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import model
 from ares_otel.semconv import serving as m
 from ares_otel.server.keep import standing
@@ -35,6 +36,7 @@ class Keeping:
         environ: environment variables, for secrets; None: those of the process.
         steps: hears of the seconds of each step of pruning.
         requests: hears of the seconds of each request to InfluxDB.
+        portfolio: how accounts are kept.
 
     Attributes:
         accounting: derives trades and books from the fills.
@@ -51,8 +53,9 @@ class Keeping:
         *,
         steps: Observed | None = None,
         requests: Observed | None = None,
+        portfolio: Portfolio | None = None,
     ) -> None:
-        self.accounting = Accounting()
+        self.accounting = Accounting(method=Method((portfolio or Portfolio()).method))
         self.pruner = Pruner(retention, observed=steps)
         known = os.environ if environ is None else environ
         self.forwarder = None if influx.url is None else Forwarder(influx, database, known, requests)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from ares_otel.portfolio.accounts import Book
 from ares_otel.portfolio.costs import turnover
+from ares_otel.portfolio.holding import Method
 from ares_otel.portfolio.money import ZERO, exact, exactly, plus
 from ares_otel.portfolio.statement import Exposure, Statement, exposure, statements
 from ares_otel.server.query.asking import Moment, Name, row_time
@@ -67,8 +68,9 @@ class Earned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position as its fills make it, by average cost; `fills` counts them since the first one that was stored.
+    """A position as its fills make it, by `method` (average, or fifo).
 
+    `fills` counts them since the first one that was stored.
     Those with ids are kept apart until they are flat; then their sums are in the one without an id.
     """
 
@@ -86,6 +88,7 @@ class KeptPosition(msgspec.Struct, frozen=True, kw_only=True):
     rebates: dict[str, Decimal]
     turnover: Decimal | None
     fills: int
+    method: Method
 
 
 class KeptAccounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +138,7 @@ def _position(book: Book) -> KeptPosition:
         rebates=book.rebates,
         turnover=book.turnover,
         fills=book.fills,
+        method=held.method,
     )
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from ares_otel.portfolio.accounts import Accounts, Book, Key
 from ares_otel.portfolio.costs import WORDS
-from ares_otel.portfolio.holding import ONE, Fill
+from ares_otel.portfolio.holding import ONE, Fill, Method
 from ares_otel.portfolio.money import ZERO, exact, exactly
 from ares_otel.portfolio.trades import Trade
 from ares_otel.server.store.driver import Connection
@@ -83,6 +83,7 @@ class State(msgspec.Struct):
         first: row id of the first fill of each strategy.
         funded: row id of the first funding of each strategy.
         left_out: fills by strategy that could not be booked, without side or symbol.
+        method: which cost a closing fill takes away.
     """
 
     cursor: int = 0
@@ -90,6 +91,7 @@ class State(msgspec.Struct):
     first: dict[str, int] = {}
     funded: dict[str, int] = {}
     left_out: dict[str, int] = {}
+    method: Method = Method.AVERAGE
 
 
 Ended: TypeAlias = tuple[int, Trade]
@@ -106,7 +108,7 @@ class _Run:
     def __init__(self, state: State, strategy: str | None = None) -> None:
         self.state = state
         self.strategy = strategy
-        self.accounts = Accounts(state.books)
+        self.accounts = Accounts(state.books, state.method)
         self.ended: list[Ended] = []
         self.moved = False
 
@@ -187,7 +189,7 @@ class _Run:
         for book in self.accounts.of(other.strategy or ""):
             self.accounts.forget(book.key)
         kept = [*self.accounts.books.values(), *other.accounts.books.values()]
-        self.accounts = Accounts(kept)
+        self.accounts = Accounts(kept, self.state.method)
         for mine, others in (
             (self.state.first, other.state.first),
             (self.state.funded, other.state.funded),
@@ -196,10 +198,10 @@ class _Run:
             mine.pop(other.strategy or "", None)
             mine.update(others)
 
-    def settle(self) -> bytes:
-        """Return the state with its books as it is kept."""
+    def settle(self, method: Method) -> bytes:
+        """Return the state with its books as it is kept, and the method by which all of them were."""
         self.state.books = list(self.accounts.books.values())
-        return msgspec.json.encode(self.state)
+        return msgspec.json.encode(msgspec.structs.replace(self.state, method=method))
 
 
 class Accounting:
@@ -207,10 +209,15 @@ class Accounting:
 
     Args:
         now: Unix time in ns.
+        method: which cost a closing fill takes away. Where accounts were kept by another one they are derived anew, as
+            far as all that was booked of a strategy is still stored; else open positions keep theirs.
     """
 
-    def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, now: Callable[[], int] = time.time_ns, method: Method = Method.AVERAGE) -> None:
         self._now = now
+        self._method = method
+        self._before = method
+        self._other: list[str] = []
         self._run: _Run | None = None
         self._anew: _Run | None = None
         self._handled: dict[str, list[int]] = {}
@@ -225,7 +232,7 @@ class Accounting:
             raise
 
     def _step(self, store: Store) -> float:
-        run = self._run = self._run or _Run(_read(store.db))
+        run = self._run = self._run or self._begin(store.db)
         done = run.step(store.db, self._now() - GRACE)
         renewed = self._renew(store.db, run) if done else None
         changed = run.moved or renewed is not None or bool(self._handled and self._anew is None)
@@ -234,6 +241,13 @@ class Accounting:
                 self._write(db, run, renewed)
             run.ended.clear()
         return REST if changed or self._anew is not None else IDLE
+
+    def _begin(self, db: Connection) -> _Run:
+        """Go on where the accounts stand; those that were kept by another method are to be derived anew."""
+        state = _read(db)
+        self._other = sorted({book.strategy for book in state.books}) if state.method != self._method else []
+        self._before, state.method = state.method, self._method
+        return _Run(state)
 
     def _renew(self, db: Connection, run: _Run) -> _Run | None:
         """Go on with what is derived anew; return it when it has come as far as the rest."""
@@ -248,15 +262,24 @@ class Accounting:
         """Look at what came late: the strategy that is to be derived anew, if its first fill is still there."""
         late = [(table, row) for table in QUERIES for row in read_late(db, table)]
         if not late:
-            return None
+            return self._changed(db, run)
         strategy = _owner(db, *late[0])
         own = [(table, row) for table, row in late if _owner(db, table, row) == strategy]
         self._handled = {table: [row for told, row in own if told == table] for table in QUERIES}
         if self._is_whole(db, run.state, strategy):
-            return _Run(State(), strategy)
+            return _Run(State(method=self._method), strategy)
         for table, row in own:
             for found in db.execute(QUERIES[table] + OF_ROW, (0, row, row)).fetchall():
                 run.book(found)
+        return None
+
+    def _changed(self, db: Connection, run: _Run) -> _Run | None:
+        """Return a strategy that was kept by another method, to be derived anew."""
+        while self._other:
+            strategy = self._other.pop()
+            self._handled = {table: [] for table in QUERIES}
+            if self._is_whole(db, run.state, strategy):
+                return _Run(State(method=self._method), strategy)
         return None
 
     def _is_whole(self, db: Connection, state: State, strategy: str) -> bool:
@@ -275,7 +298,9 @@ class Accounting:
             db.execute(*((FORGET, (strategy,)) if strategy else (FORGET_UNNAMED, ())))
             _insert(db, renewed.ended)
         _insert(db, run.ended)
-        db.execute(WRITE, (KIND, run.settle()))
+        # until all were derived anew, a start begins with that again
+        settled = self._before if self._other or self._anew is not None else self._method
+        db.execute(WRITE, (KIND, run.settle(settled)))
         db.execute(WRITE, (CURSOR, str(run.state.cursor).encode()))
         if self._handled and self._anew is None:
             for table, rows in self._handled.items():
