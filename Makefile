@@ -8,17 +8,30 @@ ARGS ?=
 BIN := $(VENV)/bin
 SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 COVERAGE := $(BIN)/coverage
+STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BIN)/python deploy/stack.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-static coverage e2e test-stack bench bench-store bench-push servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static coverage e2e test-stack bench bench-store bench-push servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/demo.stamp ## watch models decide on real market data (ARGS="--decisions 200" ends it after 200)
 	@exec $(BIN)/ares-otel demo $(ARGS)
+
+up: $(VENV)/demo.stamp ## start the whole stack in Docker, with a demo bot (DEMO=0: without; BOT=host:port: scrape your own; LOGS=1: Loki)
+	@$(STACK) up $(if $(BOT),--bot '$(BOT)')
+
+down: $(VENV)/demo.stamp ## end the stack (ARGS=--volumes also removes all that it kept)
+	@$(STACK) down $(ARGS)
+
+status: $(VENV)/demo.stamp ## what of the stack runs, how healthy it is, and where it is
+	@$(STACK) status $(ARGS)
+
+logs: $(VENV)/demo.stamp ## what the stack's servers say (ARGS=tempo: one of them)
+	@$(STACK) logs $(ARGS)
 
 test: $(VENV)/dev.stamp ## run the tests (ARGS="tests/orders -k fill" runs some of them); `make e2e` has the rest
 	@$(COVERAGE) erase
@@ -30,7 +43,7 @@ check-static: $(VENV)/dev.stamp ## ruff, mypy, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py
+	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py deploy/stack.py deploy/preparing.py
 	$(BIN)/ares-otel generate --check
 
 coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the last `make test`; fails below the limit
@@ -40,8 +53,8 @@ coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the l
 e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs Go)
 	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack $(ARGS)
 
-test-stack: $(VENV)/dev.stamp servers ## rules, routing and boards with the real Prometheus and Alertmanager (needs Go)
-	$(COVERAGE) run -m pytest tests/e2e/stack $(ARGS)
+test-stack: $(VENV)/dev.stamp servers ## the stack's files with the real servers (needs Go; Tempo by TEMPO_BIN or Docker)
+	$(COVERAGE) run -m pytest tests/e2e/stack -rs $(ARGS)
 
 bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
@@ -65,8 +78,8 @@ fmt: $(VENV)/dev.stamp ## format, and repair what can be repaired without though
 constraints: | $(BIN)/python ## resolve all dependencies anew, on every supported Python
 	@$(BIN)/python deploy/constraints.py $(PYTHONS)
 
-clean: ## remove the virtual environment and all that tools left behind (not the cache of built servers)
-	rm -rf .venv build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environment and all that tools left behind (not built servers, nor the stack's data and secrets)
+	rm -rf .venv deploy/run build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, a stamp for each set of extras in it. A stamp is written last: what was interrupted is done again.

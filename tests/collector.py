@@ -1,4 +1,4 @@
-"""The real OpenTelemetry Collector for end-to-end tests: the binary of `make servers` with the demo's configuration."""
+"""The real OpenTelemetry Collector for end-to-end tests: the binary of `make servers`, a committed configuration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +54,8 @@ class Collector:
     Args:
         server: base URL of the OTLP/HTTP server it forwards to, such as "http://127.0.0.1:8100".
         directory: where its queue and its log live.
+        configs: its configuration, each file merged into those before it; that of the demo by default.
+        environ: what the configuration reads of the environment, beside ports, queue and server.
 
     Attributes:
         http: base URL of its OTLP/HTTP receiver.
@@ -60,11 +63,19 @@ class Collector:
         log: the file with all it wrote.
     """
 
-    def __init__(self, server: str, directory: Path) -> None:
+    def __init__(
+        self,
+        server: str,
+        directory: Path,
+        configs: Sequence[Path] = (CONFIG,),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.server = server
         self.queue = directory / "queue"
         self.log = directory / "otelcol.log"
         self._binary = collector_binary()
+        self._configs = tuple(configs)
+        self._around = dict(environ or {})
         self._ports: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -143,7 +154,7 @@ class Collector:
 
     def _run(self, deadline: float) -> bool:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(self._binary), "--config", str(CONFIG)]
+        command = [str(self._binary), *(f"--config={config}" for config in self._configs)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environ(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -158,7 +169,8 @@ class Collector:
     def _environ(self) -> dict[str, str]:
         names = ("OTLP_HTTP_PORT", "OTLP_GRPC_PORT", "OTELCOL_HEALTH_PORT", "OTELCOL_METRICS_PORT")
         ports = {name: str(port) for name, port in zip(names, self._ports, strict=True)}
-        return {**os.environ, **ports, "ARES_SERVER_URL": self.server, "OTELCOL_QUEUE_DIR": str(self.queue)}
+        own = {"OTELCOL_HOST": "127.0.0.1", "ARES_SERVER_URL": self.server, "OTELCOL_QUEUE_DIR": str(self.queue)}
+        return {**os.environ, **ports, **own, **self._around}
 
 
 def _answers(url: str) -> bool:

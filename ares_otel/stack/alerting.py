@@ -33,7 +33,7 @@ class Delivery:
     """How messages leave, and the addresses that they point to.
 
     Attributes:
-        smarthost: mail server as host:port.
+        smarthost: mail server as host:port; "" sends no mail.
         sender: address that mails come from.
         domain: mails go to `trading@`, `models@` and `platform@` of it.
         username: name at the mail server, whose password is in `secrets/smtp_password`; "" signs in nowhere.
@@ -78,12 +78,15 @@ def addresses(delivery: Delivery = Delivery()) -> str:
 
 def _global(delivery: Delivery) -> dict[str, Any]:
     signed = {"smtp_auth_username": delivery.username, "smtp_auth_password_file": "secrets/smtp_password"}
-    return {
-        "resolve_timeout": "5m",
+    mail = {
         "smtp_smarthost": delivery.smarthost,
         "smtp_from": delivery.sender,
         "smtp_require_tls": delivery.tls,
         **(signed if delivery.username else {}),
+    }
+    return {
+        "resolve_timeout": "5m",
+        **(mail if delivery.smarthost else {}),
         **({"slack_api_url_file": "secrets/slack_url"} if delivery.slack else {}),
     }
 
@@ -153,7 +156,7 @@ def _receivers(delivery: Delivery) -> list[dict[str, Any]]:
     hooks = {"pager": delivery.pager, "deadman": delivery.deadman}
     return [
         *(_team(team, delivery) for team in Team),
-        {"name": "digest", "email_configs": [_mail(f"platform@{delivery.domain}")]},
+        {"name": "digest", **_mails("platform", delivery)},
         *({"name": name, "webhook_configs": [_hook(name)]} for name, wanted in hooks.items() if wanted),
         {"name": "nobody"},
     ]
@@ -168,19 +171,20 @@ def _team(team: Team, delivery: Delivery) -> dict[str, Any]:
     }
     return {
         "name": str(team),
-        "email_configs": [_mail(f"{team}@{delivery.domain}")],
+        **_mails(team, delivery),
         **({"slack_configs": [slack]} if delivery.slack else {}),
     }
 
 
-def _mail(address: str) -> dict[str, Any]:
-    return {
-        "to": address,
+def _mails(to: str, delivery: Delivery) -> dict[str, Any]:
+    mail = {
+        "to": f"{to}@{delivery.domain}",
         "send_resolved": True,
         "headers": {"Subject": '{{ template "ares.subject" . }}'},
         "html": '{{ template "ares.html" . }}',
         "text": '{{ template "ares.text" . }}',
     }
+    return {"email_configs": [mail]} if delivery.smarthost else {}
 
 
 def _hook(name: str) -> dict[str, Any]:

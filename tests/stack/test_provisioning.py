@@ -24,9 +24,10 @@ ENVIRONMENT = {
     "LOKI_URL": "http://loki:3100",
     "ARES_URL": "http://127.0.0.1:8100",
     "LOGS_DATASOURCE": "loki",
+    "TEMPO_TENANT": "single-tenant",
     "DASHBOARDS_DIR": "/dashboards",
 }
-GRAFANA_KEYS = {"name", "uid", "type", "access", "url", "isDefault", "editable", "jsonData"}
+GRAFANA_KEYS = {"name", "uid", "type", "access", "url", "isDefault", "editable", "jsonData", "secureJsonData"}
 
 
 def expanded(value: Any, environment: Mapping[str, str] = ENVIRONMENT) -> Any:

@@ -235,7 +235,7 @@ def test_every_import_is_declared() -> None:
     """A fresh environment has all that the package, its tests and the tools import."""
     declared = project()
     wanted = distributions([*declared["dependencies"], *itertools.chain(*declared["optional-dependencies"].values())])
-    own = {PACKAGE, *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+    own = {PACKAGE, *(path.stem for folder in ("tests", "deploy") for path in (ROOT / folder).rglob("*.py"))}
     tree = (*modules(), *modules("tests"), *modules("deploy"))
 
     assert undeclared_anywhere(tree, names_of(closure(wanted)) | own) == []

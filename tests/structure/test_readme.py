@@ -78,6 +78,14 @@ def keeps(reader: Reader, command: re.Match[str]) -> None:
     reader.run(*shlex.split(command[0]))
 
 
+def drives(reader: Reader, command: re.Match[str]) -> None:
+    """`make up` and its like, where another test does it with a Docker: each word reaches the program that does it."""
+    planned = reader.make("--dry-run", command[1], *command[2].split())
+    assert f"deploy/stack.py {command[1]}" in planned
+    for word in command[2].split():
+        assert word.partition("=")[2] in planned, word
+
+
 def serves(reader: Reader, command: re.Match[str]) -> None:
     """`ares-otel serve`, on a free port of loopback with a database of its own, until it says that it serves."""
     words = [word.replace("0.0.0.0", "127.0.0.1") for word in shlex.split(command[0])]  # noqa: S104  taken out here
@@ -122,6 +130,7 @@ COMMANDS: dict[str, Command] = {
     r"make servers": makes("servers", "deploy/servers.py"),
     r"make bench": makes("bench", "tests/benchmarks"),
     r"make docs": makes("docs", "generate"),
+    r"make (up|down|status|logs)((?: [A-Z]+=[\w.:@,-]+)*)": drives,
     r"ares-otel (?:backup|restore|export|import) [\w .:/-]+": keeps,
     r"ares-otel serve(?: --[\w-]+ [\w./-]+)*": serves,
     r"ares-otel doctor(?: --stack)?(?: --wait \d+)?": examines,

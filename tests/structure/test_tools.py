@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from scripts import load, script
 from sources import ROOT, outside_make
 
 GO = """#!/bin/sh
@@ -22,27 +21,8 @@ esac
 MAKES_BINARY = "mkdir build && echo '#!/bin/sh' > build/otelcol-ares && chmod +x build/otelcol-ares"
 
 
-def load(name: str) -> ModuleType:
-    """Return a script of deploy/ as a module."""
-    spec = importlib.util.spec_from_file_location(f"deploy_{name}", ROOT / "deploy" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
-
-
 servers = load("servers")
 constraints = load("constraints")
-
-
-def script(path: Path, text: str) -> Path:
-    """Write an executable file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
 def environ(tmp_path: Path, *, version: str = "go1.26.1", build: str = MAKES_BINARY) -> dict[str, str]:

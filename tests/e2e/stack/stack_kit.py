@@ -1,4 +1,4 @@
-"""The real Prometheus and Alertmanager with the committed files, and a demo bot beside them."""
+"""The real servers of the stack with the committed files, and a demo bot beside them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,39 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from built import ROOT, built
-from collector import free_ports
+from collector import Collector, free_ports
 
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
 
-__all__ = ["Prometheus", "Server", "demo_bot", "running_alertmanager", "running_prometheus", "until"]
+__all__ = [
+    "CONFIGS",
+    "TOKEN",
+    "Made",
+    "Prometheus",
+    "Server",
+    "Tempo",
+    "collecting",
+    "decide",
+    "demo_bot",
+    "headers_file",
+    "running_alertmanager",
+    "running_prometheus",
+    "running_tempo",
+    "until",
+]
 
 T = TypeVar("T")
+TOKEN = "a-token-of-these-tests"
+CONFIGS = ROOT / "deploy" / "collector"
 FEATURES = ("--enable-feature=exemplar-storage", "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
 
 
@@ -44,17 +61,26 @@ def until(ask: Callable[[], T], *, what: str, seconds: float = 60.0) -> T:
 class Server:
     """A program that listens: its address, its log, and its end."""
 
-    def __init__(self, command: list[str], url: str, directory: Path) -> None:
+    READY = "/-/ready"
+
+    def __init__(self, command: list[str], url: str, directory: Path, environ: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.log = directory / f"{Path(command[0]).name}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env={**os.environ, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
 
     def ready(self) -> bool:
         """Whether it says that it is ready; an end of its own is an error with the end of its log."""
         assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
         try:
-            with urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+            with urlopen(f"{self.url}{self.READY}", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
@@ -85,6 +111,122 @@ class Prometheus(Server):
         return float(found[0]["value"][1]) if found else None
 
 
+class Tempo(Server):
+    """A running Tempo that can be asked.
+
+    Attributes:
+        otlp: host:port of its OTLP over gRPC.
+        tenant: whose traces are asked for, where it has tenants; "a|b" for those of two.
+    """
+
+    READY = "/ready"
+    otlp = ""
+    tenant = ""
+
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """Return the spans of a trace that are found by its id; none: it is not there."""
+        body = self._ask(f"/api/v2/traces/{trace_id}")
+        batches = body.get("trace", {}).get("resourceSpans", [])
+        return [span for batch in batches for scope in batch["scopeSpans"] for span in scope["spans"]]
+
+    def search(self, query: str) -> list[str]:
+        """Return the ids of the traces that TraceQL finds, in the form of OTLP, with all their zeros."""
+        found = self._ask(f"/api/search?{urlencode({'q': query, 'limit': 50})}").get("traces", [])
+        return [trace["traceID"].zfill(32) for trace in found]
+
+    def _ask(self, path: str) -> Any:
+        request = Request(self.url + path, headers={"X-Scope-OrgID": self.tenant} if self.tenant else {})
+        with urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def running_tempo(binary: Path, directory: Path, prometheus: str, **environ: str) -> Iterator[Tempo]:
+    """Run Tempo with the committed configuration; `environ` is what it reads besides its ports."""
+    http, grpc, otlp = free_ports(3)
+    directory.mkdir(parents=True, exist_ok=True)
+    around = {
+        "TEMPO_HOST": "127.0.0.1",
+        "TEMPO_HTTP_PORT": str(http),
+        "TEMPO_GRPC_PORT": str(grpc),
+        "TEMPO_OTLP_PORT": str(otlp),
+        "TEMPO_DIR": str(directory / "data"),
+        "PROMETHEUS_URL": prometheus,
+        **environ,
+    }
+    config = ROOT / "deploy" / "tempo" / "tempo.yaml"
+    command = [str(binary), f"-config.file={config}", "-config.expand-env=true"]
+    server = Tempo(command, f"http://127.0.0.1:{http}", directory, around)
+    server.otlp = f"127.0.0.1:{otlp}"
+    try:
+        until(server.ready, what="Tempo is ready")
+        yield server
+    finally:
+        server.stop()
+
+
+def collecting(directory: Path, server: str, tempo: str, prometheus: str, *overlays: str, **environ: str) -> Collector:
+    """Return the collector of the stack, to be started; `overlays` are files beside its configuration."""
+    directory.mkdir(parents=True, exist_ok=True)
+    token = directory / "token"
+    token.write_text(TOKEN)
+    around = {
+        "OTLP_TOKEN_FILE": str(token),
+        "ARES_SERVER_TOKEN_FILE": str(token),
+        "TEMPO_OTLP": tempo,
+        "PROMETHEUS_URL": prometheus,
+        **environ,
+    }
+    configs = [CONFIGS / f"{name}.yaml" for name in ("stack", *overlays)]
+    return Collector(server, directory, configs, around)
+
+
+class Made(NamedTuple):
+    """A decision that a bot made, and whether its end says that all was delivered."""
+
+    trace_id: str
+    correlation_id: str
+    delivered: bool
+
+
+BOT = """
+import json, sys
+import ares_otel as ares
+ares.setup()
+with ares.decision(symbol="ETHUSDT", strategy=sys.argv[1], venue="binance", price=3000.0) as d:
+    d.resolve("buy" if sys.argv[2:] else "hold", confidence=0.6, threshold=0.5)
+    for order in sys.argv[2:]:
+        d.order(order, side="buy", type="market", quantity=1.0)
+        ares.record(ares.OrderUpdate(order, "filled", quantity=1.0, price=3000.5))
+trace_id = format(d.get_span_context().trace_id, "032x")
+print(json.dumps([trace_id, d.correlation_id, bool(ares.shutdown(5))]))
+"""
+
+
+def decide(directory: Path, otlp: str, *orders: str, headers: Path, strategy: str = "momentum", **environ: str) -> Made:
+    """Let a bot in a process of its own make one decision, with these orders, and end."""
+    directory.mkdir(parents=True, exist_ok=True)
+    around = {
+        "ARES_OTEL_EXPORTER_ENDPOINT": otlp,
+        "ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers),
+        "ARES_OTEL_METRICS_ENABLED": "false",
+        "ARES_OTEL_STATE_DIRECTORY": str(directory / "state"),
+        "ARES_OTEL_SERVICE_NAME": "kit-bot",
+        **environ,
+    }
+    command = [sys.executable, "-c", BOT, strategy, *orders]
+    made = subprocess.run(command, env={**os.environ, **around}, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    return Made(*json.loads(made.stdout))
+
+
+def headers_file(directory: Path) -> Path:
+    """Write the headers that the collector of the stack wants to see."""
+    path = directory / "headers"
+    path.write_text(f"authorization: Bearer {TOKEN}\n")
+    return path
+
+
 @contextmanager
 def running_prometheus(directory: Path, targets: dict[str, str]) -> Iterator[Prometheus]:
     """Run Prometheus with the committed configuration and rules; `targets` are addresses by the name of their file."""
@@ -92,6 +234,8 @@ def running_prometheus(directory: Path, targets: dict[str, str]) -> Iterator[Pro
     (directory / "targets" / "bots").mkdir(parents=True)
     (directory / "prometheus.yml").symlink_to(ROOT / "deploy" / "prometheus" / "prometheus.yml")
     (directory / "rules").symlink_to(ROOT / "prometheus" / "rules")
+    (directory / "secrets").mkdir()
+    (directory / "secrets" / "ares_read_token").write_text("0123456789abcdef")
     for name, address in {"prometheus": f"127.0.0.1:{port}", **targets}.items():
         (directory / "targets" / f"{name}.yaml").write_text(json.dumps([{"targets": [address]}]))
     command = [str(built("prometheus")), "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
@@ -128,13 +272,14 @@ def running_alertmanager(directory: Path, delivery: Delivery, secrets: dict[str,
 
 
 @contextmanager
-def demo_bot(directory: Path, file_sd: Path, otlp: str) -> Iterator[None]:
+def demo_bot(directory: Path, file_sd: Path, otlp: str, **environ: str) -> Iterator[None]:
     """Run `ares-otel demo`, which tells Prometheus by a file where it is, and sends its spans to a collector."""
     (port,) = free_ports(1)
     around = {
         "ARES_OTEL_METRICS_PORT": str(port),
         "ARES_OTEL_METRICS_FILE_SD": str(file_sd),
         "ARES_OTEL_SERVICE_ENVIRONMENT": "test",
+        **environ,
     }
     command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--rate", "40"]
     command += ["--directory", str(directory), "--otlp", otlp]

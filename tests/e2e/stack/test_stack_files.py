@@ -36,6 +36,8 @@ def layout(directory: Path) -> Path:
     (directory / "prometheus.yml").symlink_to(ROOT / "deploy" / "prometheus" / "prometheus.yml")
     (directory / "targets").symlink_to(ROOT / "deploy" / "prometheus" / "targets")
     (directory / "rules").symlink_to(ROOT / "prometheus" / "rules")
+    (directory / "secrets").mkdir()
+    (directory / "secrets" / "ares_read_token").write_text("0123456789abcdef")
     return directory / "prometheus.yml"
 
 
