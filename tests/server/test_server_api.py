@@ -162,11 +162,37 @@ def test_filters(demo_server: EmbeddedServer) -> None:
         ("status=ok", lambda each: not each["error"]),
         ("status=error", lambda each: each["error"]),
         ("strategy=nobody", lambda _: False),
+        ("symbol=sp500", lambda each: each["symbol"] == "SP500"),
+        ("agreement_min=0.7&agreement_max=0.9", lambda each: 0.7 <= (each["agreement"] or 0) <= 0.9),
     )
     for query, holds in cases:
         wanted = [each["decision_id"] for each in every if holds(each)]
         found = pages(demo_server, f"/api/v1/decisions?limit=500&{query}")
         assert [each["decision_id"] for each in found] == wanted, query
+
+
+def test_filters_by_orders_and_models(demo_server: EmbeddedServer) -> None:
+    """Decisions are found by their orders and by who voted; with outcomes they tell both."""
+    every = pages(demo_server, "/api/v1/decisions?limit=500&outcomes=true")
+    sent = {each["decision_id"]: each["orders"] for each in every if each["orders"]}
+
+    def found(query: str) -> set[str]:
+        return {each["decision_id"] for each in pages(demo_server, f"/api/v1/decisions?limit=500&{query}")}
+
+    assert found("ordered=true") == sent.keys()
+    assert found("ordered=false") == {each["decision_id"] for each in every} - sent.keys()
+    assert found("filled=true") == {key for key, orders in sent.items() if any(each["filled"] for each in orders)}
+    assert found("order_status=filled") == {
+        key for key, orders in sent.items() if any(each["status"] == "filled" for each in orders)
+    }
+    sides = {each["decision_id"] for each in pages(demo_server, "/api/v1/orders?limit=500&side=buy")}
+    assert found("order_side=buy") == sides
+    assert found("model=momentum") == {each["decision_id"] for each in every}
+    assert found("model=nobody") == set()
+    assert {each["later"]["bars"] for each in every} == {5}
+    assert any(each["later"]["value"] for each in every)
+    assert any(each["judged"] for each in every)
+    assert {each["orders"] for each in told(demo_server, "/api/v1/decisions")["items"]} == {None}
 
 
 def test_one_decision(demo_server: EmbeddedServer) -> None:

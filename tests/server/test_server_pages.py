@@ -325,7 +325,7 @@ def test_pages_of_a_list(site: Site) -> None:
 
     ids = first.having("data-id") + second.having("data-id")
     assert len(ids) == len(set(ids)) == DAYS
-    assert ids == sorted(ids, reverse=True)
+    assert [each[:12] for each in ids] == sorted((each[:12] for each in ids), reverse=True)
     assert not [link for link in second.links if "before=" in link]
 
 
@@ -446,7 +446,7 @@ def test_times_and_absence(site: Site) -> None:
     times = [facts for tag, facts in page.tags if tag == "time"]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", facts["datetime"]) for facts in times)
     assert [facts for facts in times if facts.get("class") == "market" and facts["title"].startswith("market time")]
-    assert "not so many bars have come since" in page.having("title")
+    assert "4 of 5 bars have come since" in page.having("title")
 
 
 def test_files(site: Site) -> None:

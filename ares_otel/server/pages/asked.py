@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from ares_otel.server.query.console.decisions import Bound, Filter
+from ares_otel.server.query.asking import last_row
+from ares_otel.server.query.listing import Bound, Filter
 
 __all__ = ["FIELDS", "HAS", "AskError", "Asked", "asked", "link"]
 
@@ -50,7 +51,7 @@ class Asked(Filter, frozen=True, kw_only=True):
     def text(self) -> str:
         """The filters as they stand in the search field."""
         parts = [f"{field}:{_quoted(value)}" for field, values in self.names.items() for value in values]
-        parts += [f"{field}:{bound.relation}{bound.value:g}" for field, bound in self.bounds.items()]
+        parts += [f"{field}:{bound.relation}{bound.value:g}" for field, each in self.bounds.items() for bound in each]
         parts += [f"has:{each}" for each in self.has]
         return " ".join((*parts, *map(_quoted, self.words)))
 
@@ -109,7 +110,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, None]] = {}
-        self._bounds: dict[str, Bound] = {}
+        self._bounds: dict[str, tuple[Bound, ...]] = {}
         self._has: dict[str, None] = {}
         self._words: dict[str, None] = {}
         self._times: dict[str, int] = {}
@@ -139,7 +140,7 @@ class _Reading:
         if key in FIELDS:
             self._names.setdefault(key, {})[value] = None
         elif key in {"confidence", "agreement"}:
-            self._bounds[key] = _bound(key, value)
+            self._bounds[key] = (*self._bounds.get(key, ()), _bound(key, value))
         elif key == "has":
             self._has[_one_of("has", value, HAS)] = None
         elif key in {"from", "to"}:
@@ -160,7 +161,7 @@ class _Reading:
             has=tuple(self._has),
             words=tuple(self._words),
             start=start,
-            end=end,
+            end=None if end is None else last_row(end) + 1,
             cursor=self._cursor,
         )
 

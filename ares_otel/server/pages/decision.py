@@ -14,10 +14,11 @@ from starlette.responses import Response
 from ares_otel.semconv import spans as s
 from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
-from ares_otel.server.query.console.bars import Bar, Bars
-from ares_otel.server.query.console.names import NS, numbers
+from ares_otel.server.query.asking import SECOND
+from ares_otel.server.query.bars import Bar, Bars
 from ares_otel.server.query.console.regimes import Episode, episodes
 from ares_otel.server.query.detail import neighbors
+from ares_otel.server.query.naming import numbers
 from ares_otel.server.query.notes import LogRow, LogsAsked, logs
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import DecisionStory, OrderStory, OutcomeStory, SpanStory, Story
@@ -247,8 +248,10 @@ def _afterwards(decision: DecisionStory, story: Story, around: Around) -> Iterat
 def _chart(story: Story, around: Around) -> dict[str, Any]:
     stamps = [bar.time for bar in around.bars]
     return {
-        "bars": [[bar.time // NS, bar.open, bar.high, bar.low, bar.close] for bar in around.bars],
-        "regimes": [[run.started // NS, run.ended // NS, run.regime] for run in stretched(around.regimes, stamps[-1])],
+        "bars": [[bar.time // SECOND, bar.open, bar.high, bar.low, bar.close] for bar in around.bars],
+        "regimes": [
+            [run.started // SECOND, run.ended // SECOND, run.regime] for run in stretched(around.regimes, stamps[-1])
+        ],
         "lines": [*_lines(story.orders)],
         "marks": [*_marks(story, stamps)],
     }
@@ -277,12 +280,12 @@ def _marks(story: Story, stamps: Sequence[int]) -> Iterator[list[object]]:
     if decision is not None and here is not None:
         action = str(decision.action or "none")
         side = {"sell_short": "sell", "close": "sell"}.get(action, action)
-        yield [here // NS, side, action.replace("_", " ")]
+        yield [here // SECOND, side, action.replace("_", " ")]
     for order in story.orders:
         filled = [update for update in order.updates if update.quantity and not update.duplicate and update.event_time]
         last = _bar_of(_ns(filled[-1].event_time or 0), stamps) if filled else None
         if last is not None and last != here:
-            yield [last // NS, "fill", f"{str(order.status or 'filled').replace('_', ' ')}"]
+            yield [last // SECOND, "fill", f"{str(order.status or 'filled').replace('_', ' ')}"]
 
 
 def _bar_of(time: int, stamps: Sequence[int]) -> int | None:

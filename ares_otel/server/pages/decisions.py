@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -12,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from ares_otel.server.pages.asked import FIELDS, Asked, asked
 from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
-from ares_otel.server.query.console.decisions import DecisionRow, Page, decisions
-from ares_otel.server.query.console.names import kinds, known
+from ares_otel.server.query.asking import Page, row_time
+from ares_otel.server.query.decisions import DecisionRow, decision_page
+from ares_otel.server.query.naming import kinds, known
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import Story
 
@@ -21,6 +23,7 @@ __all__ = ["Found", "decisions_page", "fresh_rows", "replayed", "resolved"]
 
 SEE_OTHER: Final = 303
 SHOWN: Final = 15
+ROWS: Final = 50
 PERIODS: Final = (("now-1h", "hour"), ("now-1d", "day"), ("now-7d", "week"), ("now-30d", "30 days"), ("", "all"))
 
 
@@ -28,7 +31,7 @@ class Found(msgspec.Struct, frozen=True):
     """What a question means: a page of decisions, or what the ids in it mean."""
 
     asked: Asked
-    page: Page | None = None
+    page: Page[DecisionRow] | None = None
     stories: tuple[Story, ...] = ()
     suggestions: tuple[tuple[str, str], ...] = ()
 
@@ -45,7 +48,7 @@ async def decisions_page(site: Site, request: Request) -> Response:
     if found.stories:
         return site.page("several.html", context | {"title": "Several decisions", "stories": found.stories})
     assert found.page is not None
-    more = {"found": found, "page": found.page, "replayed": replayed(found.page.rows)}
+    more = {"found": found, "page": found.page, "replayed": replayed(found.page.items), "reached": _reached(found.page)}
     period = next((value for key, value in params if key == "from"), "")
     return site.page("decisions.html", context | more | {"periods": PERIODS, "period": period})
 
@@ -70,7 +73,14 @@ def resolved(reader: Reader, question: Asked) -> Found:
     question = msgspec.structs.replace(question, names={field: tuple(each) for field, each in names.items()}, words=())
     unknown = [(field, value) for field, values in question.names.items() for value in values
                if field not in {kind for kind, _ in kinds(reader, value)}]  # fmt: skip
-    return Found(question, decisions(reader, question), (), tuple(_suggested(reader)) if unknown else ())
+    return Found(
+        question, decision_page(reader, question, ROWS, outcomes=True), (), tuple(_suggested(reader)) if unknown else ()
+    )
+
+
+def _reached(page: Page[DecisionRow]) -> datetime | None:
+    """Return the time down to which was searched, where there is more below."""
+    return row_time(int(page.next)) if page.next is not None and len(page.items) < ROWS else None
 
 
 def _suggested(reader: Reader) -> list[tuple[str, str]]:
@@ -80,10 +90,10 @@ def _suggested(reader: Reader) -> list[tuple[str, str]]:
 async def fresh_rows(site: Site, request: Request) -> Response:
     """Return the newest decisions as rows, for a page that is open."""
     del request
-    page = await site.pool.ask(lambda reader: decisions(reader, Asked(), SHOWN))
-    return site.page("rows.html", {"rows": page.rows, "replayed": replayed(page.rows)})
+    page = await site.pool.ask(lambda reader: decision_page(reader, Asked(), SHOWN, outcomes=True))
+    return site.page("rows.html", {"rows": page.items, "replayed": replayed(page.items)})
 
 
 def replayed(rows: Sequence[DecisionRow]) -> bool:
     """Tell whether market time is worth a column of its own."""
-    return any(times(row.time, row.event_time) for row in rows)
+    return any(times(row.time, row.market_time) for row in rows)

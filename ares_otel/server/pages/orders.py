@@ -13,15 +13,17 @@ from starlette.responses import Response
 from ares_otel.server.pages.asked import Asked, AskError, asked
 from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
-from ares_otel.server.query.console.names import kinds
-from ares_otel.server.query.console.orders import FIELDS, Sampled, execution, orders
+from ares_otel.server.query.console.orders import Sampled, execution
+from ares_otel.server.query.naming import kinds
 from ares_otel.server.query.shortfalls import VenueCosts, named_costs
+from ares_otel.server.query.trading import FILTERS, orders_listed
 from ares_otel.server.story.costs import PARTS
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import OrderStory, Story
 
 __all__ = ["Lived", "life", "order_page", "orders_page"]
 
+ROWS: Final = 50
 THINNEST: Final = 0.06
 COLORS: Final = {
     "filled": "s-accent", "partially_filled": "s-ink", "rejected": "s-bad", "denied": "s-bad", "canceled": "s-quiet",
@@ -44,11 +46,11 @@ async def orders_page(site: Site, request: Request) -> Response:
     question = asked(request.query_params.multi_items())
     if question.words:
         return await _named(site, question)
-    unfit = [field for field in question.names if field not in FIELDS]
+    unfit = [field for field in question.names if field not in FILTERS]
     if unfit or question.bounds or question.has:
         field = [*unfit, *question.bounds, *(["has"] if question.has else [])][0]
-        raise AskError(field, f"orders can be filtered by {', '.join(FIELDS)}; decisions know {field}")
-    found = await site.pool.ask(lambda reader: orders(reader, question))
+        raise AskError(field, f"orders can be filtered by {', '.join(FILTERS)}; decisions know {field}")
+    found = await site.pool.ask(lambda reader: orders_listed(reader, question, ROWS))
     quality = await site.pool.ask(execution)
     costs = await site.pool.ask(named_costs)
     context = {
@@ -61,7 +63,7 @@ async def orders_page(site: Site, request: Request) -> Response:
         "reach": _reach,
         "question": question,
     }
-    replayed = any(times(row.time, row.event_time) for row in found.rows)
+    replayed = any(times(row.time, row.market_time) for row in found.items)
     return site.page("orders.html", context | {"replayed": replayed, "most": _most})
 
 

@@ -16,23 +16,21 @@ from ares_otel.server.pages.asked import asked
 from ares_otel.server.pages.decision import stretched
 from ares_otel.server.pages.decisions import replayed
 from ares_otel.server.pages.site import Site
-from ares_otel.server.query.console.decisions import DecisionRow, Filter, decisions
+from ares_otel.server.query.asking import SECOND
 from ares_otel.server.query.console.equity import Account, Curve, accounts, by_currency, curve, drawdowns, thinned
-from ares_otel.server.query.console.names import NS
 from ares_otel.server.query.console.overview import (
-    Breach,
-    Limit,
-    OpenOrder,
     Pulse,
     StrategyRow,
-    breaches,
-    limits,
     open_orders,
     pulse,
     strategies,
 )
 from ares_otel.server.query.console.regimes import Lane, episodes, lanes
+from ares_otel.server.query.control import Breach, BreachesAsked, Limit, LimitsAsked, breaches, limits
+from ares_otel.server.query.decisions import DecisionRow, decision_page
+from ares_otel.server.query.listing import Filter
 from ares_otel.server.query.performance import account_performances
+from ares_otel.server.query.trading import OrderRow
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["LEVEL", "Money", "Overview", "desk_part", "overview", "overview_page", "ratios_part", "share", "tiles_part"]
@@ -68,7 +66,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     drawdown: Limit | None = None
     limits: Sequence[Limit] = ()
     breaches: Sequence[Breach] = ()
-    orders: Sequence[OpenOrder] = ()
+    orders: Sequence[OrderRow] = ()
     decisions: Sequence[DecisionRow] = ()
     chart: Mapping[str, Any] | None = None
     lane: Lane | None = None
@@ -118,7 +116,7 @@ def overview(reader: Reader, strategy: str | None, days: int | None) -> Overview
     chosen = [account for account in every if strategy in {None, account.strategy}] or every
     desk, found = _desk(reader), pulse(reader)
     lane = _lane(reader, chosen)
-    limit = _drawdown(limits(reader), strategy)
+    limit = _drawdown(limits(reader, LimitsAsked()), strategy)
     money, chart = _money(reader, chosen, days, lane, limit if strategy else None)
     own = {account.strategy: account for account in every}
     return msgspec.structs.replace(
@@ -141,15 +139,17 @@ def _tiles(reader: Reader) -> Overview:
     found = pulse(reader)
     chosen = next(iter(by_currency(accounts(reader)).values()), [])
     money, _ = _money(reader, chosen, None, None, None)
-    return Overview(pulse=found, state=_state(found), money=money, drawdown=_drawdown(limits(reader), None))
+    return Overview(
+        pulse=found, state=_state(found), money=money, drawdown=_drawdown(limits(reader, LimitsAsked()), None)
+    )
 
 
 def _desk(reader: Reader) -> Overview:
     return Overview(
-        limits=limits(reader)[:NEWEST],
-        breaches=breaches(reader),
+        limits=limits(reader, LimitsAsked())[:NEWEST],
+        breaches=breaches(reader, BreachesAsked(limit=NEWEST)).items,
         orders=open_orders(reader),
-        decisions=decisions(reader, Filter(), NEWEST).rows,
+        decisions=decision_page(reader, Filter(), NEWEST, outcomes=True).items,
     )
 
 
@@ -157,7 +157,7 @@ def _state(found: Pulse) -> str:
     """Return whether decisions come as usual, by the server's clock."""
     if found.last is None or found.usual is None:
         return "unknown"
-    quiet = (time.time_ns() - found.last) / NS
+    quiet = (time.time_ns() - found.last) / SECOND
     return "late" if quiet > max(LATE * found.usual, STALE) else "well"
 
 
@@ -192,12 +192,12 @@ def _money(
         depth=-depth[-1],
         deepest=-min(depth),
     )
-    start, end = hours[0] * 3_600 * NS, (hours[-1] + 1) * 3_600 * NS
+    start, end = hours[0] * 3_600 * SECOND, (hours[-1] + 1) * 3_600 * SECOND
     runs = episodes(reader, lane.strategy_id, lane.symbol_id, start, end) if lane else ()
     return money, {
         "equity": thinned(hours, values),
         "drawdown": thinned(hours, depth),
         "currency": whole.currency,
         "limit": limit.limit if limit is not None else None,
-        "regimes": [[run.started // NS, run.ended // NS, run.regime] for run in stretched(runs, end)],
+        "regimes": [[run.started // SECOND, run.ended // SECOND, run.regime] for run in stretched(runs, end)],
     }

@@ -15,10 +15,10 @@ from ares_otel.server.pages.decision import stretched
 from ares_otel.server.pages.formats import REGIMES
 from ares_otel.server.pages.overview import share
 from ares_otel.server.pages.site import Missing, Site
-from ares_otel.server.query.console.bars import Bars
+from ares_otel.server.query.asking import SECOND
+from ares_otel.server.query.bars import Bars
 from ares_otel.server.query.console.earned import Earned, earned
 from ares_otel.server.query.console.models import results_by_regime
-from ares_otel.server.query.console.names import NS
 from ares_otel.server.query.console.regimes import Dwell, Episode, Lane, dwell, episodes, lanes, transitions
 from ares_otel.server.story.reader import Reader
 
@@ -55,7 +55,7 @@ def _shown(reader: Reader, strategy: str | None, symbol: str | None) -> Regimes 
     lane = next((each for each in known if strategy in {None, each.strategy} and symbol in {None, each.symbol}), None)
     if lane is None:
         raise Missing(f"No regime of {strategy or 'any strategy'} and {symbol or 'any symbol'} is stored.")
-    bars = Bars(reader).between(lane.symbol_id, lane.started, lane.ended + NS, BARS)
+    bars = Bars(reader).between(lane.symbol_id, lane.started, lane.ended + SECOND, BARS)
     start = bars[0].time if bars else lane.started
     runs = episodes(reader, lane.strategy_id, lane.symbol_id, start, lane.ended)
     matrix = transitions(runs)
@@ -81,7 +81,7 @@ def _shown(reader: Reader, strategy: str | None, symbol: str | None) -> Regimes 
 def _chart(bars: Sequence[Any], runs: Sequence[Episode]) -> Mapping[str, Any]:
     shown = stretched(runs, bars[-1].time)
     return {
-        "bars": [[bar.time // NS, bar.open, bar.high, bar.low, bar.close] for bar in bars],
-        "regimes": [[run.started // NS, run.ended // NS, run.regime] for run in shown],
+        "bars": [[bar.time // SECOND, bar.open, bar.high, bar.low, bar.close] for bar in bars],
+        "regimes": [[run.started // SECOND, run.ended // SECOND, run.regime] for run in shown],
         "shaded": True,
     }

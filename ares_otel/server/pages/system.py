@@ -13,11 +13,13 @@ from ares_otel.server.pages.asked import AskError
 from ares_otel.server.pages.site import Site
 from ares_otel.server.query.console.keeping import Keeping, keeping
 from ares_otel.server.query.console.overview import Pulse, pulse
-from ares_otel.server.query.console.system import Database, Feed, Latency, calls, components, database, feeds
+from ares_otel.server.query.console.system import Database, Latency, calls, components, database
+from ares_otel.server.query.control import Feed, FeedsAsked, feeds
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["SystemView", "system_page"]
 
+FEEDS: Final = 200
 PERIODS: Final = {"1": "hour", "24": "day", "168": "week"}
 
 
@@ -43,5 +45,6 @@ async def system_page(site: Site, request: Request) -> Response:
 
 
 def _shown(reader: Reader, hours: int) -> SystemView:
-    found = components(reader, hours), calls(reader, hours), feeds(reader), database(reader), pulse(reader)
-    return SystemView(*found, keeping(reader))
+    told = sorted(feeds(reader, FeedsAsked())[:FEEDS], key=lambda feed: (feed.venue or "", feed.symbol or ""))
+    parts = components(reader, hours), calls(reader, hours), told, database(reader), pulse(reader)
+    return SystemView(*parts, keeping(reader))

@@ -23,7 +23,10 @@ __all__ = [
     "Paged",
     "Period",
     "clock",
+    "first_row",
+    "last_row",
     "ns_of",
+    "row_ns",
     "row_time",
     "whole_sum",
     "within",
@@ -96,9 +99,24 @@ def clock(unix_ns: int | None) -> datetime | None:
     return None if unix_ns is None else EPOCH + timedelta(microseconds=unix_ns // 1_000)
 
 
+def row_ns(row: int) -> int:
+    """Return the time in a row id, Unix ns, to 1,024 ns."""
+    return row & ~SLOT
+
+
+def first_row(unix_ns: int) -> int:
+    """Return the least row id of a time."""
+    return unix_ns & ~SLOT
+
+
+def last_row(unix_ns: int) -> int:
+    """Return the greatest row id of a time."""
+    return unix_ns | SLOT
+
+
 def row_time(row: int) -> datetime:
     """Return the time in a row id, to 1,024 ns."""
-    return EPOCH + timedelta(microseconds=(row & ~SLOT) // 1_000)
+    return EPOCH + timedelta(microseconds=row_ns(row) // 1_000)
 
 
 def within(column: ColumnElement[Any], period: Period, unit: int = 1) -> tuple[ColumnElement[bool], ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Row, Select, bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 
 from ares_otel.server.query.asking import Moment, NotFoundError, clock, ns_of
-from ares_otel.server.query.naming import number
+from ares_otel.server.query.bars import NO_BARS, Bars, Move, moved
+from ares_otel.server.query.naming import NOBODY, number
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
 from ares_otel.server.story.reader import Reader
@@ -21,16 +21,13 @@ from ares_otel.server.story.stories import Story
 __all__ = [
     "Asked",
     "DecisionDetail",
-    "Move",
     "Price",
     "decision",
     "neighbors",
-    "price_bars",
     "stories",
 ]
 
 BARS: Final = 60
-FEEDS: Final = 50
 HORIZONS: Final = (1, 5, 20)
 MOVED: Final = 2_000_000
 """A row id may be so many ns away from the time of its decision: ids of one moment are moved apart."""
@@ -63,14 +60,6 @@ class Price(msgspec.Struct, frozen=True):
     low: float | None
     close: float | None
     volume: float | None
-
-
-class Move(msgspec.Struct, frozen=True):
-    """Return of the price so many bars after the decision, or why it is not known."""
-
-    bars: int
-    value: float | None
-    reason: str | None = None
 
 
 class DecisionDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,54 +130,16 @@ def _prices(reader: Reader, story: Story) -> tuple[tuple[Price, ...], tuple[Move
         return (), _unknown("the decision names no symbol")
     moment = told.event_time
     at = ns_of(moment if isinstance(moment, datetime) else story.start)
-    feed = _feed(reader, told.symbol, told.venue)
-    if not feed:
-        return (), _unknown("no bars of this symbol are stored")
-    before = price_bars(reader, feed, t.bar.c.time <= at, newest=True, limit=BARS)
-    after = price_bars(reader, feed, t.bar.c.time > at, newest=False, limit=BARS)
-    price = told.price if told.price is not None else before[-1].close if before else None
-    return (*before, *after), tuple(_moves(price, after))
+    symbol, venue = number(reader, "symbol", told.symbol), number(reader, "venue", told.venue or "")
+    bars = Bars(reader).around(symbol, venue if venue != NOBODY else None, at, BARS, BARS)
+    if not bars:
+        return (), _unknown(NO_BARS)
+    later = [bar.close for bar in bars if bar.time > at]
+    seen = [bar.close for bar in bars if bar.time <= at]
+    price = float(told.price) if told.price is not None else seen[-1] if seen else None
+    prices = (Price(clock(bar.time), bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars)
+    return tuple(prices), tuple(moved(price, later, bars_later) for bars_later in HORIZONS)
 
 
 def _unknown(reason: str) -> tuple[Move, ...]:
     return tuple(Move(bars, None, reason) for bars in HORIZONS)
-
-
-def _moves(price: object, after: Sequence[Price]) -> Iterable[Move]:
-    for bars in HORIZONS:
-        close = after[bars - 1].close if len(after) >= bars else None
-        if not isinstance(price, int | float) or not price:
-            yield Move(bars, None, "the price at the decision is not known")
-        elif close is None:
-            yield Move(bars, None, f"{len(after)} bars have come since")
-        else:
-            yield Move(bars, close / float(price) - 1.0)
-
-
-def _feed(reader: Reader, symbol: str, venue: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Return conditions of the bars of a symbol, of its venue if that has some."""
-    feed, own = t.feed_now.c, number(reader, "symbol", symbol)
-    wanted = number(reader, "venue", venue) if venue is not None else 0
-    kinds = reader.db.execute(select(feed.venue, feed.channel).where(feed.symbol == own).limit(FEEDS)).all()
-    bar = t.bar.c
-    for other, channel in sorted(kinds, key=lambda kind: kind[0] != wanted):
-        conditions = (bar.symbol == own, bar.venue == other, bar.channel == channel)
-        if reader.db.execute(select(bar.time).where(*conditions).limit(1)).first() is not None:
-            return conditions
-    return ()
-
-
-def price_bars(
-    reader: Reader,
-    feed: Iterable[ColumnElement[bool]],
-    when: ColumnElement[bool],
-    *,
-    newest: bool,
-    limit: int,
-) -> list[Price]:
-    """Return bars of a feed by time: the newest or the oldest so many."""
-    bar = t.bar.c
-    query = select(bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume).where(*feed, when)
-    rows = reader.db.execute(query.order_by(bar.time.desc() if newest else bar.time).limit(limit)).all()
-    found = [Price(clock(time), *facts) for time, *facts in rows]
-    return found[::-1] if newest else found

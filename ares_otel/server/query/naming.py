@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import bounded
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["NOBODY", "Words", "listed", "number", "words"]
+__all__ = ["NOBODY", "Words", "kinds", "known", "listed", "number", "numbers", "words"]
 
 NOBODY = -1
 """A number that no name has."""
@@ -32,7 +32,8 @@ def words(reader: Reader, *columns: Iterable[Any]) -> Words:
     """
     known = _KNOWN.setdefault(reader, {})
     if len(known) > REMEMBERED:
-        known.clear()
+        # a new one: others may still look into the old one
+        known = _KNOWN[reader] = {}
     missing = sorted({one for column in columns for one in column if one} - known.keys())
     for at in range(0, len(missing), 500):
         query = select(t.name.c.id, t.name.c.value).where(t.name.c.id.in_(missing[at : at + 500]))
@@ -54,7 +55,31 @@ def number(reader: Reader, kind: str, value: str) -> int:
     return int(found)
 
 
+def numbers(reader: Reader, kind: str, values: Iterable[str]) -> list[int]:
+    """Return the numbers of some names: as they are spelled, or else in any case of letters."""
+    found: list[int] = []
+    for value in values:
+        own = number(reader, kind, value)
+        if own == NOBODY:
+            query = select(t.name.c.id).where(t.name.c.kind == kind, func.lower(t.name.c.value) == value.lower())
+            found += (int(each) for (each,) in reader.db.execute(query))
+        else:
+            found.append(own)
+    return found
+
+
+def kinds(reader: Reader, word: str) -> list[tuple[str, str]]:
+    """Return what kinds of names a word is, with its spelling."""
+    query = select(t.name.c.kind, t.name.c.value).where(func.lower(t.name.c.value) == word.lower())
+    return [(str(kind), str(value)) for kind, value in reader.db.execute(query)]
+
+
+def known(reader: Reader, kind: str, limit: int = 50) -> Sequence[tuple[int, str]]:
+    """Return the names of a kind with their numbers, by alphabet."""
+    query = select(t.name.c.id, t.name.c.value).where(t.name.c.kind == kind).order_by(t.name.c.value).limit(limit)
+    return [(int(own), str(value)) for own, value in reader.db.execute(query)]
+
+
 def listed(reader: Reader, kind: str, limit: int) -> Sequence[str]:
     """Return the names of a kind by alphabet."""
-    query = select(t.name.c.value).where(t.name.c.kind == kind).order_by(t.name.c.value).limit(limit)
-    return [str(value) for (value,) in reader.db.execute(query)]
+    return [value for _, value in known(reader, kind, limit)]

@@ -9,14 +9,17 @@ from msgspec import Meta
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from ares_otel.orders.states import DONE
+from ares_otel.portfolio.costs import stated_slippage
 from ares_otel.server.query.asking import Moment, Name, NotFoundError, Page, Paged, clock, row_time
-from ares_otel.server.query.naming import NOBODY, Words, number, words
+from ares_otel.server.query.listing import Filter, listed, named, names_of
+from ares_otel.server.query.naming import Words, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import OrderStory
 
 __all__ = [
+    "FILTERS",
     "OrderAsked",
     "OrderLife",
     "OrderRow",
@@ -24,9 +27,12 @@ __all__ = [
     "done_numbers",
     "order_lives",
     "orders",
+    "orders_listed",
 ]
 
-SCANNED: Final = 100_000
+FILTERS: Final = ("strategy", "symbol", "venue", "side", "type", "status")
+"""Names by which orders can be filtered."""
+
 NAMED: Final = ("strategy", "symbol", "venue", "side", "type", "status", "currency")
 
 
@@ -37,12 +43,27 @@ class OrdersAsked(Paged, frozen=True, kw_only=True):
     symbol: Name | None = None
     venue: Name | None = None
     side: Name | None = None
+    type: Name | None = None
     status: Annotated[Name | None, Meta(description="state of the order, FIX 39 in words")] = None
     open: Annotated[bool | None, Meta(description="still open, or done")] = None
 
+    @property
+    def filter(self) -> Filter:
+        """The same as a filter."""
+        return Filter(
+            names=names_of(self, {name: name for name in FILTERS}),
+            has=("open",) if self.open else (),
+            lacks=("open",) if self.open is False else (),
+            start=self.low,
+            end=self.before,
+        )
+
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An order in a list. `time` is that of the submission, or of its first update where that is not known."""
+    """An order in a list. `time` is that of the submission, or of its first update where that is not known.
+
+    `slippage_bps` is against the arrival mid, positive is a cost; null without a fill, or where the mid is unknown.
+    """
 
     client_id: str
     decision_id: str | None
@@ -65,6 +86,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     cum_quantity: float | None
     avg_price: float | None
     arrival_mid: float | None
+    slippage_bps: float | None
 
 
 class OrderAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,20 +108,17 @@ class OrderLife(msgspec.Struct, frozen=True, kw_only=True):
 
 def orders(reader: Reader, asked: OrdersAsked) -> Page[OrderRow]:
     """List orders by any filter, newest first."""
-    conditions = _conditions(reader, asked)
+    return orders_listed(reader, asked.filter, asked.limit)
+
+
+def orders_listed(reader: Reader, wanted: Filter, limit: int, *, scanned: int | None = None) -> Page[OrderRow]:
+    """Return a page of orders, newest first; `scanned` rows are looked at where not said otherwise."""
+    conditions = _conditions(reader, wanted)
     if conditions is None:
         return Page(items=(), next=None)
-    row = t.orders.c
-    span = (row.id >= asked.low, row.id < asked.before)
-    floor = None
-    if conditions:
-        deep = select(row.id).where(*span).order_by(row.id.desc()).offset(SCANNED - 1).limit(1)
-        floor = reader.db.execute(deep).scalar()
-        span = (row.id >= max(asked.low, floor or 0), row.id < asked.before)
-    found = reader.db.execute(_joined().where(*span, *conditions).order_by(row.id.desc()).limit(asked.limit)).all()
-    last = found[-1].id if len(found) == asked.limit else floor
-    known = words(reader, *([getattr(each, name) for each in found] for name in NAMED))
-    return Page(items=tuple(_row(each, known) for each in found), next=None if last is None else str(last))
+    found = listed(reader, _joined(), wanted, conditions, limit, scanned=scanned)
+    known = words(reader, *([getattr(each, name) for each in found.rows] for name in NAMED))
+    return Page(items=tuple(_row(each, known) for each in found.rows), next=found.next)
 
 
 def order_lives(reader: Reader, asked: OrderAsked) -> tuple[OrderLife, ...]:
@@ -128,20 +147,13 @@ def done_numbers(reader: Reader) -> list[int]:
     return [int(own) for (own,) in reader.db.execute(query)]
 
 
-def _conditions(reader: Reader, asked: OrdersAsked) -> list[ColumnElement[bool]] | None:
+def _conditions(reader: Reader, wanted: Filter) -> list[ColumnElement[bool]] | None:
     row = t.orders.c
-    conditions: list[ColumnElement[bool]] = []
-    for name in ("strategy", "symbol", "venue", "side", "status"):
-        value = getattr(asked, name)
-        if value is not None:
-            own = number(reader, name, value)
-            if own == NOBODY:
-                return None
-            conditions.append(row[name] == own)
-    if asked.open is not None:
+    made = named(reader, wanted, lambda field, chosen: row[field].in_(chosen))
+    if made is not None and (wanted.has or wanted.lacks):
         done = func.coalesce(row.status, 0).in_(done_numbers(reader))
-        conditions.append(~done if asked.open else done)
-    return conditions
+        made += [*(~done for what in wanted.has if what == "open"), *(done for what in wanted.lacks if what == "open")]
+    return made
 
 
 def _joined() -> Select[Any]:
@@ -151,7 +163,7 @@ def _joined() -> Select[Any]:
 
 
 def _row(row: Row[Any], known: Words) -> OrderRow:
-    named = {name: known.get(getattr(row, name)) for name in NAMED}
+    words_of = {name: known.get(getattr(row, name)) for name in NAMED}
     owner = row.decision_id or (decision_id(row.above, row.span) if row.span is not None else None)
     return OrderRow(
         client_id=row.client_id,
@@ -162,11 +174,12 @@ def _row(row: Row[Any], known: Words) -> OrderRow:
         submitted=bool(row.submitted),
         market_time=clock(row.event_time),
         updated=clock(row.updated),
-        open=named["status"] not in DONE,
+        open=words_of["status"] not in DONE,
         quantity=row.quantity,
         price=row.price,
         cum_quantity=row.cum_quantity,
         avg_price=row.avg_price,
         arrival_mid=row.arrival_mid,
-        **named,
+        slippage_bps=stated_slippage(words_of["side"], row.avg_price, row.arrival_mid),
+        **words_of,
     )

@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import select
 
 from ares_otel.server.query.closed import MONEY, net_of
-from ares_otel.server.query.console.names import words
 from ares_otel.server.query.console.regimes import Lane, episodes
+from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from sqlalchemy import func, select
 
-from ares_otel.server.query.console.names import known, ns, words
+from ares_otel.server.query.asking import row_ns
+from ares_otel.server.query.naming import known, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
@@ -123,7 +124,7 @@ def training(reader: Reader, model: int) -> Training | None:
     found = reader.db.execute(query).first()
     if found is None:
         return None
-    return Training(ns(found.id), found.version, found.type, found.trained_at, found.rows, found.features)
+    return Training(row_ns(found.id), found.version, found.type, found.trained_at, found.rows, found.features)
 
 
 def importance(reader: Reader, model: int, most: int = 15) -> Importance | None:
@@ -134,7 +135,7 @@ def importance(reader: Reader, model: int, most: int = 15) -> Importance | None:
         return None
     values = {str(name): float(value) for name, value in json.loads(found.data or "{}").items()}
     ordered = sorted(values.items(), key=lambda pair: -abs(pair[1]))
-    return Importance(ns(found.id), found.method, ordered[:most])
+    return Importance(row_ns(found.id), found.method, ordered[:most])
 
 
 def scores(reader: Reader, model: int) -> Sequence[Score]:
@@ -147,7 +148,7 @@ def scores(reader: Reader, model: int) -> Sequence[Score]:
     size = max(len(told) // BINS, SMALLEST)
     parts = [told[begin : begin + size] for begin in range(0, len(told), size)]
     return [
-        Score(ns(part[0][0]), ns(part[-1][0]), len(part), sum(right for _, right in part))
+        Score(row_ns(part[0][0]), row_ns(part[-1][0]), len(part), sum(right for _, right in part))
         for part in parts
         if len(part) >= SMALLEST
     ]

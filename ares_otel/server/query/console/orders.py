@@ -10,52 +10,21 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import select
 
-from ares_otel.portfolio.costs import stated_slippage
 from ares_otel.portfolio.figures import quantile
-from ares_otel.server.query.console.decisions import Filter
-from ares_otel.server.query.console.names import NS, first, last, ns, numbers, words
+from ares_otel.server.query.asking import SECOND, row_ns
+from ares_otel.server.query.naming import words
 from ares_otel.server.query.scoring import mean_of
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Execution", "OrderRow", "Orders", "Quantiles", "Sampled", "execution", "orders"]
+__all__ = ["Execution", "Quantiles", "Sampled", "execution"]
 
-PAGE: Final = 50
-SCANNED: Final = 100_000
 REPORTS: Final = 10_000
-UNANSWERED: Final = 60 * NS
+UNANSWERED: Final = 60 * SECOND
 SIZES: Final = 4
-HOUR: Final = 3_600 * NS
+HOUR: Final = 3_600 * SECOND
 DAY_HOURS: Final = 24
 UNSAID: Final = "not said"
-FIELDS: Final = ("strategy", "symbol", "venue", "side", "status")
-
-
-class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of a list; times in Unix ns, slippage against the arrival mid in bp, positive is a cost."""
-
-    id: int
-    client_id: str
-    time: int
-    event_time: int | None
-    strategy: str | None
-    symbol: str | None
-    venue: str | None
-    side: str | None
-    type: str | None
-    quantity: float | None
-    price: float | None
-    filled: float | None
-    avg_price: float | None
-    status: str | None
-    slippage: float | None
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """Orders; `cursor` begins the next page, None at the end."""
-
-    rows: Sequence[OrderRow]
-    cursor: int | None = None
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -97,41 +66,6 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: int
 
 
-def orders(reader: Reader, wanted: Filter, limit: int = PAGE) -> Orders:
-    """Return a page of orders, newest first, among at most `SCANNED` rows."""
-    row = t.orders.c
-    inner = select(t.orders).order_by(row.id.desc()).limit(SCANNED)
-    if wanted.cursor is not None:
-        inner = inner.where(row.id < wanted.cursor)
-    if wanted.start is not None:
-        inner = inner.where(row.id >= first(wanted.start))
-    if wanted.end is not None:
-        inner = inner.where(row.id <= last(wanted.end))
-    looked = inner.subquery()
-    query = select(looked).order_by(looked.c.id.desc()).limit(limit + 1)
-    for field in FIELDS:
-        if field in wanted.names:
-            query = query.where(looked.c[field].in_(numbers(reader, field, wanted.names[field])))
-    found = list(reader.db.execute(query))
-    return Orders(_rows(reader, found[:limit]), int(found[limit - 1].id) if len(found) > limit else None)
-
-
-def _rows(reader: Reader, found: Sequence[Any]) -> list[OrderRow]:
-    fields = (*FIELDS, "type")
-    name = words(reader, [getattr(each, field) for each in found for field in fields])
-    told = []
-    for each in found:
-        said = {field: name.get(getattr(each, field)) for field in fields}
-        told.append(
-            OrderRow(
-                **said, id=each.id, client_id=each.client_id, time=ns(each.id), event_time=each.event_time,
-                quantity=each.quantity, price=each.price, filled=each.cum_quantity, avg_price=each.avg_price,
-                slippage=stated_slippage(said["side"], each.avg_price, each.arrival_mid),
-            )
-        )  # fmt: skip
-    return told
-
-
 def execution(reader: Reader) -> Execution:
     """Return the quality of execution over the newest reports."""
     told = _reports(reader)
@@ -148,7 +82,7 @@ def execution(reader: Reader) -> Execution:
     kinds = [name.get(each.liquidity) for each in told if each.fill_quantity]
     return Execution(
         reports=len(told),
-        since=ns(min(each.id for each in told)) if told else None,
+        since=row_ns(min(each.id for each in told)) if told else None,
         statuses=_counted(name.get(each.status, "not said") for each in told),
         acknowledged=[_quantiles(key, values) for key, values in _grouped(acks).items()],
         slippage=_means(costs, lambda each: name.get(each.venue, UNSAID)),

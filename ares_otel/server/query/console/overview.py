@@ -9,21 +9,18 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import func, select
 
-from ares_otel.orders.states import DONE
+from ares_otel.server.query.asking import SECOND, row_ns
 from ares_otel.server.query.closed import MONEY, net_of
-from ares_otel.server.query.console.names import NS, known, ns, words
-from ares_otel.server.query.console.truth import hit_rates
+from ares_otel.server.query.listing import Filter
+from ares_otel.server.query.naming import known, words
+from ares_otel.server.query.trading import OrderRow, orders_listed
+from ares_otel.server.query.truth import hit_rates
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
-    "Breach",
-    "Limit",
-    "OpenOrder",
     "Pulse",
     "StrategyRow",
-    "breaches",
-    "limits",
     "open_orders",
     "pulse",
     "strategies",
@@ -32,7 +29,7 @@ __all__ = [
 SAMPLE: Final = 60
 LOOKED_AT: Final = 20_000
 SHOWN: Final = 12
-DAY: Final = 86_400 * NS
+DAY: Final = 86_400 * SECOND
 HOURS: Final = 24
 RECENT: Final = 2_000
 
@@ -56,46 +53,6 @@ class Pulse(msgspec.Struct, frozen=True):
     failed: int
     looked_at: int
     arrived: int | None
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """The newest state of a limit; `used` is value / limit, negative for a gain against a limit of losses."""
-
-    strategy: str | None
-    check: str | None
-    value: float | None
-    limit: float | None
-    outcome: str | None
-    time: int
-    used: float | None
-
-
-class Breach(msgspec.Struct, frozen=True):
-    """A check that did not pass."""
-
-    time: int
-    strategy: str | None
-    symbol: str | None
-    check: str | None
-    value: float | None
-    limit: float | None
-    outcome: str | None
-    trace: str
-
-
-class OpenOrder(msgspec.Struct, frozen=True):
-    """An order that can still be filled."""
-
-    time: int
-    client_id: str
-    strategy: str | None
-    symbol: str | None
-    side: str | None
-    type: str | None
-    quantity: float | None
-    price: float | None
-    filled: float | None
-    status: str | None
 
 
 class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,11 +80,11 @@ def pulse(reader: Reader) -> Pulse:
     """Return whether decisions come."""
     row = t.decision.c
     ids = [int(found) for (found,) in reader.db.execute(select(row.id).order_by(row.id.desc()).limit(SAMPLE))]
-    gaps = sorted((new - old) / NS for new, old in pairwise(ids))
+    gaps = sorted((new - old) / SECOND for new, old in pairwise(ids))
     recent = select(row.error).order_by(row.id.desc()).limit(RECENT).subquery()
     looked_at, failed = reader.db.execute(select(func.count(), func.sum(recent.c.error)).select_from(recent)).one()
     arrived = reader.db.execute(select(func.max(t.segment.c.id))).scalar()
-    last = ns(ids[0]) if ids else None
+    last = row_ns(ids[0]) if ids else None
     return Pulse(
         last=last,
         usual=gaps[len(gaps) // 2] if gaps else None,
@@ -141,7 +98,7 @@ def pulse(reader: Reader) -> Pulse:
 def _by_action(reader: Reader, last: int) -> dict[int, dict[int, int]]:
     """Return decisions of the last day by strategy (under 0 of all of them) and action."""
     row = t.hourly.c
-    hour = last // (NS * 3_600)
+    hour = last // (SECOND * 3_600)
     query = select(row.strategy, row.action, func.sum(row.n)).where(row.hour > hour - HOURS)
     counts: dict[int, dict[int, int]] = {}
     for strategy, action, number in reader.db.execute(query.group_by(row.strategy, row.action)):
@@ -170,7 +127,7 @@ def strategies(reader: Reader) -> Sequence[StrategyRow]:
                 by_action={word.get(action, "none"): n for action, n in by_action.items()},
                 last_action=word.get(newest[1]) if newest else None,
                 last_symbol=word.get(newest[2]) if newest else None,
-                last_time=ns(newest[0]) if newest else None,
+                last_time=row_ns(newest[0]) if newest else None,
                 last_id=newest[0] if newest else None,
                 trades=trades.get(number, (0, 0))[0],
                 wins=trades.get(number, (0, 0))[1],
@@ -220,51 +177,6 @@ def _trades(reader: Reader) -> dict[int, tuple[int, int]]:
     return counts
 
 
-def limits(reader: Reader) -> Sequence[Limit]:
-    """Return the newest state of each limit, the most used first."""
-    row = t.limit_now.c
-    query = select(row.strategy, row.check, row.value, row.limit_value, row.outcome, row.id).limit(200)
-    found = list(reader.db.execute(query))
-    name = words(reader, [number for each in found for number in (each.strategy, each.check, each.outcome)])
-    told = [
-        Limit(
-            name.get(each.strategy), name.get(each.check), each.value, each.limit_value, name.get(each.outcome),
-            ns(each.id), each.value / each.limit_value if each.limit_value and each.value is not None else None,
-        )
-        for each in found
-    ]  # fmt: skip
-    return sorted(told, key=lambda limit: -(limit.used if limit.used is not None else -1.0))
-
-
-def breaches(reader: Reader, limit: int = SHOWN) -> Sequence[Breach]:
-    """Return the newest checks that did not pass."""
-    row = t.breach.c
-    found = list(reader.db.execute(select(t.breach).order_by(row.id.desc()).limit(limit)))
-    fields = ("strategy", "symbol", "check", "outcome")
-    name = words(reader, [getattr(each, field) for each in found for field in fields])
-    return [
-        Breach(
-            ns(each.id), name.get(each.strategy), name.get(each.symbol), name.get(each.check), each.value,
-            each.limit_value, name.get(each.outcome), each.trace.hex() if each.trace else "",
-        )
-        for each in found
-    ]  # fmt: skip
-
-
-def open_orders(reader: Reader, limit: int = SHOWN) -> Sequence[OpenOrder]:
+def open_orders(reader: Reader, limit: int = SHOWN) -> Sequence[OrderRow]:
     """Return orders that can still be filled, among the newest ones."""
-    row = t.orders.c
-    ended = select(t.name.c.id).where(t.name.c.kind == "status", t.name.c.value.in_([str(status) for status in DONE]))
-    inner = select(t.orders).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
-    column = inner.c
-    still = column.status.is_(None) | column.status.not_in(ended)
-    found = list(reader.db.execute(select(inner).where(still).order_by(column.id.desc()).limit(limit)))
-    fields = ("strategy", "symbol", "side", "type", "status")
-    name = words(reader, [getattr(each, field) for each in found for field in fields])
-    return [
-        OpenOrder(
-            ns(each.id), each.client_id, name.get(each.strategy), name.get(each.symbol), name.get(each.side),
-            name.get(each.type), each.quantity, each.price, each.cum_quantity, name.get(each.status),
-        )
-        for each in found
-    ]  # fmt: skip
+    return orders_listed(reader, Filter(has=("open",)), limit, scanned=LOOKED_AT).items

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import select
 
-from ares_otel.server.query.console.names import known, words
+from ares_otel.server.query.naming import known, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 

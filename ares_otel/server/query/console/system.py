@@ -8,13 +8,14 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import func, select
 
-from ares_otel.server.query.console.names import NS, ns, words
+from ares_otel.server.query.asking import SECOND, row_ns
+from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Database", "Feed", "Latency", "calls", "components", "database", "feeds"]
+__all__ = ["Database", "Latency", "calls", "components", "database"]
 
-HOUR: Final = 3_600 * NS
+HOUR: Final = 3_600 * SECOND
 STEPS: Final = 8
 """Buckets are powers of two in eight steps, so a quantile is within 4.4 %."""
 
@@ -30,18 +31,6 @@ class Latency(msgspec.Struct, frozen=True):
     p50: float
     p95: float
     p99: float
-
-
-class Feed(msgspec.Struct, frozen=True):
-    """The newest state of a feed of market data."""
-
-    venue: str | None
-    symbol: str | None
-    channel: str | None
-    time: int
-    age: float | None
-    gaps: int | None
-    messages: int | None
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -112,20 +101,6 @@ def _at(ordered: Sequence[tuple[int, int, int, int]], n: int, share: float) -> f
     return float(2 ** (ordered[-1][0] / STEPS)) / 1e6
 
 
-def feeds(reader: Reader, limit: int = 200) -> Sequence[Feed]:
-    """Return the feeds by venue and symbol."""
-    row = t.feed_now.c
-    found = list(reader.db.execute(select(t.feed_now).order_by(row.venue, row.symbol, row.channel).limit(limit)))
-    name = words(reader, [number for each in found for number in (each.venue, each.symbol, each.channel)])
-    return [
-        Feed(
-            name.get(each.venue), name.get(each.symbol), name.get(each.channel), ns(each.id), each.age, each.gaps,
-            each.messages,
-        )
-        for each in found
-    ]  # fmt: skip
-
-
 def database(reader: Reader) -> Database:
     """Return what the database holds; totals come from roll-ups."""
     row = t.decision.c
@@ -139,8 +114,8 @@ def database(reader: Reader) -> Database:
         revision=t.REVISION,
         size=_size(reader),
         decisions=int(total or 0),
-        oldest=None if low is None else ns(int(low)),
-        newest=None if high is None else ns(int(high)),
+        oldest=None if low is None else row_ns(int(low)),
+        newest=None if high is None else row_ns(int(high)),
         arrived=None if arrived is None else int(arrived) * 1_000,
     )
 

@@ -6,16 +6,36 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Bar", "Bars"]
+__all__ = ["NO_BARS", "NO_PRICE", "Bar", "Bars", "Move", "moved"]
 
 NO_BARS: Final = "no bars of this symbol are stored"
-NO_PRICE: Final = "the decision does not say its price"
-TOO_EARLY: Final = "not so many bars have come since"
+NO_PRICE: Final = "the price at the decision is not known"
+
+_BAR: Final = t.bar.c
+_OF_FEED: Final = (
+    _BAR.symbol == bindparam("symbol"),
+    _BAR.venue == bindparam("venue"),
+    _BAR.channel == bindparam("channel"),
+)
+LATER: Final = (
+    select(_BAR.close)
+    .where(*_OF_FEED, _BAR.time > bindparam("time"))
+    .order_by(_BAR.time)
+    .limit(bindparam("number", type_=Integer))
+)
+
+
+class Move(msgspec.Struct, frozen=True):
+    """Return of the price so many bars after the decision, or why it is not known."""
+
+    bars: int
+    value: float | None
+    reason: str | None = None
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -26,6 +46,7 @@ class Bar(msgspec.Struct, frozen=True):
     high: float | None
     low: float | None
     close: float
+    volume: float | None
 
 
 class Bars:
@@ -35,19 +56,13 @@ class Bars:
         self._reader = reader
         self._feeds: dict[tuple[int | None, int | None], tuple[int, int] | None] = {}
 
-    def later(
-        self, symbol: int | None, venue: int | None, time: int, price: float | None, number: int
-    ) -> tuple[float | None, str]:
-        """Return the relative change of the close so many bars after a time, or None and why."""
+    def later(self, symbol: int | None, venue: int | None, time: int, price: float | None, number: int) -> Move:
+        """Return the change of the close so many bars after a time."""
         feed = self._feed(symbol, venue)
         if feed is None:
-            return None, NO_BARS
-        if not price:
-            return None, NO_PRICE
-        bar = t.bar.c
-        query = select(bar.close).where(*self._of(symbol, feed), bar.time > time).order_by(bar.time).offset(number - 1)
-        close = self._reader.db.execute(query.limit(1)).scalar()
-        return (None, TOO_EARLY) if close is None else (float(close) / price - 1, "")
+            return Move(number, None, NO_BARS)
+        given = {"symbol": symbol, "venue": feed[0], "channel": feed[1], "time": time, "number": number}
+        return moved(price, [close for (close,) in self._reader.db.execute(LATER, given)], number)
 
     def around(self, symbol: int, venue: int | None, time: int, before: int, after: int) -> Sequence[Bar]:
         """Return bars up to a time and after it, by time."""
@@ -55,7 +70,7 @@ class Bars:
         if feed is None:
             return ()
         bar = t.bar.c
-        query = select(bar.time, bar.open, bar.high, bar.low, bar.close).where(*self._of(symbol, feed))
+        query = select(bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume).where(*self._of(symbol, feed))
         past = self._told(query.where(bar.time <= time).order_by(bar.time.desc()).limit(before))
         return [*reversed(past), *self._told(query.where(bar.time > time).order_by(bar.time).limit(after))]
 
@@ -65,7 +80,7 @@ class Bars:
         if feed is None:
             return ()
         bar = t.bar.c
-        query = select(bar.time, bar.open, bar.high, bar.low, bar.close).where(*self._of(symbol, feed))
+        query = select(bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume).where(*self._of(symbol, feed))
         found = self._told(query.where(bar.time.between(start, end)).order_by(bar.time.desc()).limit(limit))
         return found[::-1]
 
@@ -87,3 +102,12 @@ class Bars:
             found = found or self._reader.db.execute(here.limit(1)).first()
             self._feeds[symbol, venue] = None if found is None else (int(found[0]), int(found[1]))
         return self._feeds[symbol, venue]
+
+
+def moved(price: float | None, closes: Sequence[float], number: int) -> Move:
+    """Return the change from a price to the close of the so-manieth bar after it."""
+    if not price:
+        return Move(number, None, NO_PRICE)
+    if len(closes) < number:
+        return Move(number, None, f"{len(closes)} of {number} bars have come since")
+    return Move(number, closes[number - 1] / price - 1.0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import select
 
-from ares_otel.server.query.console.names import words
+from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import text_key
 from ares_otel.server.story.reader import Reader
