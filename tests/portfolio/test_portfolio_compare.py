@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -157,6 +158,51 @@ def test_freqtrade() -> None:
 
     assert_says(row(case, "freqtrade (wallet)"), FREQTRADE_WALLET)
     assert_says(row(case, "freqtrade (closed trades)"), FREQTRADE_TRADES)
+
+
+def traded(curve: Curve, seed: int) -> Case:
+    """Return a curve with trades that came to nothing of it: what they earned is drawn, some of it twice a day."""
+    draw = Random(seed)  # noqa: S311  a fixed sequence, no secret
+    days = sorted(draw.choices(curve.days[1:], k=40))
+    return Case(case_of(curve).points, tuple(ClosedTrade(day * DAY, draw.gauss(1.0, 20.0)) for day in days))
+
+
+def freqtrade_drawdown(equity: Any) -> float:
+    """Return freqtrade's drawdown of an account: the share of the peak, where most money was lost."""
+    peak = equity.cummax()
+    return float(((peak - equity) / peak)[(equity - peak).idxmin()])
+
+
+def freqtrade_said(start: float, equity: Any, sample: Any, a_day: float, days: int) -> dict[str, float]:
+    """Return its ratios as its documentation and code define them: numpy's deviations, 365 days, Calmar in percent."""
+    numpy = library("numpy")
+    yearly = numpy.sqrt(365)
+    return {
+        "sharpe": a_day / numpy.std(sample) * yearly,
+        "sortino": a_day / numpy.std(sample[sample < 0]) * yearly,
+        "calmar": (equity.iloc[-1] / start - 1) / days * 100 / freqtrade_drawdown(equity) * yearly,
+        "max_drawdown": freqtrade_drawdown(equity),
+        "cagr": (equity.iloc[-1] / start) ** (365 / days) - 1,
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_freqtrade_of_other_curves(seed: int) -> None:
+    """Both answers are those of its formulas, written with pandas, on generated curves and on real indices."""
+    pandas, numpy = library("pandas"), library("numpy")
+    curve = real_curves()["NASDAQ" if seed else "SP500"] if seed < 2 else generated(seed)
+    case = traded(curve, seed)
+    equity = pandas.Series(case.equity)
+    days = (case.points[-1][0] - case.points[0][0]) // DAY
+    daily = equity.pct_change().dropna()
+    shares = pandas.Series([trade.pnl for trade in case.trades]) / equity[0]
+    closed = pandas.Series(numpy.concatenate([[0.0], shares.cumsum()])) + 1.0
+    factor = shares[shares > 0].sum() / -shares[shares < 0].sum()
+
+    wallet = freqtrade_said(equity[0], equity, daily, float(daily.mean()), days)
+    assert_says(row(case, "freqtrade (wallet)"), wallet | {"profit_factor": factor})
+    by_trades = freqtrade_said(1.0, closed, shares, float(shares.sum()) / days, days)
+    assert_says(row(case, "freqtrade (closed trades)"), by_trades | {"profit_factor": factor})
 
 
 @pytest.mark.parametrize("periods", [252, 365])
