@@ -398,6 +398,10 @@ def test_models(site: Site) -> None:
     forest, momentum = site.page("/models/forest"), site.page("/models/momentum")
     for said in ("rsi", "Came true by regime", "100.0 % of its 60 judged votes came true", "500 rows, 2 features"):
         assert said in forest.text
+    assert re.search(
+        r"It says too little: its confidence is 0\.\d\d below what comes true \(95 %: .* n 60\)", forest.text
+    )
+    assert "Too few judged votes with a confidence" in momentum.text
     assert "Too few outcomes" in momentum.text
     assert "No importances" in momentum.text
 

@@ -155,9 +155,10 @@ def tenth(value: float) -> str:
     return _plain(f"{value:,.1f}")
 
 
-def unit(value: float) -> str:
+def unit(value: float, *, sign: bool = False) -> str:
     """Return a ratio from 0 to 1 with two digits, as models say it."""
-    return _plain(f"{value:.2f}")
+    text = f"{value:.2f}"
+    return signed(text, value) if sign else _plain(text)
 
 
 def lasting(value: float) -> str:

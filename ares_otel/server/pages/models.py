@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ares_otel.portfolio.statistic import Interval
-from ares_otel.server.pages.overview import share
+from ares_otel.server.pages.leads import models_lead, share
 from ares_otel.server.pages.site import Missing, Site
+from ares_otel.server.query.console.calibration import Calibration, calibrations
 from ares_otel.server.query.console.models import (
     Importance,
     ModelRow,
@@ -38,14 +39,17 @@ class Shown(msgspec.Struct, frozen=True):
     scores: Sequence[tuple[Score, Interval]]
     votes: Mapping[str, Mapping[str, tuple[int, int]]]
     regimes: Sequence[tuple[str, int, int, Interval]]
+    calibration: Calibration | None
 
 
 async def models_page(site: Site, request: Request) -> Response:
     """Show all models."""
     del request
     rows = await site.pool.ask(model_rows)
-    told = [(row, share(row.correct, row.judged)) for row in rows]
-    return site.page("models.html", {"at": "/models", "title": "Models", "asked": "", "rows": told})
+    known = await site.pool.ask(calibrations)
+    told = [(row, share(row.correct, row.judged), known.get(row.number)) for row in rows]
+    context = {"at": "/models", "title": "Models", "asked": "", "rows": told, "lead": models_lead(rows)}
+    return site.page("models.html", context)
 
 
 async def model_page(site: Site, request: Request) -> Response:
@@ -70,4 +74,5 @@ def _shown(reader: Reader, name: str) -> Shown | None:
         if regime and (sure := share(right, judged))
     ]
     votes = votes_by(reader, row.number)
-    return Shown(row, share(row.correct, row.judged), importance(reader, row.number), told, votes, regimes)
+    sure, weighed = share(row.correct, row.judged), importance(reader, row.number)
+    return Shown(row, sure, weighed, told, votes, regimes, calibrations(reader).get(row.number))

@@ -15,6 +15,7 @@ from ares_otel.server.pages.formats import times
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.console.orders import Sampled, execution
 from ares_otel.server.query.naming import kinds
+from ares_otel.server.query.results import TradesAsked, trades
 from ares_otel.server.query.shortfalls import VenueCosts, named_costs
 from ares_otel.server.query.trading import FILTERS, orders_listed
 from ares_otel.server.story.costs import PARTS
@@ -25,6 +26,7 @@ __all__ = ["Lived", "life", "order_page", "orders_page"]
 
 ROWS: Final = 50
 THINNEST: Final = 0.06
+TRADES: Final = 15
 COLORS: Final = {
     "filled": "s-accent", "partially_filled": "s-ink", "rejected": "s-bad", "denied": "s-bad", "canceled": "s-quiet",
     "expired": "s-quiet",
@@ -53,6 +55,7 @@ async def orders_page(site: Site, request: Request) -> Response:
     found = await site.pool.ask(lambda reader: orders_listed(reader, question, ROWS))
     quality = await site.pool.ask(execution)
     costs = await site.pool.ask(named_costs)
+    ended = await site.pool.ask(lambda reader: trades(reader, TradesAsked(limit=TRADES)).items)
     context = {
         "at": "/orders",
         "title": "Orders",
@@ -60,6 +63,7 @@ async def orders_page(site: Site, request: Request) -> Response:
         "found": found,
         "quality": quality,
         "costs": costs,
+        "trades": ended,
         "reach": _reach,
         "question": question,
     }

@@ -10,14 +10,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ares_otel.portfolio.intervals import wilson
 from ares_otel.portfolio.statistic import Interval
 from ares_otel.server.pages.asked import asked
 from ares_otel.server.pages.decision import stretched
 from ares_otel.server.pages.decisions import replayed
+from ares_otel.server.pages.formats import times
+from ares_otel.server.pages.leads import Money, overview_lead, share
 from ares_otel.server.pages.site import Site
 from ares_otel.server.query.asking import SECOND
-from ares_otel.server.query.console.equity import Account, Curve, accounts, by_currency, curve, drawdowns, thinned
+from ares_otel.server.query.console.equity import Account, accounts, by_currency, curve, drawdowns, thinned
 from ares_otel.server.query.console.overview import (
     Pulse,
     StrategyRow,
@@ -33,9 +34,8 @@ from ares_otel.server.query.performance import account_performances
 from ares_otel.server.query.trading import OrderRow
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["LEVEL", "Money", "Overview", "desk_part", "overview", "overview_page", "ratios_part", "share", "tiles_part"]
+__all__ = ["Overview", "desk_part", "overview", "overview_page", "ratios_part", "tiles_part"]
 
-LEVEL: Final = 0.95
 NEWEST: Final = 12
 SPARK: Final = 60
 DAY_HOURS: Final = 24
@@ -43,16 +43,6 @@ LATE: Final = 10.0
 STALE: Final = 60.0
 CLOSE: Final = 0.8
 PERIODS: Final = (("30", "30 days"), ("365", "year"), ("", "all"))
-
-
-class Money(msgspec.Struct, frozen=True):
-    """Equity as a tile and as a chart."""
-
-    curve: Curve
-    change: float | None
-    spark: Sequence[float]
-    depth: float
-    deepest: float
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +68,9 @@ async def overview_page(site: Site, request: Request) -> Response:
     days = request.query_params.get("days", "")
     chosen = question.one("strategy")
     shown = await site.pool.ask(lambda reader: overview(reader, chosen, int(days) if days in {"30", "365"} else None))
-    return site.page("overview.html", _context(shown) | {"days": days, "periods": PERIODS, "chosen": chosen})
+    lead = overview_lead(shown.pulse, [row for row, *_ in shown.rows], shown.money, len(shown.orders), shown.breaches)
+    context = {"days": days, "periods": PERIODS, "chosen": chosen, "lead": lead}
+    return site.page("overview.html", _context(shown) | context)
 
 
 async def tiles_part(site: Site, request: Request) -> Response:
@@ -102,11 +94,6 @@ async def desk_part(site: Site, request: Request) -> Response:
 
 def _context(shown: Overview) -> dict[str, Any]:
     return {"at": "/", "title": "Overview", "asked": "", "shown": shown, "replayed": replayed(shown.decisions)}
-
-
-def share(hits: int, n: int) -> Interval | None:
-    """Return the interval of a share, None without observations."""
-    return wilson(hits, n, LEVEL) if n else None
 
 
 def overview(reader: Reader, strategy: str | None, days: int | None) -> Overview:
@@ -157,6 +144,8 @@ def _state(found: Pulse) -> str:
     """Return whether decisions come as usual, by the server's clock."""
     if found.last is None or found.usual is None:
         return "unknown"
+    if times(found.last, found.market):
+        return "replay"
     quiet = (time.time_ns() - found.last) / SECOND
     return "late" if quiet > max(LATE * found.usual, STALE) else "well"
 

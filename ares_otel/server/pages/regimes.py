@@ -13,7 +13,7 @@ from ares_otel.portfolio.statistic import Interval
 from ares_otel.server.pages.asked import asked
 from ares_otel.server.pages.decision import stretched
 from ares_otel.server.pages.formats import REGIMES
-from ares_otel.server.pages.overview import share
+from ares_otel.server.pages.leads import share
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.asking import SECOND
 from ares_otel.server.query.bars import Bars

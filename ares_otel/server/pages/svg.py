@@ -15,6 +15,7 @@ __all__ = [
     "diverging",
     "estimate",
     "interval",
+    "reliability",
     "ribbon",
     "share",
     "span",
@@ -150,6 +151,32 @@ def columns(parts: Sequence[tuple[float, float, float, str]], reference: float |
             )
         )
     return _svg(drawn, width, height, "columns")
+
+
+def reliability(points: Iterable[tuple[float, float, float, float, str]]) -> Markup:
+    """Return what came true over the confidence that was said: confidence, low, value, high and title of each point.
+
+    On the diagonal a confidence holds what it says.
+    """
+    side = 200.0
+    drawn = [
+        Markup('<path d="M{0} 0V{1}M0 {0}H{1}" class="l-grid" vector-effect="non-scaling-stroke"/>').format(
+            _n(place * side), _n(side)
+        )
+        for place in (0.25, 0.5, 0.75)
+    ]
+    drawn.append(Markup('<path d="M0 {0}L{0} 0" class="l-bound" vector-effect="non-scaling-stroke"/>').format(_n(side)))
+    for confidence, low, value, high, title in points:
+        x, y = _clip(confidence) * side, (1 - _clip(value)) * side
+        top, length = (1 - _clip(high)) * side, (_clip(high) - _clip(low)) * side
+        drawn.append(
+            Markup("<g><title>{}</title>{}{}</g>").format(
+                title,
+                _rect(x - 1, top, 2, max(length, 1.0), "s-soft"),
+                Markup('<circle cx="{}" cy="{}" r="3" class="s-accent"/>').format(_n(x), _n(y)),
+            )
+        )
+    return _svg(drawn, side, side, "reliability")
 
 
 def sparkline(values: Sequence[float], width: float = 120, height: float = 32) -> Markup:

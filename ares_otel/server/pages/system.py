@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ares_otel.server.pages.asked import AskError
+from ares_otel.server.pages.leads import system_lead
 from ares_otel.server.pages.site import Site
 from ares_otel.server.query.console.keeping import Keeping, keeping
 from ares_otel.server.query.console.overview import Pulse, pulse
@@ -40,7 +41,7 @@ async def system_page(site: Site, request: Request) -> Response:
     if hours not in PERIODS:
         raise AskError("hours", f"hours is {', '.join(PERIODS)}, not {hours[:20]!r}")
     shown = await site.pool.ask(lambda reader: _shown(reader, int(hours)))
-    context = {"at": "/system", "title": "System", "asked": "", "shown": shown}
+    context = {"at": "/system", "title": "System", "asked": "", "shown": shown, "lead": system_lead(shown.components)}
     return site.page("system.html", context | {"periods": PERIODS, "hours": hours})
 
 

@@ -15,6 +15,7 @@ from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
+    "UNIT",
     "Importance",
     "ModelRow",
     "Score",

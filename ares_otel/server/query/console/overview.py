@@ -44,7 +44,7 @@ class Pulse(msgspec.Struct, frozen=True):
         failed: of the newest 2,000 decisions, those that failed.
         looked_at: how many decisions that is.
         arrived: when the newest span came in.
-        delay: how long after its beginning the newest decision came in, at most.
+        market: market time of the newest decision.
     """
 
     last: int | None
@@ -53,6 +53,7 @@ class Pulse(msgspec.Struct, frozen=True):
     failed: int
     looked_at: int
     arrived: int | None
+    market: int | None = None
 
 
 class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,8 @@ class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
 def pulse(reader: Reader) -> Pulse:
     """Return whether decisions come."""
     row = t.decision.c
-    ids = [int(found) for (found,) in reader.db.execute(select(row.id).order_by(row.id.desc()).limit(SAMPLE))]
+    newest = reader.db.execute(select(row.id, row.event_time).order_by(row.id.desc()).limit(SAMPLE)).all()
+    ids = [int(each.id) for each in newest]
     gaps = sorted((new - old) / SECOND for new, old in pairwise(ids))
     recent = select(row.error).order_by(row.id.desc()).limit(RECENT).subquery()
     looked_at, failed = reader.db.execute(select(func.count(), func.sum(recent.c.error)).select_from(recent)).one()
@@ -92,6 +94,7 @@ def pulse(reader: Reader) -> Pulse:
         failed=int(failed or 0),
         looked_at=int(looked_at),
         arrived=None if arrived is None else int(arrived) * 1_000,
+        market=newest[0].event_time if newest else None,
     )
 
 

@@ -1,0 +1,124 @@
+"""The sentences that pages begin with, made from records; what is unknown is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from ares_otel.portfolio.conventions import CONVENTION
+from ares_otel.portfolio.intervals import wilson
+from ares_otel.portfolio.statistic import Interval
+from ares_otel.server.pages.formats import lasting, moment, percent, times, word
+from ares_otel.server.query.asking import DAY, ns_of
+from ares_otel.server.query.console.equity import Curve
+from ares_otel.server.query.console.models import ModelRow
+from ares_otel.server.query.console.overview import Pulse, StrategyRow
+from ares_otel.server.query.console.system import Latency
+from ares_otel.server.query.control import Breach
+from ares_otel.server.story.wording import amount
+
+__all__ = ["Money", "models_lead", "overview_lead", "share", "system_lead"]
+
+CENTS: Final = 1e5
+
+
+class Money(msgspec.Struct, frozen=True):
+    """Equity as a tile and as a chart."""
+
+    curve: Curve
+    change: float | None
+    spark: Sequence[float]
+    depth: float
+    deepest: float
+
+
+def share(hits: int, n: int) -> Interval | None:
+    """Return the interval of a share, None without observations."""
+    return wilson(hits, n, CONVENTION.level) if n else None
+
+
+def overview_lead(
+    pulse: Pulse | None, rows: Sequence[StrategyRow], money: Money | None, waiting: int, breaches: Sequence[Breach]
+) -> str:
+    """Say whether it trades, whether it earns, whether anything is wrong."""
+    if pulse is None or pulse.last is None:
+        return ""
+    return "; ".join([_traded(pulse, rows), *_earned(money), *_wrong(pulse, waiting, breaches)]) + "."
+
+
+def _traded(pulse: Pulse, rows: Sequence[StrategyRow]) -> str:
+    active = [row for row in rows if row.decisions]
+    who = active[0].strategy if len(active) == 1 and active[0].strategy else _many(len(active), "strategy")
+    acted = [f"{sum(row.by_action.get(name, 0) for row in active):,} to {name}" for name in ("buy", "sell")]
+    when = "within a day"
+    if pulse.market is not None and times(pulse.last or 0, pulse.market):
+        when = f"in a replay up to {moment(pulse.market):%Y-%m-%d}"
+    return f"{who} made {_many(pulse.day, 'decision')} {when}, {' and '.join(acted)}"
+
+
+def _earned(money: Money | None) -> Iterator[str]:
+    if money is None:
+        return
+    now, unit = money.curve.values[-1], f" {money.curve.currency}" if money.curve.currency else ""
+    moved = ""
+    if money.change is not None:
+        moved = f", {_sum(abs(money.change))} {'more' if money.change >= 0 else 'less'} than a market day before"
+    below = f", {percent(money.depth)} below its peak" if round(money.depth, 3) > 0 else ", at its peak"
+    yield f"equity is {_sum(now)}{unit}{moved}{below}"
+
+
+def _wrong(pulse: Pulse, waiting: int, breaches: Sequence[Breach]) -> Iterator[str]:
+    if waiting:
+        yield f"{_many(waiting, 'order')} {'is' if waiting == 1 else 'are'} open"
+    if pulse.failed:
+        yield f"{pulse.failed:,} of the newest {_many(pulse.looked_at, 'decision')} failed"
+    recent = [each for each in breaches if (pulse.last or 0) - ns_of(each.time) < DAY]
+    if recent:
+        what = " of ".join(filter(None, (word(recent[0].check or "a check"), recent[0].strategy)))
+        yield f"{_many(len(recent), 'check')} did not pass, the newest was {what}"
+    if not pulse.failed and not recent:
+        yield "no decision failed and all checks passed"
+
+
+def models_lead(rows: Sequence[ModelRow]) -> str:
+    """Say which model came true most often, which least, and whether chance may be all there is to it."""
+    known = sorted((row for row in rows if row.judged), key=lambda row: -row.correct / row.judged)
+    if not known:
+        return ""
+    best, least = known[0], known[-1]
+    told = f"{word(best.name)} came true most often, {_of(best)}"
+    if best is least:
+        return f"{word(best.name)} came true in {_of(best)}."
+    low, high = share(best.correct, best.judged), share(least.correct, least.judged)
+    apart = low is not None and high is not None and low.low > high.high
+    return f"{told}, {word(least.name)} least, {_of(least)}: " + (
+        "more than chance would make of equal ones." if apart else "chance may be all the difference."
+    )
+
+
+def _of(row: ModelRow) -> str:
+    return f"{percent(row.correct / row.judged)} of {row.judged:,} judged votes"
+
+
+def system_lead(parts: Sequence[Latency]) -> str:
+    """Say how long decisions take, and where the time goes."""
+    whole = next((each for each in parts if each.name == "decision"), None)
+    if whole is None:
+        return ""
+    rest = max((each for each in parts if each is not whole), key=lambda each: each.total, default=None)
+    told = f"Half of {_many(whole.n, 'decision')} took up to {lasting(whole.p50)}, 99 % up to {lasting(whole.p99)}"
+    most = ""
+    if rest is not None and whole.total:
+        most = f"; {percent(min(rest.total / whole.total, 1.0), 0)} of the time was {word(rest.name)}"
+    return f"{told}{most}; {whole.errors:,} failed." if whole.errors else f"{told}{most}; none failed."
+
+
+def _many(n: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{n:,} {noun if n == 1 else plural}"
+
+
+def _sum(value: float) -> str:
+    return f"{value:,.2f}" if abs(value) < CENTS else amount(round(value))
