@@ -10,20 +10,18 @@ from ares_otel.config.schema import (
     Config,
     Correlation,
     Exporter,
-    Influx,
     Ledger,
-    Limits,
     Logging,
+    Logs,
     Metrics,
     Orders,
     Portfolio,
     Recorder,
-    Retention,
     Sampling,
-    Server,
     Service,
     Spool,
 )
+from ares_otel.config.serving import Influx, Limits, Retention, Server
 
 __all__ = [
     "Config",
@@ -35,6 +33,7 @@ __all__ = [
     "Limits",
     "Loaded",
     "Logging",
+    "Logs",
     "Metrics",
     "Orders",
     "Origin",

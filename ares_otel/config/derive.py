@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ares_otel.config.endpoints import GRPC_ENDPOINT, is_http_url
+from ares_otel.config.endpoints import GRPC_ENDPOINT, is_http_url, signal_url
 from ares_otel.config.keys import FIELDS
-from ares_otel.config.layers import Setting
+from ares_otel.config.layers import SHARED, Setting
 from ares_otel.config.problems import Origin, Problems
 from ares_otel.config.source import read_text
 from ares_otel.config.values import Mismatch, convert
@@ -19,6 +19,7 @@ __all__ = ["Derivation", "derive"]
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 HEADERS_LIMIT = 1 << 16
 LONGEST_NAME = 80
+TRACES_ONLY = "OTEL_EXPORTER_OTLP_TRACES_"
 
 
 class Derivation:
@@ -94,19 +95,19 @@ class Derivation:
             self.complain(key, f"expected {FIELDS[key].expected}")
             self.set_default(key, None)
 
-    def headers(self) -> None:
-        """Add the headers of `headers_file` to those given; the latter win."""
-        path, given = self.text("exporter.headers_file"), self.settings["exporter.headers"]
+    def headers(self, section: str) -> None:
+        """Add the headers of a section's `headers_file` to those given; the latter win."""
+        path, given = self.text(f"{section}.headers_file"), self.settings[f"{section}.headers"]
         if not path:
             return
-        found = self._headers_of(path)
+        found = self._headers_of(f"{section}.headers_file", path)
         if isinstance(given.value, dict) and found:
             origin = given.origin if given.value else Origin("file", path)
-            self.settings["exporter.headers"] = Setting(found | given.value, origin)
+            self.settings[f"{section}.headers"] = Setting(found | given.value, origin)
 
-    def _headers_of(self, path: str) -> dict[str, str]:
+    def _headers_of(self, key: str, path: str) -> dict[str, str]:
         def complain(reason: str) -> None:
-            self.complain("exporter.headers_file", reason)
+            self.complain(key, reason)
 
         try:
             raw = _header_lines(read_text(path, HEADERS_LIMIT))
@@ -120,6 +121,28 @@ class Derivation:
         else:
             return found if isinstance(found, dict) else {}
         return {}
+
+    def logs(self) -> None:
+        """Let log records go as spans do where nothing else was said, but not by what was said for spans alone."""
+        own_headers = bool(self.text("logs.headers_file"))
+        for name in SHARED:
+            key, of_spans = f"logs.{name}", self.settings[f"exporter.{name}"]
+            theirs = of_spans.origin.name.startswith(TRACES_ONLY) or (name == "headers" and own_headers)
+            if self.settings[key].origin.kind == "default" and not theirs:
+                self.settings[key] = of_spans
+        protocol, base = self.text("logs.protocol"), self.settings["exporter.endpoint"]
+        if (url := self.text("logs.endpoint")) and (protocol == "grpc" or is_http_url(url)):
+            return
+        if url:
+            self.complain("logs.endpoint", f"expected {FIELDS['logs.endpoint'].expected}")
+        if protocol == "grpc":
+            self.set_default("logs.endpoint", GRPC_ENDPOINT if base.origin.kind == "default" else base.value)
+            return
+        http = self.text("exporter.endpoint") if self._is_for_http(base) else str(FIELDS["exporter.endpoint"].default)
+        self.set_default("logs.endpoint", signal_url(http, "logs"))
+
+    def _is_for_http(self, base: Setting) -> bool:
+        return base.origin.kind != "default" and is_http_url(self.text("exporter.endpoint"))
 
     def check(self) -> None:
         """Report keys that do not fit each other."""
@@ -142,7 +165,9 @@ def derive(settings: dict[str, Setting], environ: Mapping[str, str], problems: P
     run = Derivation(settings, environ, problems)
     run.paths()
     run.endpoint()
-    run.headers()
+    run.headers("exporter")
+    run.logs()
+    run.headers("logs")
     run.influx()
     run.check()
 

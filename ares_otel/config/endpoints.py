@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["GRPC_ENDPOINT", "exact_url", "is_http_url", "is_target", "is_url", "traces_url"]
+__all__ = ["GRPC_ENDPOINT", "exact_url", "is_http_url", "is_target", "is_url", "signal_url"]
 
-TRACES_PATH = "/v1/traces"
 GRPC_ENDPOINT = "http://localhost:4317"
 # gRPC takes more than URLs: a bare host and port, or one of its resolvers.
 TARGET = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}|(?:dns|ipv4|ipv6|unix|unix-abstract):\S+")
 
 
-def traces_url(base: str) -> str:
-    """Return the URL for spans under a base URL, whose path is kept.
+def signal_url(base: str, signal: str) -> str:
+    """Return the URL for `traces` or `logs` under a base URL, whose path is kept.
 
-    >>> traces_url("http://collector:4318/otlp/")
+    >>> signal_url("http://collector:4318/otlp/", "traces")
     'http://collector:4318/otlp/v1/traces'
     """
     parts = urlsplit(base)
-    return parts._replace(path=parts.path.rstrip("/") + TRACES_PATH).geturl()
+    return parts._replace(path=f"{parts.path.rstrip('/')}/v1/{signal}").geturl()
 
 
 def exact_url(url: str) -> str:

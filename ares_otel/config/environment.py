@@ -47,11 +47,19 @@ def _plain(name: str, key: str, meaning: str = "") -> tuple[Variable, ...]:
     return (Variable(name, (key,), meaning, lambda text, _tell: {key: text}),)
 
 
-def _otlp(option: str, key: str, meaning: str = "", read: Read | None = None) -> tuple[Variable, ...]:
-    """Return the general variable and the one for traces, which comes later and so wins."""
-    reader = read or (lambda text, _tell: {key: text})
-    names = (f"OTEL_EXPORTER_OTLP_{option}", f"OTEL_EXPORTER_OTLP_TRACES_{option}")
-    return tuple(Variable(name, (key,), meaning, reader) for name in names)
+def _otlp(
+    option: str, key: str, meaning: str = "", read: Callable[[str, Tell], object] | None = None
+) -> tuple[Variable, ...]:
+    """Return the general variable and those for one signal, which come later and so win."""
+    exporter, logs = (f"exporter.{key}",), (f"logs.{key}",)
+
+    def variable(signal: str, keys: tuple[str, ...]) -> Variable:
+        def said(text: str, tell: Tell) -> Mapping[str, object]:
+            return dict.fromkeys(keys, text if read is None else read(text, tell))
+
+        return Variable(f"OTEL_EXPORTER_OTLP_{signal}{option}", keys, meaning, said)
+
+    return variable("", exporter + logs), variable("TRACES_", exporter), variable("LOGS_", logs)
 
 
 def _disabled(text: str, tell: Tell) -> Mapping[str, object]:
@@ -65,7 +73,7 @@ def _resource(text: str, _tell: Tell) -> Mapping[str, object]:
     return {"resource_attributes": pairs(text)}
 
 
-def _timeout(text: str, tell: Tell) -> Mapping[str, object]:
+def _timeout(text: str, tell: Tell) -> float:
     if not (text.isascii() and text.isdigit() and len(text) <= 12):  # noqa: PLR2004  # more is no timeout
         raise Mismatch("expected an integer number of milliseconds")
     milliseconds = int(text)
@@ -75,15 +83,18 @@ def _timeout(text: str, tell: Tell) -> Mapping[str, object]:
             f" for seconds say {milliseconds}000, or ARES_OTEL_EXPORTER_TIMEOUT={milliseconds}",
             "warning",
         )
-    return {"exporter.timeout": milliseconds / 1_000 if milliseconds else FOREVER}
+    return milliseconds / 1_000 if milliseconds else FOREVER
 
 
-def _exporter(text: str, tell: Tell) -> Mapping[str, object]:
-    names = [name.lower() for name in words(text)]
-    for name in names:
-        if name not in {"otlp", "none"}:
-            tell(f"exporter {printable(name)!r} is not offered; expected otlp or none", "error")
-    return {"exporter.enabled": "otlp" in names} if {"otlp", "none"} & set(names) else {}
+def _exporter(name: str, key: str) -> Variable:
+    def read(text: str, tell: Tell) -> Mapping[str, object]:
+        names = [word.lower() for word in words(text)]
+        for word in names:
+            if word not in {"otlp", "none"}:
+                tell(f"exporter {printable(word)!r} is not offered; expected otlp or none", "error")
+        return {key: "otlp" in names} if {"otlp", "none"} & set(names) else {}
+
+    return Variable(name, (key,), "`otlp` or `none`", read)
 
 
 def _sampler(text: str, _tell: Tell) -> Mapping[str, object]:
@@ -105,21 +116,27 @@ OTEL: tuple[Variable, ...] = (
         _resource,
     ),
     *_plain("OTEL_SERVICE_NAME", "service.name", "wins over `service.name` in OTEL_RESOURCE_ATTRIBUTES"),
-    *_plain("OTEL_EXPORTER_OTLP_ENDPOINT", "exporter.endpoint", "base URL; `/v1/traces` is appended to its path"),
+    *_plain(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "exporter.endpoint",
+        "base URL; `/v1/traces` and `/v1/logs` are appended to its path",
+    ),
     *_plain("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "exporter.traces_endpoint", "used as it is"),
-    *_otlp("PROTOCOL", "exporter.protocol", "`http/protobuf` or `grpc`"),
-    *_otlp("HEADERS", "exporter.headers", "`name=value,…`, percent-encoded"),
+    *_plain("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "logs.endpoint", "used as it is"),
+    *_otlp("PROTOCOL", "protocol", "`http/protobuf` or `grpc`"),
+    *_otlp("HEADERS", "headers", "`name=value,…`, percent-encoded"),
     *_otlp(
         "TIMEOUT",
-        "exporter.timeout",
+        "timeout",
         "**milliseconds**, as specified (the Python SDK reads seconds); 0: one hour",
         _timeout,
     ),
-    *_otlp("CERTIFICATE", "exporter.certificate"),
-    *_otlp("CLIENT_CERTIFICATE", "exporter.client_certificate"),
-    *_otlp("CLIENT_KEY", "exporter.client_key"),
-    *_otlp("COMPRESSION", "exporter.compression"),
-    Variable("OTEL_TRACES_EXPORTER", ("exporter.enabled",), "`otlp` or `none`", _exporter),
+    *_otlp("CERTIFICATE", "certificate"),
+    *_otlp("CLIENT_CERTIFICATE", "client_certificate"),
+    *_otlp("CLIENT_KEY", "client_key"),
+    *_otlp("COMPRESSION", "compression"),
+    _exporter("OTEL_TRACES_EXPORTER", "exporter.enabled"),
+    _exporter("OTEL_LOGS_EXPORTER", "logs.export"),
     Variable("OTEL_TRACES_SAMPLER", ("sampling.sampler",), "one of the six names", _sampler),
     Variable("OTEL_TRACES_SAMPLER_ARG", ("sampling.ratio",), "ignored unless OTEL_TRACES_SAMPLER is set", _ratio),
     *_plain("OTEL_PROPAGATORS", "propagators", "comma-separated; unknown ones are left out"),
@@ -158,7 +175,8 @@ def _read(variable: Variable, text: str, layer: Layer, problems: Problems) -> No
         return
     try:
         for key, raw in variable.read(text, tell).items():
-            layer.put(key, raw, origin)
+            if not layer.put(key, raw, origin):
+                return
     except Mismatch as mismatch:
         tell(str(mismatch), "error")
 

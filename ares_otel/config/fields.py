@@ -100,9 +100,9 @@ def path(description: str, shown: str | None = None) -> msgspec.Meta:
     return of_kind("path", description, shown=shown)
 
 
-def meaning(description: str) -> msgspec.Meta:
+def meaning(description: str, shown: str | None = None) -> msgspec.Meta:
     """Declare a key whose type says the rest: a boolean or a choice."""
-    return msgspec.Meta(description=description)
+    return msgspec.Meta(description=description, extra={"shown": shown})
 
 
 def number(description: str, low: float, high: float) -> msgspec.Meta:
@@ -110,9 +110,9 @@ def number(description: str, low: float, high: float) -> msgspec.Meta:
     return msgspec.Meta(description=description, ge=low, le=high)
 
 
-def seconds(description: str, low: float = 0.01, high: float = 86_400) -> msgspec.Meta:
+def seconds(description: str, low: float = 0.01, high: float = 86_400, shown: str | None = None) -> msgspec.Meta:
     """Declare a duration in seconds between two bounds, both allowed."""
-    return msgspec.Meta(description=description, ge=low, le=high, extra={"kind": "duration"})
+    return msgspec.Meta(description=description, ge=low, le=high, extra={"kind": "duration", "shown": shown})
 
 
 def days(description: str) -> msgspec.Meta:

@@ -10,12 +10,17 @@ from ares_otel.config.keys import FIELDS
 from ares_otel.config.problems import Origin, Problems
 from ares_otel.config.values import Mismatch, convert
 
-__all__ = ["Layer", "Setting", "merge"]
+__all__ = ["SHARED", "Layer", "Setting", "merge"]
 
 # Two keys for one thing: a source that sets the first and not the second hides the second of lower sources, or an
 # endpoint given as an argument would lose against OTEL_EXPORTER_OTLP_TRACES_ENDPOINT.
+SHARED = ("certificate", "client_certificate", "client_key", "compression", "headers", "protocol", "timeout")
 HIDES = (
     ("exporter.endpoint", "exporter.traces_endpoint"),
+    ("exporter.endpoint", "logs.endpoint"),
+    *((f"exporter.{name}", f"logs.{name}") for name in SHARED),
+    ("logs.headers", "logs.headers_file"),
+    ("logs.headers_file", "logs.headers"),
     ("exporter.headers", "exporter.headers_file"),
     ("exporter.headers_file", "exporter.headers"),
     ("server.database", "server.database_url"),
@@ -51,8 +56,8 @@ class Layer:
         self._problems = problems
         self._weak: dict[str, Setting] = {}
 
-    def put(self, key: str, raw: object, origin: Origin, written: str | None = None) -> None:
-        """Convert and keep a raw value.
+    def put(self, key: str, raw: object, origin: Origin, written: str | None = None) -> bool:
+        """Convert and keep a raw value; tell whether it is one.
 
         Args:
             key: a key of `FIELDS`.
@@ -62,10 +67,11 @@ class Layer:
         """
         value = self._converted(key, raw, origin, written or key)
         if isinstance(value, Mismatch):
-            return
+            return False
         if key == ATTRIBUTES:
             value = self._split(value, origin)
         self.settings[key] = Setting(value, origin)
+        return True
 
     def _converted(self, key: str, raw: object, origin: Origin, written: str) -> object:
         def complain(message: str) -> None:

@@ -66,6 +66,7 @@ class Delivery:
         backlog: what waits.
         draw: returns numbers from 0 to 1.
         spill_bytes: while the receiver fails, as much may stay in memory.
+        what: what is sent, for the log.
 
     Attributes:
         backlog: what waits.
@@ -73,12 +74,14 @@ class Delivery:
         lost_before: spans lost when the last flush ended.
     """
 
-    def __init__(self, backlog: Backlog, draw: Callable[[], float], spill_bytes: int) -> None:
+    def __init__(self, backlog: Backlog, draw: Callable[[], float], spill_bytes: int, what: str = "spans") -> None:
         self.backlog = backlog
         self.durations: deque[float] = deque(maxlen=DURATIONS)
         self.lost_before = 0
         self._backoff = Backoff(draw)
         self._spill_bytes = spill_bytes
+        self._what = what
+        self._place = "sender" if what == "spans" else f"sender of {what}"
         self._failures: Counter[str] = Counter()
         self._last_success: float | None = None
 
@@ -132,7 +135,7 @@ class Delivery:
             self._failures[verdict.reason] += 1
             self.backlog.refused()
         if verdict.state != "delivered" or verdict.rejected:
-            GUARD.complain("sender", verdict.reason or "rejected", f"spans were refused: {verdict.detail}")
+            GUARD.complain(self._place, verdict.reason or "rejected", f"{self._what} were refused: {verdict.detail}")
 
     def accounts(self) -> Accounts:
         """Return where all spans are."""
@@ -141,7 +144,7 @@ class Delivery:
     def _retry(self, verdict: Verdict, now: float) -> None:
         self._failures[verdict.reason] += 1
         self._backoff.failed(now, verdict.retry_after)
-        GUARD.complain("sender", verdict.reason, f"{verdict.detail}; the spans are kept and tried again")
+        GUARD.complain(self._place, verdict.reason, f"{verdict.detail}; the {self._what} are kept and tried again")
         if self.backlog.queued_bytes > self._spill_bytes:
             self.backlog.spill()
 

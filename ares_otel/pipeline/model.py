@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-__all__ = ["Batch", "EventData", "LinkData", "Scope", "SpanData", "Transport", "Value", "Verdict"]
+__all__ = [
+    "Batch",
+    "EventData",
+    "LinkData",
+    "LogData",
+    "Scope",
+    "Signal",
+    "SpanData",
+    "Transport",
+    "Value",
+    "Verdict",
+]
 
 Value: TypeAlias = "str | bool | int | float | bytes | Sequence[Value] | Mapping[str, Value] | None"
 """What an OTLP attribute can hold (`AnyValue`)."""
@@ -59,8 +71,34 @@ class SpanData(NamedTuple):
     dropped_links: int = 0
 
 
+class LogData(NamedTuple):
+    """A log record, ready for the encoder.
+
+    `time` and `observed` are Unix ns, `severity` is the number of OTLP (1 to 24; 0: none); ids of 0 are none.
+    """
+
+    time: int
+    observed: int
+    severity: int
+    level: str
+    body: Value
+    attributes: Mapping[str, Value]
+    trace_id: int = 0
+    span_id: int = 0
+    event: str = ""
+    flags: int = 0
+    dropped_attributes: int = 0
+
+
+class Signal(IntEnum):
+    """What a batch holds; the number says so on disk."""
+
+    TRACES = 1
+    LOGS = 2
+
+
 class Scope(NamedTuple):
-    """The instrumentation scope (library) that made a span."""
+    """The instrumentation scope (library) that made a span; the logger of a log record."""
 
     name: str
     version: str = ""
@@ -68,10 +106,14 @@ class Scope(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """An encoded, uncompressed `ExportTraceServiceRequest` and how many spans it holds."""
+    """An encoded, uncompressed request of one signal and how many items it holds.
+
+    `spans` are log records in an `ExportLogsServiceRequest`, as they are wherever a batch is counted.
+    """
 
     body: bytes
     spans: int
+    signal: Signal = Signal.TRACES
 
 
 class Verdict(msgspec.Struct, frozen=True):

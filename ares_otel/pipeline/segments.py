@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.folders import Folder, Position, claim
-from ares_otel.pipeline.model import Batch
+from ares_otel.pipeline.model import Batch, Signal
 
 __all__ = ["HEADER_BYTES", "Record", "Segment", "SegmentReader", "SegmentWriter", "pack_body", "survey"]
 
-MAGIC = b"\xa7Rc\x01"
-HEADER = struct.Struct("<4sIIIIQI")
+MAGIC = b"\xa7Rc"
+SIGNALS = {int(signal): signal for signal in Signal}
+HEADER = struct.Struct("<3sBIIIIQI")
 CHECK = struct.Struct("<I")
 HEADER_BYTES = HEADER.size + CHECK.size
 SCAN_BYTES = 65_536
@@ -34,6 +35,7 @@ class Record(NamedTuple):
         before: spans before it in its segment.
         crc: CRC-32 of the body as stored.
         start: offset of the header in the file.
+        signal: what the batch holds.
     """
 
     order: int
@@ -43,6 +45,7 @@ class Record(NamedTuple):
     before: int
     crc: int
     start: int
+    signal: Signal
 
     @property
     def end(self) -> int:
@@ -235,7 +238,7 @@ def survey(folder: Folder, number: int) -> tuple[Segment, bool]:
 
 def _pack(stored: bytes, batch: Batch, segment: Segment) -> bytes:
     facts = (segment.records, len(stored), len(batch.body), batch.spans, segment.spans, zlib.crc32(stored))
-    header = HEADER.pack(MAGIC, *facts)
+    header = HEADER.pack(MAGIC, batch.signal, *facts)
     return b"".join((header, CHECK.pack(zlib.crc32(header)), stored))
 
 
@@ -303,10 +306,12 @@ def _read_fully(file: FileIO, size: int) -> bytes:
 def _parse(data: bytes, at: int, start: int) -> Record | None:
     if len(data) - at < HEADER_BYTES:
         return None
-    magic, order, stored, raw, spans, before, crc = HEADER.unpack_from(data, at)
+    magic, number, order, stored, raw, spans, before, crc = HEADER.unpack_from(data, at)
     (check,) = CHECK.unpack_from(data, at + HEADER.size)
-    sound = magic == MAGIC and check == zlib.crc32(data[at : at + HEADER.size])
-    return Record(order, stored, raw, spans, before, crc, start) if sound else None
+    signal = SIGNALS.get(number)
+    if magic != MAGIC or signal is None or check != zlib.crc32(data[at : at + HEADER.size]):
+        return None
+    return Record(order, stored, raw, spans, before, crc, start, signal)
 
 
 def _scan(file: FileIO, offset: int) -> Iterator[Record]:

@@ -129,6 +129,7 @@ class Sender:
         monotonic: clock in seconds.
         draw: returns numbers from 0 to 1, for jitter.
         name: of the thread.
+        what: what is sent, for the log.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Sender:
         monotonic: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
         name: str = "ares-otel-sender",
+        what: str = "spans",
     ) -> None:
         self._transport = transport
         self._spool = spool
@@ -151,6 +153,7 @@ class Sender:
         self._monotonic = monotonic
         self._draw = draw
         self._name = name
+        self._what = what
         self._reset()
         if self._backlog.waiting:
             with self._changed:
@@ -159,7 +162,7 @@ class Sender:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._backlog = Backlog(self._spool, self._max_memory_bytes)
-        self._delivery = Delivery(self._backlog, self._draw, self._spill_bytes)
+        self._delivery = Delivery(self._backlog, self._draw, self._spill_bytes, self._what)
         self._courier = _Courier(self._transport, self._delivery, self._timeout, self._monotonic, self._name)
         self._changed = self._courier.changed
         self._closing = self._delivered = False
@@ -172,7 +175,7 @@ class Sender:
         self._follow_fork()
         with self._changed:
             if self._courier.stopped:
-                GUARD.complain("sender", "shutdown", "spans that came after the shutdown are dropped")
+                GUARD.complain("sender", "shutdown", f"{self._what} that came after the shutdown are dropped")
                 self._backlog.refuse(batch)
                 return
             self._delivery.add(batch, self._monotonic())

@@ -142,7 +142,7 @@ class _Shelf:
         self._skip(segment, record.order, record.before)
         segment.reach(record)
         if body is not None:
-            return _Peeked(Batch(body, record.spans), record, segment)
+            return _Peeked(Batch(body, record.spans, record.signal), record, segment)
         self._skip(segment, record.order + 1, record.before + record.spans)
         segment.take(record)
         return None
@@ -181,6 +181,7 @@ class Spool:
         adopt: take over what dead processes left.
         retry_seconds: after a disk error, appends are refused at once for this long.
         monotonic: clock in seconds.
+        what: what is kept, for the log.
     """
 
     def __init__(
@@ -193,7 +194,9 @@ class Spool:
         adopt: bool = True,
         retry_seconds: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
+        what: str = "spans",
     ) -> None:
+        self._what = what
         self._root = directory
         self._cap = cap_bytes
         self._segment_bytes = min(segment_bytes, cap_bytes // SEGMENTS_AT_LEAST)
@@ -311,7 +314,8 @@ class Spool:
             self._forsake()
         segments = self._shelf.segments
         while segments and self.bytes + size > self._cap:
-            GUARD.complain("spool", FULL, f"the cap of {self._cap} bytes is reached: the oldest spans are dropped")
+            message = f"the cap of {self._cap} bytes is reached: the oldest {self._what} are dropped"
+            GUARD.complain("spool", f"{FULL} {self._what}", message)
             self._shelf.lose(segments[0], FULL)
         segment = self._writer.write(stored, batch, hurry=hurry)
         if not segments or segments[-1] is not segment:

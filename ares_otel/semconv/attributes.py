@@ -27,6 +27,9 @@ __all__ = [
     "CHECK_OUTCOME",
     "CHECK_VALUE",
     "CLIENT_ID",
+    "CODE_FILE",
+    "CODE_FUNCTION",
+    "CODE_LINE",
     "COMPONENT",
     "CONFIDENCE",
     "CONFIDENCE_TREND",
@@ -150,6 +153,8 @@ __all__ = [
     "STRATEGY",
     "SWALLOWED",
     "SYMBOL",
+    "THREAD_ID",
+    "THREAD_NAME",
     "THRESHOLD",
     "TIMEFRAME",
     "TIME_IN_FORCE",
@@ -352,6 +357,11 @@ ERROR_TYPE = _few("error.type", "class of the error")
 EXCEPTION_TYPE = Attribute("exception.type", "class of the exception")
 EXCEPTION_MESSAGE = Attribute("exception.message", "message of the exception")
 EXCEPTION_STACKTRACE = Attribute("exception.stacktrace", "stack trace of the exception")
+CODE_FILE = Attribute("code.file.path", "file of the source")
+CODE_FUNCTION = Attribute("code.function.name", "function")
+CODE_LINE = Attribute("code.line.number", "line of the source", INT)
+THREAD_NAME = Attribute("thread.name", "name of a thread")
+THREAD_ID = Attribute("thread.id", "number of a thread", INT)
 
 # the telemetry itself
 WHERE = _few("ares.where", "place in the telemetry")

@@ -60,6 +60,8 @@ __all__ = [
     "LIMIT_BREACHES",
     "LIMIT_UTILIZATION",
     "LIMIT_VALUE",
+    "LOGS_DROPPED",
+    "LOGS_EXPORTED",
     "MARKET_DATA_AGE",
     "MARKET_DATA_GAPS",
     "MARKET_DATA_MESSAGES",
@@ -336,6 +338,8 @@ _g = _Group("telemetry")
 QUEUE_LENGTH = _g.gauge("ares_telemetry_queue_length", "records waiting for the worker")
 DROPPED = _g.counter("ares_telemetry_dropped_total", "spans and records lost", a.DROP_REASON)
 EXPORTED = _g.counter("ares_telemetry_exported_spans_total", "spans acknowledged by the receiver")
+LOGS_DROPPED = _g.counter("ares_telemetry_dropped_logs_total", "log records lost", a.DROP_REASON)
+LOGS_EXPORTED = _g.counter("ares_telemetry_exported_logs_total", "log records acknowledged by the receiver")
 EXPORT_FAILURES = _g.counter("ares_telemetry_export_failures_total", "failed attempts to send", a.CAUSE)
 EXPORT_DURATION = _g.histogram(
     "ares_telemetry_export_duration_seconds", "time of an attempt to send", unit="s", buckets=CALLS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,18 +12,21 @@ from ares_otel.guard import GUARD
 from ares_otel.metrics import Endpoint, Metrics, Reading
 from ares_otel.metrics.discovery import Discovery
 from ares_otel.orders import Ledger
+from ares_otel.pipeline.lanes import Lanes
+from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.recorder import Recorder
-from ares_otel.pipeline.sender import Sender
 from ares_otel.portfolio.conventions import Convention
 from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason, Mode
+from ares_otel.setup.logs import LogExport
 from ares_otel.setup.vault import Vault
 from ares_otel.system import System, attach_if_running
 
 __all__ = ["Measuring"]
 
 SCRAPE = 8.0
+NAMES = {Signal.TRACES: (m.EXPORTED, m.DROPPED), Signal.LOGS: (m.LOGS_EXPORTED, m.LOGS_DROPPED)}
 NO_PAST = frozenset({Mode.BACKTEST, Mode.REPLAY})
 
 Resource = dict[str, "str | int"]
@@ -41,7 +45,7 @@ class Measuring:
         config: Config,
         recorder: Recorder,
         ledger: Ledger,
-        sender: Sender | None,
+        sender: Lanes | None,
         resource: Resource,
         before_scrape: Callable[[float], object],
     ) -> None:
@@ -68,6 +72,10 @@ class Measuring:
     def watch(self, desk: Desk) -> None:
         """Show what the desk counts, too."""
         self.metrics.observe_at_scrape(lambda: [(m.SAMPLED_OUT, (), desk.unsampled)])
+
+    def watch_logs(self, logs: LogExport) -> None:
+        """Show what became of log records, too."""
+        self.metrics.observe_at_scrape(lambda: self._logs(logs))
 
     @property
     def url(self) -> str | None:
@@ -176,11 +184,23 @@ class Measuring:
             yield m.ORDERS_OPEN, (strategy, symbol), count
         for venue, count in self.ledger.unanswered(recorder.clock.now()).items():
             yield m.ORDERS_UNACKNOWLEDGED, (venue,), count
-        if self.sender is not None:
-            accounts = self.sender.accounts()
-            yield m.EXPORTED, (), accounts.exported
-            yield m.SPOOL_BYTES, (), accounts.spooled_bytes
-            for reason, spans in accounts.dropped.items():
-                yield m.DROPPED, (reason,), spans
-            for reason, attempts in accounts.failures.items():
-                yield m.EXPORT_FAILURES, (reason,), attempts
+        yield from self._sent()
+
+    def _sent(self) -> Iterator[Reading]:
+        accounts = self.sender.accounts() if self.sender is not None else {}
+        failures: Counter[str] = Counter()
+        for signal, each in accounts.items():
+            exported, dropped = NAMES[signal]
+            yield exported, (), each.exported
+            for reason, number in each.dropped.items():
+                yield dropped, (reason,), number
+            failures.update(each.failures)
+        for reason, attempts in failures.items():
+            yield m.EXPORT_FAILURES, (reason,), attempts
+        if accounts:
+            yield m.SPOOL_BYTES, (), sum(each.spooled_bytes for each in accounts.values())
+
+    def _logs(self, logs: LogExport) -> Iterator[Reading]:
+        yield m.LOGS_DROPPED, (DropReason.QUEUE_FULL,), logs.handler.dropped
+        yield m.LOGS_DROPPED, (DropReason.INVALID,), logs.handler.failed
+        yield m.LOGS_DROPPED, (DropReason.SHUTDOWN,), logs.late

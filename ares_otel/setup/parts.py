@@ -10,13 +10,16 @@ from typing import Any
 from ares_otel.config import Config
 from ares_otel.guard import GUARD
 from ares_otel.orders import Ledger
-from ares_otel.pipeline.model import SpanData, Transport
+from ares_otel.pipeline.lanes import Lanes
+from ares_otel.pipeline.model import Signal, SpanData, Transport
 from ares_otel.pipeline.sender import Sender
 from ares_otel.pipeline.spool import Spool
 
 __all__ = ["limited", "make_ledger", "make_sender", "make_transport"]
 
 OWN = "ares."
+LOGS = "log records"
+MEMORY = 8 << 20
 
 
 def make_ledger(config: Config, process: str) -> Ledger:
@@ -31,46 +34,53 @@ def make_ledger(config: Config, process: str) -> Ledger:
     )
 
 
-def make_sender(config: Config) -> Sender | None:
+def make_sender(config: Config) -> Lanes | None:
     """Return the sender, or None when nothing is to be sent or no transport can be made (that is logged)."""
-    exporter = config.exporter
-    if not exporter.enabled:
-        return None
-    with GUARD.shield("exporter"):
-        transport = make_transport(config)
-        spool = Spool(Path(config.spool.directory), config.spool.cap_bytes) if config.spool.enabled else None
-        return Sender(transport, spool, timeout=exporter.timeout)
-    return None
+    lanes: dict[Signal, Sender] = {}
+    exporter, logs, folder = config.exporter, config.logs, Path(config.spool.directory)
+    if exporter.enabled:
+        with GUARD.shield("exporter"):
+            transport = make_transport(config)
+            spool = Spool(folder, config.spool.cap_bytes) if config.spool.enabled else None
+            lanes[Signal.TRACES] = Sender(transport, spool, timeout=exporter.timeout)
+    if logs.export:
+        with GUARD.shield("logs"):
+            transport = make_transport(config, Signal.LOGS)
+            spool = Spool(folder / "logs", logs.spool_bytes, what=LOGS) if config.spool.enabled else None
+            lanes[Signal.LOGS] = Sender(
+                transport, spool, timeout=logs.timeout, max_memory_bytes=MEMORY, name="ares-otel-logs", what=LOGS
+            )
+    return Lanes(lanes) if lanes else None
 
 
-def make_transport(config: Config) -> Transport:
-    """Return what carries spans to the configured receiver.
+def make_transport(config: Config, signal: Signal = Signal.TRACES) -> Transport:
+    """Return what carries a signal to the configured receiver.
 
     Raises:
         ValueError: the address or a header is none; the message holds no secret.
         ImportError: the extra `grpc` is missing.
     """
-    exporter = config.exporter
-    if exporter.protocol == "grpc":
-        from ares_otel.pipeline.grpc import GrpcTransport  # noqa: PLC0415  an extra
+    how = config.logs if signal == Signal.LOGS else config.exporter
+    if how.protocol == "grpc":
+        from ares_otel.pipeline.grpc import GrpcLogTransport, GrpcTransport  # noqa: PLC0415  an extra
 
-        return GrpcTransport(
-            exporter.url,
-            headers=exporter.headers,
-            certificate=exporter.certificate,
-            client_certificate=exporter.client_certificate,
-            client_key=exporter.client_key,
-            compression=exporter.compression,
+        return (GrpcLogTransport if signal == Signal.LOGS else GrpcTransport)(
+            how.url,
+            headers=how.headers,
+            certificate=how.certificate,
+            client_certificate=how.client_certificate,
+            client_key=how.client_key,
+            compression=how.compression,
         )
     from ares_otel.pipeline.http import HttpTransport  # noqa: PLC0415  not needed with gRPC
 
     return HttpTransport(
-        exporter.url,
-        headers=exporter.headers,
-        compression=exporter.compression,
-        certificate=exporter.certificate,
-        client_certificate=exporter.client_certificate,
-        client_key=exporter.client_key,
+        how.url,
+        headers=how.headers,
+        compression=how.compression,
+        certificate=how.certificate,
+        client_certificate=how.client_certificate,
+        client_key=how.client_key,
     )
 
 

@@ -13,11 +13,12 @@ from ares_otel.correlation import context as ctx
 from ares_otel.decision.desk import Desk
 from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
-from ares_otel.pipeline.model import Scope, SpanData
+from ares_otel.pipeline.model import Scope, Signal, SpanData
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.pipeline.worker import Worker
+from ares_otel.setup.logs import wanted
 from ares_otel.setup.measuring import Measuring
 from ares_otel.setup.parts import limited, make_ledger, make_sender
 from ares_otel.setup.provider import resource
@@ -45,6 +46,7 @@ class Telemetry:
         measuring: the numbers.
         ledger: joins orders and reports.
         sender: delivers; None when nothing is to be sent.
+        logs: takes the bot's log records; None when they are not to be sent.
     """
 
     def __init__(self, config: Config, recorder: Recorder = RECORDER) -> None:
@@ -53,6 +55,7 @@ class Telemetry:
         self.resource = resource(config)
         self.sender = make_sender(config)
         self.ledger = make_ledger(config, str(self.resource["service.instance.id"]))
+        self.logs = wanted(config, self.sender)
         self.worker = Worker(self._work, self._end, config.recorder.drain_interval)
         self._assemble()
         self._lost_before = recorder.refused
@@ -66,6 +69,9 @@ class Telemetry:
         rule = KeepRule(config.sampling.slow_seconds, config.sampling.keep_orders, config.sampling.keep_errors)
         self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self._emit, to_span_data)
         self.measuring.watch(self.desk)
+        if self.logs is not None:
+            self.measuring.watch_logs(self.logs)
+        self._sends_spans = self.sender is not None and self.sender.carries(Signal.TRACES)
         self._groups: dict[Scope, list[bytes]] = {}
         self._lost = 0
 
@@ -77,6 +83,8 @@ class Telemetry:
         self.measuring.start()
         self.worker.start()
         self.recorder.enabled = True
+        if self.logs is not None:
+            self.logs.install(self.resource)
 
     def flush(self, timeout: float) -> bool:
         """Deliver what was recorded so far.
@@ -109,6 +117,8 @@ class Telemetry:
         """Begin anew in a forked child, whose worker does so when it has something to do: a child may `exec` soon."""
         self._forked = True
         self._lost_before = 0
+        if self.logs is not None:
+            self.logs.forget()
         with ctx.outside():
             self.worker.start()
 
@@ -126,6 +136,8 @@ class Telemetry:
             # before the queue is closed: what ends in the meantime would be neither open nor in it
             desk.close_all()
             recorder.enabled = False
+            if self.logs is not None:
+                self.logs.remove()
         self._work_through(recorder.snapshot())
         desk.abandon(self.config.correlation.timeout)
         with GUARD.shield("accounts"):
@@ -134,6 +146,9 @@ class Telemetry:
         with GUARD.shield("ledger"):
             self.ledger.commit()
         self._submit()
+        if self.logs is not None:
+            with GUARD.shield("logs"):
+                self.logs.work(recorder.clock.now, self._work_until)
         recorder.ids.refill()
         self.measuring.tick()
 
@@ -151,7 +166,7 @@ class Telemetry:
             self._submit()
 
     def _emit(self, scope: Scope, spans: Iterable[SpanData]) -> None:
-        if self.sender is None:
+        if not self._sends_spans:
             self._lost += len(list(spans)) if self.config.exporter.enabled else 0
             return
         encode, limit = self.encoder.span, self.config.recorder.attribute_count_limit
@@ -176,6 +191,8 @@ class Telemetry:
         self.ledger.after_fork(who)
         if self.sender is not None:
             self.sender.after_fork()
+        if self.logs is not None:
+            self.logs.renew(self.resource)
         self._assemble()
         self._forked = False
         self.measuring.start()
@@ -193,7 +210,7 @@ class Telemetry:
 
     def _is_complete(self) -> bool:
         """Tell whether nothing was lost on the way to the sender since the last call."""
-        lost = self.recorder.refused + self._lost
+        lost = self.recorder.refused + self._lost + (self.logs.lost if self.logs is not None else 0)
         complete = lost == self._lost_before
         self._lost_before = lost
         return complete

@@ -49,7 +49,7 @@ def values(field: Field) -> st.SearchStrategy[object]:
 
 
 OVERRIDES: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
-    {}, optional={key: values(field) for key, field in FIELDS.items() if key != "exporter.headers_file"}
+    {}, optional={key: values(field) for key, field in FIELDS.items() if not key.endswith(".headers_file")}
 )
 
 

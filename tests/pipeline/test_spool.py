@@ -9,10 +9,12 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import textwrap
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, FileIO
@@ -27,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from ares_otel.guard import GUARD
 from ares_otel.pipeline import segments
 from ares_otel.pipeline.folders import claim, orphans
-from ares_otel.pipeline.model import Batch
+from ares_otel.pipeline.model import Batch, Signal
 from ares_otel.pipeline.spool import Spool
 
 Open: TypeAlias = Callable[..., Spool]
@@ -711,7 +713,7 @@ def run(code: str, *arguments: object) -> str:
 APPEND_FOR_EVER = """
     import os, sys
     from pathlib import Path
-    from ares_otel.pipeline.model import Batch
+    from ares_otel.pipeline.model import Batch, Signal
     from ares_otel.pipeline.spool import Spool
     spool = Spool(Path(sys.argv[1]), segment_bytes=100_000)
     number = 0
@@ -747,7 +749,7 @@ def test_fork(tmp_path: Path) -> None:
         """
         import os, sys
         from pathlib import Path
-        from ares_otel.pipeline.model import Batch
+        from ares_otel.pipeline.model import Batch, Signal
         from ares_otel.pipeline.spool import Spool
         old = Spool(Path(sys.argv[1]))
         old.append(Batch(b"adopted", 1))
@@ -926,3 +928,46 @@ TestSpoolMachine = SpoolMachine.TestCase
 TestSpoolMachine.settings = settings(
     max_examples=80, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_the_signal_survives(opened: Open, tmp_path: Path) -> None:
+    """A record says what its batch holds; spans and log records come out as what they were, after a restart too."""
+    spool = opened(tmp_path)
+    spool.append(Batch(b"spans", 2))
+    spool.append(Batch(b"logs", 3, Signal.LOGS))
+    crash(spool)
+
+    again = opened(tmp_path)
+
+    assert list(iter(again.pop, None)) == [Batch(b"spans", 2, Signal.TRACES), Batch(b"logs", 3, Signal.LOGS)]
+
+
+def test_records_of_before_are_spans(opened: Open, tmp_path: Path) -> None:
+    """A segment written when there were spans alone is read as before."""
+    body = b"written by version 0.3"
+    facts = struct.pack("<4sIIIIQI", b"\xa7Rc\x01", 0, len(body), len(body), 4, 0, zlib.crc32(body))
+    folder = tmp_path / f"{1:020d}-1-{0:08x}"
+    folder.mkdir()
+    (folder / "00000001.seg").write_bytes(facts + struct.pack("<I", zlib.crc32(facts)) + body)
+
+    assert opened(tmp_path).pop() == Batch(body, 4, Signal.TRACES)
+
+
+def test_a_record_of_an_unknown_signal_is_damage(opened: Open, tmp_path: Path) -> None:
+    """What a later version stored is left out and counted, and what comes after it is read."""
+    spool = opened(tmp_path)
+    for number in range(3):
+        spool.append(Batch(b"%d" % number * 40, 1))
+    crash(spool)
+    (file,) = files(tmp_path)
+    data = bytearray(file.read_bytes())
+    second = data.index(segments.MAGIC, data.index(segments.MAGIC) + 1)
+    data[second + 3] = 99
+    check = second + segments.HEADER.size
+    data[check : check + 4] = struct.pack("<I", zlib.crc32(data[second:check]))
+    file.write_bytes(data)
+
+    again = opened(tmp_path)
+
+    assert drain(again) == ["0" * 40, "2" * 40]
+    assert again.lost == {"corrupt": 1}

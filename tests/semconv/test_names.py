@@ -73,6 +73,9 @@ def test_our_prefix_is_ours() -> None:
 
     assert all(metric.name.startswith("ares_") for metric in METRICS)
     assert borrowed == {
+        "code.file.path",
+        "code.function.name",
+        "code.line.number",
         "error.type",
         "exception.message",
         "exception.stacktrace",
@@ -82,6 +85,8 @@ def test_our_prefix_is_ours() -> None:
         "http.route",
         "peer.service",
         "service.version",
+        "thread.id",
+        "thread.name",
         "url.full",
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,14 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from server_kit import fresh, rows, send
-from spans import RESOURCE, START, body, key_values, span, value
+from spans import RESOURCE, START, Bot, Whole, body, key_values, span, value
 
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.otlp.decode import LATEST
 from ares_otel.server.otlp.logs import decode_logs
 from ares_otel.server.otlp.wire import RequestError
+from ares_otel.server.story.explain import explain
+from ares_otel.server.story.reader import Reader
 
 ALL = "SELECT severity, logger, body, hex(trace), hex(span), correlation, attributes FROM log ORDER BY id"
 
@@ -179,3 +182,65 @@ def test_what_cannot_be_is_unknown() -> None:
 
     assert (found.time, found.severity, found.trace, found.span, found.logger) == (5, None, None, None, None)
     assert new.time > START
+
+
+def ids_of(one: Whole) -> dict[str, Any]:
+    """Return the ids of a decision's span."""
+    root = one.spans[-1]
+    return {"trace_id": root.trace_id, "span_id": root.span_id}
+
+
+def test_logs_are_told_with_their_decision(server: EmbeddedServer, database: Path) -> None:
+    """Where they were logged: below their span in time, those of no known span below the decision; others are not."""
+    bot = Bot()
+    one, other = bot.decision(), bot.decision()
+    send(server.url, body([*one.all, *other.all]))
+    correlated = {"ares.correlation.id": one.ids.correlation}
+    child = next(each for each in one.spans if each.name == "order submit")
+    raised = {"exception.type": "ValueError", "exception.message": "no \x1b[31mprice", **correlated}
+    told = [
+        record("spread is wide", child.start_time_unix_nano + 5_000, severity_number=13, attributes=correlated,
+               trace_id=child.trace_id, span_id=child.span_id),
+        record("gave up", one.spans[-1].start_time_unix_nano + 9_000_000, severity_number=17, attributes=raised),
+        record("of the other", severity_number=9, attributes=correlated, **ids_of(other)),
+        record("of nobody", severity_number=9),
+    ]  # fmt: skip
+    send(server.url, request(*told), path="/v1/logs")
+    out = io.StringIO()
+
+    explain(database, one.client_id, out)
+
+    lines = out.getvalue().splitlines()
+    (warning,) = [at for at, line in enumerate(lines) if "warning bot: spread is wide" in line]
+    assert "order C-1" in lines[warning - 1]
+    assert lines[warning].index("warning") > lines[warning - 1].index("order")
+    (error,) = [line for line in lines if "error bot: gave up (ValueError: no \ufffd[31mprice)" in line]
+    assert error.lstrip("│ ").startswith(("├─ error", "└─ error"))
+    assert "+9 ms" in error
+    assert "of nobody" not in out.getvalue()
+
+
+def test_a_shared_correlation(server: EmbeddedServer, database: Path) -> None:
+    """Each of two decisions of one correlation is told with its own records, and with those of neither."""
+    bot = Bot()
+    outer = bot.decision()
+    inner = bot.decision(around=outer, order=False)
+    inner_trace = bytes(reversed(range(16)))
+    for each in inner.spans:
+        each.trace_id = inner_trace
+    send(server.url, body([*outer.all, *inner.all]))
+    correlated = {"ares.correlation.id": outer.ids.correlation}
+    own = ids_of(outer)
+    send(server.url, request(
+        record("outer", START + 1_000_000, attributes=correlated, **own),
+        record("inner", START + 2_000_000, attributes=correlated, trace_id=inner_trace),
+        record("neither", START + 3_000_000, attributes=correlated, trace_id=b"N" * 16),
+    ), path="/v1/logs")  # fmt: skip
+
+    with Reader(database) as reader:
+        stories = reader.find(outer.ids.correlation)
+
+    assert {story.trace_id: [log.body for log in story.logs] for story in stories} == {
+        own["trace_id"].hex(): ["outer", "neither"],
+        inner_trace.hex(): ["inner", "neither"],
+    }

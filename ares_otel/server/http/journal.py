@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from ares_otel.config.schema import LogFormat
+from ares_otel.config.serving import LogFormat
 from ares_otel.server.http.head import Head
 
 __all__ = ["ACCESS", "JsonLines", "note", "written"]

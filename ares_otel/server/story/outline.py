@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ares_otel.records import Prediction, RiskCheck, Vote
@@ -13,6 +13,7 @@ from ares_otel.server.story.filling import fill
 from ares_otel.server.story.stories import (
     CallStory,
     DecisionStory,
+    LogStory,
     OrderStory,
     OutcomeStory,
     SpanStory,
@@ -28,6 +29,8 @@ SHOWN = 6
 HIDDEN = frozenset(
     attribute.key for attribute in (a.CORRELATION_ID, a.DECISION_ID, a.CAUSATION_ID, a.COMPONENT, a.ERROR_TYPE)
 )
+WARNING, ERROR = 13, 17
+LEVELS = ((21, "fatal"), (ERROR, "error"), (WARNING, "warning"), (9, "info"), (5, "debug"), (1, "trace"))
 GOOD, BAD, QUIET, PLAIN = "green", "red", "dim", ""
 
 
@@ -45,16 +48,43 @@ def outline(story: Story) -> list[Line]:
     """Return the spans of a story, the decision's own facts in their place."""
     # outcomes are told with the decision that they are of
     told = s.OUTCOME.name if story.decision is not None else None
-    return [_span(span, story) for span in story.spans if span.name != told]
+    spans = [span for span in story.spans if span.name != told]
+    logs = _logs(story, {each.span_id for span in spans for each in _all(span)})
+    return [_span(span, story, logs) for span in spans]
 
 
-def _span(span: SpanStory, story: Story) -> Line:
+def _all(span: SpanStory) -> Iterator[SpanStory]:
+    yield span
+    for child in span.children:
+        yield from _all(child)
+
+
+def _logs(story: Story, spans: Container[str]) -> dict[str, list[Line]]:
+    """Return lines of log records by the span they stand below; those of no span of the story below the decision."""
+    lines: dict[str, list[Line]] = {}
+    for log in story.logs:
+        place = log.span_id if log.span_id in spans else None
+        lines.setdefault(place or story.span_id, []).append(_log(log))
+    return lines
+
+
+def _log(log: LogStory) -> Line:
+    severity = log.severity or 0
+    level = next((word for least, word in LEVELS if severity >= least), "log")
+    raised = log.attributes.get(a.EXCEPTION_TYPE.key)
+    error = f" ({clean(raised)}: {clean(log.attributes.get(a.EXCEPTION_MESSAGE.key, ''))})" if raised else ""
+    style = BAD if severity >= ERROR else PLAIN if severity >= WARNING else QUIET
+    return Line(f"{level} {clean(log.logger or '')}: {clean(log.body or '')}{error}", style, log.offset_seconds)
+
+
+def _span(span: SpanStory, story: Story, logs: Mapping[str, list[Line]]) -> Line:
     decision = story.decision
     below: list[Line] = []
     if decision is not None and span.span_id == story.span_id:
         below += _facts(decision)
         below += [_outcome(outcome) for outcome in story.outcomes]
-    below += (_span(child, story) for child in span.children)
+    children = [_span(child, story, logs) for child in span.children]
+    below += sorted((*children, *logs.get(span.span_id, ())), key=lambda line: line.offset or 0.0)
     below += _cost(span, story.orders)
     below += (_exception(event.attributes) for event in span.events if event.name == s.EXCEPTION.name)
     style = BAD if span.failed else PLAIN

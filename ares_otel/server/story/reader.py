@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ares_otel.orders import trace_of
 from ares_otel.semconv import attributes as a
@@ -15,6 +15,7 @@ from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import canonical
 from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
 from ares_otel.server.story.finding import Finder
+from ares_otel.server.story.logged import logged
 from ares_otel.server.story.reading import SpanReader
 from ares_otel.server.story.remains import remains
 from ares_otel.server.story.stored import StoredEvent, StoredSpan
@@ -48,7 +49,7 @@ class Reader(SpanReader):
         decided = [case for case in cases if case.decision is not None]
         chosen = [case for case in decided if case.is_meant_by(text)] or decided or cases
         chosen.sort(key=lambda case: case.first.start, reverse=True)
-        return [_told(finder, case) for case in chosen[:STORIES]] or remains(self.db, text)
+        return [_told(finder, self.db, case) for case in chosen[:STORIES]] or remains(self.db, text)
 
     def counts(self) -> Counts:
         """Return how much is stored, as of one moment."""
@@ -90,18 +91,22 @@ class Reader(SpanReader):
 # --- what was said elsewhere ------------------------------------------------------------------------------------
 
 
-def _told(finder: Finder, case: Case) -> Story:
+def _told(finder: Finder, db: Connection, case: Case) -> Story:
     keys = _keys(case)
     spans: dict[tuple[str, str], StoredSpan] = {}
     outcomes: dict[tuple[str, str, int], StoredEvent] = {}
+    others: set[str] = set()
     for span in _near(finder, keys, case):
+        if is_decision(span):
+            others.add(span.trace)
         if _belongs(span, case, keys):
             spans[span.trace, span.span] = span
         for place, event in enumerate(span.events):
             if event.name == s.OUTCOME.name and event.text(a.MODEL_KEY.key) in keys:
                 outcomes[span.trace, span.span, place] = event
     spans |= {(span.trace, span.span): span for span in _strays(finder, case)}
-    return tell(case, Elsewhere(tuple(spans.values()), tuple(outcomes.values())), frozenset(keys))
+    elsewhere = Elsewhere(tuple(spans.values()), tuple(outcomes.values()), logged(db, case, others))
+    return tell(case, elsewhere, frozenset(keys))
 
 
 def _near(finder: Finder, keys: Mapping[str, None], case: Case) -> Iterable[StoredSpan]:

@@ -37,6 +37,7 @@ __all__ = [
     "DecisionStory",
     "EventStory",
     "ExceptionStory",
+    "LogStory",
     "OrderStory",
     "OutcomeStory",
     "SpanStory",
@@ -129,6 +130,19 @@ class EventStory(msgspec.Struct, frozen=True):
     attributes: dict[str, Any]
 
 
+class LogStory(msgspec.Struct, frozen=True):
+    """A log record of the decision's correlation; `severity` is OTLP's number (9 info, 13 warning, 17 error)."""
+
+    time: datetime
+    offset_seconds: float
+    severity: int | None
+    logger: str | None
+    body: str | None
+    trace_id: str | None
+    span_id: str | None
+    attributes: dict[str, Any]
+
+
 class SpanStory(msgspec.Struct, frozen=True):
     """A span as it was recorded, with the spans below it by time; `scope` is the library that made it."""
 
@@ -148,7 +162,8 @@ class SpanStory(msgspec.Struct, frozen=True):
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """One decision from what it saw to what it cost; or a trace without a decision (`decision` None).
 
-    `span_id` is that of the decision (or of the first span); `left_out` counts spans beyond what one story can hold.
+    `span_id` is that of the decision (or of the first span); `left_out` counts spans beyond what one story can hold;
+    `logs` are the newest ones, by time.
     """
 
     sentence: str
@@ -168,6 +183,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     exceptions: tuple[ExceptionStory, ...]
     spans: tuple[SpanStory, ...]
     left_out: int = 0
+    logs: tuple[LogStory, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

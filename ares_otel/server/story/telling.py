@@ -26,6 +26,7 @@ from ares_otel.server.story.stories import (
     CallStory,
     DecisionStory,
     ExceptionStory,
+    LogStory,
     OrderStory,
     OutcomeStory,
     Story,
@@ -41,10 +42,11 @@ UNANSWERED = frozenset({OrderStatus.PENDING_NEW, OrderStatus.DENIED})
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """What was said of a decision elsewhere: spans of other traces, outcomes as events of later decisions."""
+    """What was said of a decision elsewhere: spans of other traces, outcomes as events of later decisions, logs."""
 
     spans: tuple[StoredSpan, ...] = ()
     outcomes: tuple[StoredEvent, ...] = ()
+    logs: tuple[LogStory, ...] = ()
 
 
 def tell(case: Case, said: Elsewhere, keys: frozenset[str]) -> Story:
@@ -73,6 +75,7 @@ def tell(case: Case, said: Elsewhere, keys: frozenset[str]) -> Story:
         exceptions=tuple(_exceptions(spans, first.start)),
         spans=nodes,
         left_out=left_out,
+        logs=said.logs,
     )
     return msgspec.structs.replace(story, sentence=sentence(story))
 
