@@ -75,7 +75,7 @@ def test_nothing_of_the_stack_is_configured(
         ("/api/search", (200, {}), "span in Tempo", "no search finds it", "the collector sends to Tempo"),
         ("/api/v1/search", (200, []), "span in the ares server", "no search finds it", "the collector sends"),
         ("/api/v1/search", (401, "token"), "span in the ares server", "401 token", "see whether"),
-        ("/api/v1/query_exemplars", (200, {"data": []}), "exemplar in Prometheus", "no exemplars", "exemplar-storage"),
+        ("/api/v1/query_exemplars", (200, {"data": []}), "exemplar in Prometheus", "no exemplar", "exemplar-storage"),
         (
             "/api/v1/query_exemplars",
             (200, {"data": [{"exemplars": [{"labels": {"trace_id": "1"}}]}]}),

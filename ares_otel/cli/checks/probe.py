@@ -24,7 +24,8 @@ SERVICE: Final = "ares-otel-doctor"
 PATIENCE: Final = 60.0
 """Longest time that a span may take to where it is looked for: Tempo writes its metrics every 15 s."""
 AROUND: Final = 300
-DURATION: Final = 1_000_000
+DURATION: Final = 1_000_000_000
+"""Long enough that no sampling of traces throws it away."""
 COLLECTOR: Final = "its log says why; its queue is on the board `ares-telemetry`"
 
 EXEMPLARS: Final = (
@@ -146,10 +147,13 @@ class Probe:
         return "" if any(one.trace_id == self.trace for one in found) else "no search finds it"
 
     def _in_prometheus(self, prometheus: Web) -> str:
-        query = f'{{__name__=~"traces_spanmetrics_latency(_bucket)?",service="{SERVICE}"}}'
+        # Tempo says whose a span is by `service`, a collector that makes the metrics itself by `service_name`
+        query = " or ".join(
+            f'{{__name__=~"traces_spanmetrics_.+",{label}="{SERVICE}"}}' for label in ("service", "service_name")
+        )
         start, end = self._sent - AROUND, self._sent + AROUND
         found = prometheus.read(_Exemplars, "/api/v1/query_exemplars", query=query, start=start, end=end)
         ids = {one.labels.get("trace_id") for series in found.data for one in series.exemplars}
         if self.trace in ids:
             return ""
-        return "no exemplar has its trace id" if ids else "Tempo's metrics of spans have no exemplars"
+        return "no exemplar has its trace id" if ids else "the metrics of its span have no exemplar"
