@@ -60,7 +60,12 @@ def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def queries(board: dict[str, Any]) -> list[str]:
     """Return the PromQL of panels and annotations."""
-    asked = [target["expr"] for panel in panels(board) for target in panel.get("targets", []) if "expr" in target]
+    asked = [
+        target["expr"]
+        for panel in panels(board)
+        for target in panel.get("targets", [])
+        if "expr" in target and target["datasource"]["type"] == "prometheus"
+    ]
     return [*asked, *(annotation["expr"] for annotation in board["annotations"]["list"])]
 
 
@@ -95,7 +100,7 @@ def test_sources_are_fixed(board: dict[str, Any]) -> None:
     found = re.findall(r'"datasource": (\{[^}]*\})', json.dumps(board))
 
     sources = {(source["type"], source["uid"]) for source in map(json.loads, found)}
-    assert sources <= {("prometheus", "prometheus"), ("tempo", "tempo")}
+    assert sources <= {("prometheus", "prometheus"), ("tempo", "tempo"), ("loki", "loki")}
     assert sources
 
 
@@ -302,7 +307,8 @@ def test_holes_are_refused() -> None:
 def test_targets() -> None:
     """Each form has the keys that Grafana needs, and no others: without either it would ask twice."""
     forms = {
-        form: Target("q", "l", form).document(0) for form in ("range", "instant", "table", "heatmap", "traces", "map")
+        form: Target("q", "l", form).document(0)
+        for form in ("range", "instant", "table", "heatmap", "traces", "map", "logs")
     }
 
     assert (forms["range"]["range"], forms["range"]["instant"]) == (True, False)
@@ -311,6 +317,7 @@ def test_targets() -> None:
     assert forms["heatmap"]["format"] == "heatmap"
     assert (forms["traces"]["queryType"], forms["traces"]["tableType"]) == ("traceql", "spans")
     assert forms["map"]["queryType"] == "serviceMap"
+    assert (forms["logs"]["datasource"]["uid"], forms["logs"]["queryType"]) == ("loki", "range")
     assert Target("q").document(2) == {
         "refId": "C",
         "datasource": {"type": "prometheus", "uid": "prometheus"},

@@ -116,7 +116,7 @@ def test_exemplars_lead_to_trace_and_page() -> None:
     assert {way["name"] for way in ways} == {"trace_id"}
     assert [way.get("datasourceUid") or way["url"] for way in ways] == [
         "tempo",
-        "http://127.0.0.1:8100/decisions?trace=${__value.raw}",
+        "http://127.0.0.1:8100/decisions/${__value.raw}",
     ]
 
 

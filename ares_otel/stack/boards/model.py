@@ -13,10 +13,13 @@ from ares_otel.semconv.model import Metric
 from ares_otel.stack.boards.queries import CHOICES
 from ares_otel.stack.promql import among, select
 
-__all__ = ["PROMETHEUS", "TEMPO", "Annotation", "Board", "Panel", "Row", "Target", "render"]
+__all__ = ["LOKI", "PROMETHEUS", "TEMPO", "Annotation", "Board", "Panel", "Row", "Target", "render"]
 
 PROMETHEUS: Final = {"type": "prometheus", "uid": "prometheus"}
 TEMPO: Final = {"type": "tempo", "uid": "tempo"}
+LOKI: Final = {"type": "loki", "uid": "loki"}
+SOURCE: Final = {"traces": TEMPO, "map": TEMPO, "logs": LOKI}
+"""Whom a query of a form is put to; all others go to Prometheus."""
 SCHEMA: Final = 42
 COLUMNS: Final = 24
 ARES: Final = "http://127.0.0.1:8100"
@@ -35,9 +38,9 @@ class Target:
     """One query of a panel.
 
     Attributes:
-        query: PromQL or, for Tempo, TraceQL.
+        query: PromQL, for Tempo TraceQL, for Loki LogQL.
         legend: name of its series, with labels in double braces.
-        form: `range` over time, `instant` for the newest value, `table` for instant rows, `heatmap`, `traces` or `map`.
+        form: `range` over time, `instant` and `table` for now, `heatmap`, `traces`, `map` of services, or `logs`.
         exemplar: whether points of single traces are drawn; for histograms only, and on one target of a panel.
     """
 
@@ -53,6 +56,8 @@ class Target:
             kind = "serviceMap" if self.form == "map" else "traceql"
             one |= {"datasource": TEMPO, "queryType": kind, "query": self.query, "limit": 20, "spss": 1}
             return one | ({"tableType": "spans"} if self.form == "traces" else {})
+        if self.form == "logs":
+            return one | {"datasource": LOKI, "expr": self.query, "queryType": "range", "maxLines": 500}
         instant = self.form in {"instant", "table"}
         one |= {"datasource": PROMETHEUS, "expr": self.query, "instant": instant, "range": not instant}
         one |= {"legendFormat": self.legend} if self.legend else {}
@@ -72,6 +77,7 @@ class Panel:
         width: of 24 columns.
         height: in rows of about 30 px.
         marked: whether annotations are drawn on it.
+        fixed: its id, where links lead to it; by default ids follow the places.
     """
 
     title: str
@@ -86,16 +92,17 @@ class Panel:
     transformations: tuple[dict[str, Any], ...] = ()
     more: dict[str, Any] = field(default_factory=dict)
     marked: bool = False
+    fixed: int | None = None
 
     def document(self, number: int, x: int, y: int) -> dict[str, Any]:
         """Return the panel as Grafana reads it, at its place."""
-        traced = any(target.form in {"traces", "map"} for target in self.targets)
+        source = next((SOURCE[target.form] for target in self.targets if target.form in SOURCE), PROMETHEUS)
         return {
-            "id": number,
+            "id": self.fixed or number,
             "type": self.kind,
             "title": self.title,
             "description": self.says,
-            "datasource": TEMPO if traced else PROMETHEUS,
+            "datasource": source,
             "gridPos": {"x": x, "y": y, "w": self.width, "h": self.height},
             "fieldConfig": {"defaults": self.defaults, "overrides": list(self.overrides)},
             "options": self.options,
@@ -158,8 +165,8 @@ class Board:
         used = set(re.findall(r"\$\{?([a-z_]+)", asked))
         return [name for name in ("env", "service", *CHOICES) if name in {"env", "service"} | used]
 
-    def document(self) -> dict[str, Any]:
-        """Return the board as Grafana reads it."""
+    def document(self, ares: str = ARES) -> dict[str, Any]:
+        """Return the board as Grafana reads it; `ares` is the address of the ares server in browsers."""
         panels = list(_laid(self))
         marked = [one["id"] for one, panel in zip(panels, self.panels, strict=False) if panel.marked]
         return {
@@ -175,15 +182,15 @@ class Board:
             "time": {"from": "now-1h", "to": "now"},
             "timepicker": {"refresh_intervals": ["10s", "30s", "1m", "5m", "15m"]},
             "links": _links(self),
-            "templating": {"list": [*map(_variable, self.variables()), *map(_text, self.texts), _constant()]},
+            "templating": {"list": [*map(_variable, self.variables()), *map(_text, self.texts), _constant(ares)]},
             "annotations": {"list": [_annotation(each, marked) for each in self.annotations]},
             "panels": panels,
         }
 
 
-def render(board: Board) -> str:
-    """Return one file of a board."""
-    return json.dumps(board.document(), ensure_ascii=False, indent=2) + "\n"
+def render(board: Board, ares: str = ARES) -> str:
+    """Return one file of a board; `ares` is the address of the ares server in browsers."""
+    return json.dumps(board.document(ares), ensure_ascii=False, indent=2) + "\n"
 
 
 def _laid(board: Board) -> Iterator[dict[str, Any]]:
@@ -276,9 +283,9 @@ def _text(name: str) -> dict[str, Any]:
     }
 
 
-def _constant() -> dict[str, Any]:
-    """Where the ares server is; a deployment elsewhere changes it in `grafana/`, by `ares-otel generate`."""
-    return {"name": "ares", "type": "constant", "hide": 2, "query": ARES, "current": {"text": ARES, "value": ARES}}
+def _constant(ares: str) -> dict[str, Any]:
+    """Grafana fills no environment into boards: where the ares server is stands in them."""
+    return {"name": "ares", "type": "constant", "hide": 2, "query": ares, "current": {"text": ares, "value": ares}}
 
 
 def _annotation(annotation: Annotation, panels: list[int]) -> dict[str, Any]:

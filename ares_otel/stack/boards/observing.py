@@ -10,8 +10,8 @@ from ares_otel.semconv import serving, spans
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards import common
-from ares_otel.stack.boards.model import Board, Panel, Target
-from ares_otel.stack.boards.panels import RED, alerts, bars, lines, stat, steps, trace_table
+from ares_otel.stack.boards.model import Board, Panel, Row, Target
+from ares_otel.stack.boards.panels import RED, TRACE_PANEL, alerts, bars, lines, stat, steps, trace_table
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
 from ares_otel.stack.promql import select
 
@@ -19,6 +19,10 @@ __all__ = ["TELEMETRY", "TRACE"]
 
 FOUND: Final = (a.CORRELATION_ID, a.DECISION_ID)
 STORED: Final = f"{{{{{a.SIGNAL}}}}} {{{{{a.STORED}}}}}"
+
+
+LOGGED: Final = f'{{service_name=~"$service"}} | {a.CORRELATION_ID.key.replace(".", "_")} = "${{correlation_id:raw}}"'
+"""Loki keeps attributes of records as metadata under names without dots."""
 
 
 def _server(metric: f.Foreign, function: str = "", *labels: str) -> str:
@@ -193,14 +197,6 @@ TRACE: Final = Board(
             *(24, 8),
             recent=False,
         ),
-        Panel(
-            "Trace",
-            "traces",
-            "The trace whose id stands above; a link of the table puts it there.",
-            (Target("${trace_id:raw}", form="traces"),),
-            *(24, 18),
-            {"unit": "none"},
-        ),
         trace_table(
             "Newest decisions (5 minutes)",
             traces(
@@ -222,6 +218,42 @@ TRACE: Final = Board(
             (a.SYMBOL, a.VENUE, a.STATUS),
             "Execution reports; each is joined to the decision that sent its order.",
             *(12, 9),
+        ),
+    ),
+    rows=(
+        Row(
+            "One trace",
+            (
+                Panel(
+                    "Trace",
+                    "traces",
+                    "The trace whose id stands above; the links of correlation ids open it alone.",
+                    (Target("${trace_id:raw}", form="traces"),),
+                    *(24, 20),
+                    {"unit": "none"},
+                    fixed=TRACE_PANEL,
+                ),
+            ),
+        ),
+        Row(
+            "Logs, where Loki runs",
+            (
+                Panel(
+                    "Log records of the correlation id",
+                    "logs",
+                    "What the bot logged on the way; each line leads to its trace. Needs Loki and exported logs.",
+                    (Target(LOGGED, form="logs"),),
+                    *(24, 12),
+                    {"unit": "none"},
+                    options={
+                        "showTime": True,
+                        "wrapLogMessage": True,
+                        "enableLogDetails": True,
+                        "sortOrder": "Ascending",
+                        "dedupStrategy": "none",
+                    },
+                ),
+            ),
         ),
     ),
     texts=("correlation_id", "trace_id"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv.enums import Action, RegimeName
-from ares_otel.semconv.model import Attribute, Threshold
+from ares_otel.semconv.model import Attribute, Kind, Threshold
 from ares_otel.stack.boards.model import PROMETHEUS, Panel, Target
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "GREY",
     "RED",
     "REGIMES",
+    "TRACE_PANEL",
     "alerts",
     "bars",
     "heat",
@@ -53,6 +54,17 @@ LOWEST: Final = -1e12
 ABSENT: Final = "not reported"
 NOTHING: Final = "\N{EN DASH}"
 WATCHED: Final = ("firing", "pending", "error", "recovering")
+NUMBERS: Final = (Kind.DOUBLE, Kind.INT)
+UNITS: Final = {"1": "percentunit", "s": "s", "bp": "suffix:bp"}
+DURING: Final = "from=${__from}&to=${__to}"
+PAGES: Final = {
+    a.STRATEGY.label: ("Decisions of ${__value.text}", f"decisions?strategy=${{__value.text}}&{DURING}"),
+    a.SYMBOL.label: ("Decisions on ${__value.text}", f"decisions?symbol=${{__value.text}}&{DURING}"),
+    a.MODEL_NAME.label: ("${__value.text}", "models/${__value.text}"),
+}
+HIDDEN: Final = "traceIdHidden"
+TRACE_PANEL: Final = 100
+"""Id of the panel that draws the trace whose id is in its variable."""
 AXIS: Final = 110  # the same for all, so that panels below each other share their time
 
 Series = tuple[str, str]
@@ -239,7 +251,10 @@ def table(
     width: int = 12,
     height: int = 8,
 ) -> Panel:
-    """Return rows by labels; `columns` are query, heading and unit, `labels` are label and heading."""
+    """Return rows by labels; `columns` are query, heading and unit, `labels` are label and heading.
+
+    Strategies, symbols and models lead to their decisions and pages in Ares.
+    """
     targets = tuple(Target(query, form="table") for query, _, _ in columns)
     letters = [chr(ord("A") + at) for at in range(len(columns))]
     single = ["Value"] if len(columns) == 1 else [f"Value #{letter}" for letter in letters]
@@ -253,10 +268,17 @@ def table(
     return Panel(
         *(title, "table", says, targets, width, height),
         defaults={"unit": "none", "noValue": NOTHING, "custom": {"minWidth": 60}},
-        overrides=overrides,
+        overrides=(*overrides, *(_page(label, heading) for label, heading in labels.items() if label in PAGES)),
         options={"showHeader": True, "cellHeight": "sm"},
         transformations=({"id": "merge", "options": {}}, {"id": "organize", "options": tidy}),
     )
+
+
+def _page(label: str, heading: str) -> dict[str, Any]:
+    """Return what a column's values lead to in Ares."""
+    title, path = PAGES[label]
+    link = {"title": title, "url": f"${{ares:raw}}/{path}", "targetBlank": True}
+    return {"matcher": {"id": "byName", "options": heading}, "properties": [{"id": "links", "value": [link]}]}
 
 
 def trace_table(
@@ -270,31 +292,54 @@ def trace_table(
     recent: bool = True,
 ) -> Panel:
     """Return the newest spans of a search, with links to the decision and to its trace."""
-    names = ["Start time", *(each.key for each in columns), "Duration", a.CORRELATION_ID.key, a.DECISION_ID.key]
-    decision = '${ares:raw}/decisions/${__data.fields["' + a.DECISION_ID.key + '"]}'
-    links = [
-        {"title": "Decision in Ares", "url": decision, "targetBlank": True},
-        {"title": "Trace", "url": "/d/ares-trace?${__url_time_range}&var-trace_id=${__data.fields.traceIdHidden}"},
-    ]
-    hidden = {"properties": [{"id": "custom.hideFrom.viz", "value": True}]}
-    found = {
-        "matcher": {"id": "byName", "options": a.CORRELATION_ID.key},
-        "properties": [{"id": "displayName", "value": "Correlation id"}, {"id": "links", "value": links}],
-    }
+    found = (*columns, a.CORRELATION_ID, a.DECISION_ID)
+    names = ["Start time", *(each.key for each in columns), "Duration", a.CORRELATION_ID.key]
+    order = {name: at for at, name in enumerate(names)}
+    numbers = [{"targetField": each.key, "destinationType": "number"} for each in columns if each.kind in NUMBERS]
     return Panel(
         *(title, "table", says, (Target(query, form="traces"),), width, height),
         defaults={"unit": "none", "noValue": NOTHING, "custom": {"minWidth": 60}},
-        overrides=(
-            found,
-            {"matcher": {"id": "byName", "options": "traceIdHidden"}, **hidden},
-            {"matcher": {"id": "byName", "options": a.DECISION_ID.key}, **hidden},
-        ),
+        overrides=(*map(_told, columns), _leading(), *(_unseen(name) for name in (HIDDEN, a.DECISION_ID.key))),
+        options={"showHeader": True, "cellHeight": "sm"},
         transformations=(
-            {"id": "filterFieldsByName", "options": {"include": {"names": [*names, "traceIdHidden"]}}},
+            {
+                "id": "filterFieldsByName",
+                "options": {"include": {"names": ["Start time", "Duration", *(each.key for each in found), HIDDEN]}},
+            },
+            *([{"id": "convertFieldType", "options": {"conversions": numbers}}] if numbers else ()),
+            {"id": "organize", "options": {"indexByName": order}},
             {"id": "sortBy", "options": {"sort": [{"field": "Start time", "desc": True}]}},
         ),
         more={"timeFrom": "5m"} if recent else {},
     )
+
+
+def _told(attribute: Attribute) -> dict[str, Any]:
+    """Return how a column of an attribute is headed and written."""
+    words = attribute.key.removeprefix("ares.").split(".")
+    heading = " ".join(words[-1:] if attribute.key.startswith("ares.") else words).replace("_", " ").capitalize()
+    properties: list[dict[str, Any]] = [{"id": "displayName", "value": heading}]
+    if attribute.unit in UNITS:
+        properties += [{"id": "unit", "value": UNITS[attribute.unit]}, {"id": "decimals", "value": 2}]
+    return {"matcher": {"id": "byName", "options": attribute.key}, "properties": properties}
+
+
+def _leading() -> dict[str, Any]:
+    """Return the column that leads to the decision and to its trace."""
+    decision = '${ares:raw}/decisions/${__data.fields["' + a.DECISION_ID.key + '"]}'
+    trace = "/d/ares-trace?${__url_time_range}&var-trace_id=${__data.fields.traceIdHidden}&viewPanel=panel-%d"
+    links = [
+        {"title": "Decision in Ares", "url": decision, "targetBlank": True},
+        {"title": "Trace", "url": trace % TRACE_PANEL},
+    ]
+    properties = [{"id": "displayName", "value": "Correlation id"}, {"id": "links", "value": links}]
+    return {"matcher": {"id": "byName", "options": a.CORRELATION_ID.key}, "properties": properties}
+
+
+def _unseen(name: str) -> dict[str, Any]:
+    """Return a column that links need and nobody reads."""
+    hidden = {"id": "custom.hideFrom.viz", "value": True}
+    return {"matcher": {"id": "byName", "options": name}, "properties": [hidden]}
 
 
 def alerts(width: int = 8, height: int = 8, filtered: str = "") -> Panel:
