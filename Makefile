@@ -44,6 +44,7 @@ check-static: $(VENV)/dev.stamp ## ruff, mypy, generated files up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py deploy/stack.py deploy/preparing.py
+	$(BIN)/mypy tests/e2e/stack/conftest.py
 	$(BIN)/ares-otel generate --check
 
 coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the last `make test`; fails below the limit

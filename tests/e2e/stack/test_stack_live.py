@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from built import ROOT
-from collector import Collector
-from stack_kit import Prometheus, demo_bot, running_alertmanager, running_prometheus, until
+from stack_kit import Prometheus, until
+from tempo import NOT_RUN
+from whole_kit import Stack
 
 from ares_otel.semconv import metrics as m
-from ares_otel.server.http.serve import EmbeddedServer
-from ares_otel.stack.alerting import Delivery
 from ares_otel.stack.boards import BOARDS, Panel, Target
 
-SCRAPES = 6
 VALUES = {
     "__rate_interval": "1m",
     "__range": "5m",
@@ -44,9 +36,9 @@ EMPTY = {
     "Prediction, 99th percentile": "models report the time of a prediction with the issue on models",
     "Calibration error by member": "comes with the issue on models",
     "Values left out of records": "the demo says nothing wrongly",
-    "Tempo: received, thrown away": "no Tempo runs in this test",
 }
 """Panels that may be empty here, and why."""
+TEMPO_ONLY = {"Tempo: received, thrown away": NOT_RUN}
 SOME_EMPTY = {
     ("Bot: delivered and failed", "B"): "nothing fails",
     ("Members", "A"): "predictions are counted with the issue on models",
@@ -54,85 +46,9 @@ SOME_EMPTY = {
     ("Collector: delivered, given up", "C"): "there is always room",
     ("Collector: delivered, given up", "D"): "nothing is sent back",
     ("Alertmanager: messages a minute", "B"): "nothing fails",
+    ("Tempo: received, thrown away", "B"): "nothing is thrown away",
 }
 """Queries that may be empty in panels that show something else."""
-
-
-class Stack(NamedTuple):
-    """What runs for these tests."""
-
-    prometheus: Prometheus
-    database: Path
-    calls: Queue[Any]
-
-
-class Hook:
-    """A tiny receiver of webhooks that keeps what it was sent."""
-
-    def __init__(self) -> None:
-        calls: Queue[Any] = Queue()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                calls.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.calls = calls
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.thread.start()
-
-    def close(self) -> None:
-        """End it."""
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-@contextmanager
-def storing(database: Path) -> Iterator[str]:
-    """Run the ares server in this process."""
-    server = EmbeddedServer(database).start()
-    try:
-        yield server.url
-    finally:
-        server.stop(10)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run Prometheus, Alertmanager and the demo bot until there were enough scrapes for rates."""
-    home = tmp_path_factory.mktemp("stack")
-    (home / "prometheus").mkdir()
-    hook = Hook()
-    delivery = Delivery(slack=False, pager=False)
-    database = home / "ares.db"
-    try:
-        with (
-            running_alertmanager(home / "alertmanager", delivery, {"deadman_url": hook.url}) as alerting,
-            storing(database) as server,
-            Collector(server, home / "collector") as collector,
-            running_prometheus(
-                home / "prometheus",
-                {
-                    "alertmanager": alerting.url.removeprefix("http://"),
-                    "ares-server": server.removeprefix("http://"),
-                    "otel-collector": collector.metrics.removeprefix("http://").removesuffix("/metrics"),
-                },
-            ) as prometheus,
-            demo_bot(home / "demo", home / "prometheus" / "targets" / "bots" / "demo.json", collector.http),
-        ):
-            decided = f"min(count_over_time({m.EQUITY}[5m])) > {SCRAPES}"
-            until(lambda: prometheus.value(decided), what="enough scrapes", seconds=300)
-            yield Stack(prometheus, database, hook.calls)
-    finally:
-        hook.close()
 
 
 def filled(query: str) -> str:
@@ -157,7 +73,7 @@ PANELS = [(board, panel) for board in BOARDS for panel in board.every_panel() if
 PROMETHEUS_PANELS = [
     pytest.param(panel, id=f"{board.uid}-{panel.title}")
     for board, panel in PANELS
-    if panel.targets[0].form not in {"traces", "map"}
+    if panel.targets[0].form not in {"traces", "map", "logs"}
 ]
 
 
@@ -170,14 +86,15 @@ def test_panel_has_data(stack: Stack, panel: Panel) -> None:
         if not points(stack.prometheus, target) and (panel.title, letter) not in SOME_EMPTY:
             empty.append(f"{letter}: {filled(target.query)}")
 
-    assert panel.title in EMPTY or empty == []
+    without = TEMPO_ONLY if stack.tempo is None else {}
+    assert panel.title in {**EMPTY, **without} or empty == []
 
 
 def test_reasons_are_about_panels() -> None:
     """Each reason for an empty panel belongs to a panel that exists."""
     titles = {panel.title for _, panel in PANELS}
 
-    assert {*EMPTY, *(title for title, _ in SOME_EMPTY)} - titles == set()
+    assert {*EMPTY, *TEMPO_ONLY, *(title for title, _ in SOME_EMPTY)} - titles == set()
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board.uid))
@@ -218,7 +135,7 @@ def test_exemplars_lead_to_decisions(stack: Stack) -> None:
     ids = [exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]]
     assert ids
 
-    command = [sys.executable, "-m", "ares_otel.cli.main", "explain", ids[-1], "--database", str(stack.database)]
+    command = [sys.executable, "-m", "ares_otel.cli.main", "explain", ids[-1], "--database", str(stack.server.database)]
     told = subprocess.run(command, check=False, capture_output=True, text=True)
 
     assert told.returncode == 0, told.stderr
@@ -244,6 +161,7 @@ def test_the_servers_around_are_up(stack: Stack) -> None:
     targets = stack.prometheus.ask("targets")["activeTargets"]
 
     jobs = {"ares-bot", "ares-server", "otel-collector", "prometheus", "alertmanager"}
+    jobs |= {"tempo"} if stack.tempo else set()
     assert {one["labels"]["job"]: one["lastError"] for one in targets} == dict.fromkeys(jobs, "")
 
 

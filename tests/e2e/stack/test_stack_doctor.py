@@ -1,0 +1,31 @@
+"""`ares-otel doctor` against the real servers."""
+
+from __future__ import annotations
+
+from stack_doctor import doctor
+from whole_kit import Stack
+
+
+def test_doctor_finds_all_in_order(stack: Stack) -> None:
+    """A span goes through the collector into every server and is found there; what does not run here is said so."""
+    code, findings = doctor(stack, "--wait", "90")
+
+    missing = {"Grafana", "Loki", *(() if stack.tempo else ("Tempo",))}
+    assert {name for name, each in findings.items() if each["state"] == "not configured"} == missing
+    assert {name: each for name, each in findings.items() if each["state"] == "failed"} == {}
+    assert code == 0
+    expected = {"span in the ares server", *(("span in Tempo", "exemplar in Prometheus") if stack.tempo else ())}
+    assert expected <= set(findings)
+
+
+def test_doctor_finds_what_is_wrong(stack: Stack) -> None:
+    """A wrong token is said to be the cause, with the remedy; what depends on it is not said to be well."""
+    code, findings = doctor(
+        stack, ARES_OTEL_EXPORTER_HEADERS_FILE="", OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20no"
+    )
+
+    assert code == 1
+    assert "401" in findings["exporter"]["detail"]
+    assert "exporter.headers_file" in findings["exporter"]["remedy"]
+    assert findings["span in the ares server"]["state"] == "failed"
+    assert findings["Prometheus"]["state"] == "ok"
