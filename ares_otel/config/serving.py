@@ -86,6 +86,9 @@ class Server(Section, frozen=True, kw_only=True):
         str | None,
         of_kind("url", "Address of a trace in Grafana or Tempo with `{trace_id}` in it, linked from decisions."),
     ] = None
+    alertmanager_url: Annotated[
+        str | None, of_kind("url", "Alertmanager; its firing alerts are shown on the overview, read every 15 seconds.")
+    ] = None
     allowed_hosts: Annotated[
         tuple[str, ...], of_kind("list", "Further names in `Host` that requests may come by.")
     ] = ()

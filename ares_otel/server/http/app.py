@@ -22,6 +22,7 @@ from ares_otel.server.http.origins import Origins
 from ares_otel.server.http.protocol import CROWDED
 from ares_otel.server.http.tokens import Role
 from ares_otel.server.http.watch import Watch
+from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.site import LOGGED_IN
 from ares_otel.server.push.streams import ALLOWED
 from ares_otel.server.query.pool import Pool
@@ -45,6 +46,7 @@ class App:
         access: who may do what.
         watch: counts requests.
         more: further routes, which come first.
+        alarms: what Alertmanager says.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class App:
         access: Access,
         watch: Watch,
         more: Sequence[BaseRoute] = (),
+        alarms: Alarms | None = None,
     ) -> None:
         self.ingest = Ingest(writer, settings.max_body_bytes)
         self._access = access
@@ -69,7 +72,7 @@ class App:
             watch.route(),
             *login.routes(access.sessions),
             *api.routes(pool),
-            *pages.routes(pool, settings.trace_url),
+            *pages.routes(pool, settings.trace_url, alarms),
         )
         self._site: ASGIApp = Starlette(routes=routes)
 

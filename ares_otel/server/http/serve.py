@@ -34,6 +34,7 @@ from ares_otel.server.http.vitals import Vitals
 from ares_otel.server.http.watch import Watch
 from ares_otel.server.keep.influx import SetupError
 from ares_otel.server.keep.keeping import Keeping
+from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.push import streams
 from ares_otel.server.push.hub import Hub
 from ares_otel.server.query.machine import MACHINE
@@ -97,6 +98,7 @@ class EmbeddedServer:
             requests=self._watch.forwardings,
             portfolio=portfolio,
         )
+        self._alarms = Alarms(self._settings.alertmanager_url)
         if self._file is not None:
             MACHINE.look_at(self._file.absolute().parent)
         chores = (*self._keeping.chores, _measure)
@@ -161,6 +163,7 @@ class EmbeddedServer:
         secure = (settings.public_url or "").startswith("https:") or settings.certificate is not None
         access = Access(self.tokens, secure=secure)
         self._listen(listener, self._application(access))
+        self._alarms.start()
         if settings.grpc_port is not None:
             try:
                 self._grpc = open_grpc(self._writer, access, self._watch, settings)
@@ -178,6 +181,7 @@ class EmbeddedServer:
             access,
             self._watch,
             (*self._health.routes(), *streams.routes(self._hub)),
+            self._alarms,
         )
         if self._file is not None:
             self._watch.files(self._file)
@@ -241,6 +245,7 @@ class EmbeddedServer:
             self._server.should_exit = True
             self._thread.join(timeout * HTTP_SHARE)
             self._server.force_exit = True
+        self._alarms.stop()
         self._keeping.stop(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         asked = self._pool.close(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))

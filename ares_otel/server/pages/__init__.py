@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.decision import decision_page
 from ares_otel.server.pages.decisions import decisions_page, fresh_rows
 from ares_otel.server.pages.models import model_page, models_page
@@ -41,13 +42,14 @@ PAGES: Final[dict[str, Page]] = {
 }
 
 
-def routes(pool: Pool, trace_url: str | None = None) -> Sequence[BaseRoute]:
+def routes(pool: Pool, trace_url: str | None = None, alarms: Alarms | None = None) -> Sequence[BaseRoute]:
     """Return the routes of the pages.
 
     Args:
         pool: where questions are asked.
         trace_url: http(s) address of a trace in another program, with `{trace_id}` in it.
+        alarms: what Alertmanager says, None where it is not asked.
     """
     linked = trace_url is not None and trace_url.startswith(("http://", "https://"))
-    site = Site(pool, Links(trace_url if linked else None))
+    site = Site(pool, Links(trace_url if linked else None), alarms if alarms is not None and alarms.url else None)
     return [*(site.route(path, partial(page, site)) for path, page in PAGES.items()), site.files()]

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ares_otel.server.pages import formats, svg
+from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.asked import AskError
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
@@ -60,9 +61,10 @@ class Site:
     Args:
         pool: where questions are asked.
         links: to other programs.
+        alarms: what Alertmanager says, None where it is not asked.
     """
 
-    def __init__(self, pool: Pool, links: Links) -> None:
+    def __init__(self, pool: Pool, links: Links, alarms: Alarms | None = None) -> None:
         self.pool = pool
         self.links = links
         self._files = dict(_files(files(HERE) / "static"))
@@ -75,6 +77,7 @@ class Site:
         )
         self._templates.filters |= formats.FILTERS
         self._templates.globals |= {"svg": svg, "json": json_text, "absent": formats.absent, "links": links}
+        self._templates.globals["alarms"] = alarms
         self._templates.globals["logged_in"] = _logged_in.get
 
     def page(self, template: str, context: Context, status: int = 200) -> HTMLResponse:
