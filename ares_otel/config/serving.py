@@ -65,6 +65,9 @@ class Limits(Section, frozen=True, kw_only=True):
     slow_seconds: Annotated[
         float, seconds("A client that takes longer to send a request's head, or to read at all, is cut off.", 0.1, 600)
     ] = 30.0
+    answer_seconds: Annotated[
+        float, seconds("A question to pages or API that takes longer is broken off and answered 503.", 0.1, 600)
+    ] = 30.0
     free_bytes: Annotated[int, size("Not ready while the disk of the database has less left.", 0)] = 64 * MIB
 
 

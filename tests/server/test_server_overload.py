@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import itertools
+import json
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from api_kit import get
 from server_kit import content, fresh, send, until
 from spans import Bot, body
 
@@ -20,6 +24,8 @@ from ares_otel.pipeline.spool import Spool
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.store import writer
 from ares_otel.server.store.store import Store
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.stories import Story
 
 TOKEN = "writer-0123456789"
 
@@ -113,3 +119,45 @@ def test_too_many_connections(tmp_path: Path) -> None:
 
     assert alone.status == 200
     assert [(reply.status, reply.headers["retry-after"]) for reply in late] == [(503, "1")] * 2
+
+
+def endless(begun: threading.Event, ended: threading.Event) -> Callable[[Reader, str], list[Story]]:
+    """Return a question that walks rows until its time is over, and says when it begins and ends."""
+
+    def find(reader: Reader, text: str) -> list[Story]:
+        begun.set()
+        try:
+            assert any(str(number) == text for number in reader.walk(itertools.count(1)))
+        finally:
+            ended.set()
+        return []
+
+    return find
+
+
+def test_an_answer_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program gets a problem, a person a page, and both are told to ask again for less."""
+    with EmbeddedServer(fresh(tmp_path), settings=Server(limits=Limits(answer_seconds=0.2))) as server:
+        monkeypatch.setattr(Reader, "find", endless(threading.Event(), threading.Event()))
+        told, shown = (get(server, path) for path in ("/api/v1/stories/x", "/decisions/x"))
+
+        assert (told.status, told.headers["retry-after"]) == (503, "1")
+        assert json.loads(told.body)["detail"] == "this takes longer than 0.2 s; a shorter time or more filters help"
+        assert (shown.status, b"That took too long" in shown.body) == (503, True)
+        assert server.stop()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stories/x", "/decisions/x"])
+def test_a_client_that_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """What was asked by one who has hung up is asked no longer; the reader answers the next one."""
+    begun, ended = threading.Event(), threading.Event()
+    with EmbeddedServer(fresh(tmp_path)) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(Reader, "find", endless(begun, ended))
+            place = urlsplit(server.url)
+            with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)) as connection:
+                connection.request("GET", path)
+                assert begun.wait(20)
+            assert ended.wait(20)
+
+        assert get(server, path).status == 404

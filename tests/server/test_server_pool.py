@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from server_kit import fresh, store_all
@@ -13,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.story.leash import TooLongError
 from ares_otel.server.story.reader import Reader
 
 
@@ -63,8 +67,8 @@ def test_a_question_without_end_does_not_hold_the_stop(tmp_path: Path) -> None:
     def run() -> None:
         try:
             asyncio.run(pool.ask(ask))
-        except OperationalError as error:
-            found.append(str(error.orig))
+        except TooLongError as error:
+            found.append(str(error))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -72,17 +76,17 @@ def test_a_question_without_end_does_not_hold_the_stop(tmp_path: Path) -> None:
 
     assert pool.close(timeout=0.2)
     thread.join(20)
-    assert found == ["interrupted"]
+    assert found == ["the question was broken off"]
 
 
 def test_what_cannot_be_broken_off(tmp_path: Path) -> None:
-    """A question that is not in the database is waited for no longer than is said."""
+    """A question that does not look at its time is waited for no longer than is said."""
     pool, begun, go = Pool(fresh(tmp_path), threads=1), threading.Event(), threading.Event()
 
     def ask(reader: Reader) -> None:
+        del reader
         begun.set()
         go.wait(20)
-        reader.counts()
 
     thread = threading.Thread(target=lambda: asyncio.run(pool.ask(ask)))
     thread.start()
@@ -91,4 +95,64 @@ def test_what_cannot_be_broken_off(tmp_path: Path) -> None:
     assert not pool.close(timeout=0.1)
     go.set()
     thread.join(20)
+    assert pool.close()
+
+
+def walk_for_ever(reader: Reader) -> None:
+    """Walk rows in Python without end."""
+    for _ in reader.walk(itertools.count()):
+        pass
+
+
+def ask_for_ever(reader: Reader) -> None:
+    """Ask one short question after another without end."""
+    while True:
+        reader.counts()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [walk_for_ever, ask_for_ever, lambda reader: reader.db.exec_driver_sql(FOREVER)],
+    ids=["walk", "ask", "sql"],
+)
+def test_a_question_has_its_time(tmp_path: Path, question: Callable[[Reader], Any]) -> None:
+    """One that takes too long is broken off, whether in Python, between statements or in one; its reader is free."""
+    pool = Pool(fresh(tmp_path), threads=1, seconds=0.2)
+    with pytest.raises(TooLongError, match=r"this takes longer than 0\.2 s"):
+        asyncio.run(pool.ask(question))
+    pool.seconds = 20.0
+
+    assert asyncio.run(pool.ask(Reader.counts)).decisions == 0
+    assert pool.close()
+
+
+def test_nobody_waits_any_more(tmp_path: Path) -> None:
+    """A question whose caller is cancelled ends, and one of them that had not begun does not begin."""
+    pool, begun = Pool(fresh(tmp_path), threads=1), threading.Event()
+
+    def walk(reader: Reader) -> None:
+        begun.set()
+        walk_for_ever(reader)
+
+    async def leave() -> list[object]:
+        asked = [asyncio.ensure_future(pool.ask(walk)) for _ in range(2)]
+        await asyncio.to_thread(begun.wait, 20)
+        begun.clear()
+        for each in asked:
+            each.cancel()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(leave())
+
+    assert [type(each) for each in found] == [asyncio.CancelledError] * 2
+    assert asyncio.run(pool.ask(Reader.counts)).decisions == 0
+    assert not begun.is_set()
+    assert pool.close()
+
+
+def test_what_goes_wrong_is_told(tmp_path: Path) -> None:
+    """An error of the database within the time is the database's."""
+    pool = Pool(fresh(tmp_path), threads=1)
+    with pytest.raises(OperationalError, match="no such table"):
+        asyncio.run(pool.ask(lambda reader: reader.db.exec_driver_sql("SELECT 1 FROM nowhere")))
     assert pool.close()

@@ -20,6 +20,7 @@ from ares_otel.server.api.problems import MEDIA_TYPE, ProblemError, problem
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.story.leash import TooLongError
 
 __all__ = ["JSON", "Answering", "Missing", "failure", "reply"]
 
@@ -56,6 +57,8 @@ class Answering:
             return await self._pool.ask(partial(_ask, self._endpoint, asked))
         except NotFoundError as error:
             raise ProblemError(NOT_FOUND, str(error)) from error
+        except TooLongError as error:
+            raise ProblemError(UNAVAILABLE, str(error)) from error
         except DBAPIError as error:
             LOG.warning("the database did not answer: %s", error)
             raise ProblemError(UNAVAILABLE, "the database cannot answer now") from error

@@ -26,7 +26,7 @@ not known is null; a statistic says how many observations it rests on (`n`), its
 FAILURES: Final = {
     "400": "a parameter is unknown or not what was expected",
     "404": "what was asked for is not stored",
-    "503": "the database cannot answer now",
+    "503": "the database cannot answer now, or it took longer than it may",
 }
 
 

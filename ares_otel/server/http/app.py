@@ -15,6 +15,7 @@ from ares_otel.server import api, pages
 from ares_otel.server.http import journal, login
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.answers import Sealed, ids, refuse, refuse_socket
+from ares_otel.server.http.attending import Attended
 from ares_otel.server.http.head import Head, Refusal
 from ares_otel.server.http.ingest import SIGNALS, Ingest
 from ares_otel.server.http.limits import Gauge, Rates
@@ -121,7 +122,8 @@ class App:
                 await self._site(scope, receive, sealed)
             else:
                 with self._busy.one():
-                    await self._site(scope, receive, sealed)
+                    async with Attended(scope, receive):
+                        await self._site(scope, receive, sealed)
         except Refusal as refusal:
             await (refuse if scope["type"] == "http" else refuse_socket)(sealed, refusal)
         return sealed.status

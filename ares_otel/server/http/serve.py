@@ -104,7 +104,7 @@ class EmbeddedServer:
         chores = (*self._keeping.chores, _measure)
         self._writer = Writer(database, self._settings.max_body_bytes, chores, watcher=observer)
         self._hub.health = Vitals(self._writer)
-        self._pool = Pool(database)
+        self._pool = Pool(database, seconds=self._settings.limits.answer_seconds)
         self._health = Health(self._writer, self._file, self._settings.limits.free_bytes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None

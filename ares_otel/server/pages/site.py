@@ -21,6 +21,7 @@ from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.asked import AskError
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.story.leash import TooLongError
 
 __all__ = ["LOGGED_IN", "File", "Links", "Missing", "Site", "json_text"]
 
@@ -95,6 +96,8 @@ class Site:
                 return self._sorry(request, BAD_REQUEST, "That cannot be searched", str(error), error.field)
             except Missing as missing:
                 return self._sorry(request, NOT_FOUND, "Not stored here", str(missing))
+            except TooLongError as error:
+                return self._sorry(request, UNAVAILABLE, "That took too long", str(error))
             except DatabaseError as error:
                 return self._sorry(request, UNAVAILABLE, "The store cannot be read", str(error))
 

@@ -142,7 +142,7 @@ def _conditions(reader: Reader, asked: RegimesAsked) -> list[ColumnElement[bool]
 
 def _told(reader: Reader, rows: Sequence[Row[Any]]) -> Iterable[Episode]:
     known = words(reader, *([getattr(each, name) for each in rows] for name in ("strategy", "symbol", "regime")))
-    for each in rows:
+    for each in reader.walk(rows):
         yield Episode(
             strategy=known.get(each.strategy),
             symbol=known.get(each.symbol),

@@ -89,7 +89,7 @@ def _hours(reader: Reader, asked: ComovingAsked) -> dict[str, dict[int, float]]:
     rows = reader.db.execute(query).all()
     known = words(reader, (each[0] for each in rows))
     found: dict[str, dict[int, float]] = {}
-    for component, hour, n, errors, micros in rows:
+    for component, hour, n, errors, micros in reader.walk(rows):
         name = known.get(component, "other")
         found.setdefault(f"duration {name}", {})[hour] = micros / n / 1e6
         if name == "decision":
@@ -104,7 +104,7 @@ def _days(reader: Reader, asked: ComovingAsked) -> dict[str, dict[int, float]]:
     rows = reader.db.execute(query.group_by(row.model, row.day, row.result)).all()
     known = words(reader, (one for each in rows for one in (each[0], each[2])))
     right: dict[tuple[str, int], list[int]] = {}
-    for model, day, result, n in rows:
+    for model, day, result, n in reader.walk(rows):
         counts = right.setdefault((known.get(model, "other"), day), [0, 0])
         counts[known.get(result) != "correct"] += n
     found: dict[str, dict[int, float]] = {}

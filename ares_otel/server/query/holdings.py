@@ -142,7 +142,7 @@ def equity(reader: Reader, asked: EquityAsked) -> tuple[EquityCurve, ...]:
     row = t.equity_hourly.c
     query = select(row.strategy, row.currency, row.hour, row.last, row.low, row.high).where(*conditions)
     curves: dict[tuple[int, int], list[Any]] = {}
-    for each in reader.db.execute(query.order_by(row.strategy, row.currency, row.hour)):
+    for each in reader.walk(reader.db.execute(query.order_by(row.strategy, row.currency, row.hour))):
         curves.setdefault((each.strategy, each.currency), []).append(each)
     known = words(reader, (one for key in curves for one in key))
     return tuple(

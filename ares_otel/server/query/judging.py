@@ -107,7 +107,7 @@ def hits(reader: Reader, asked: HitsAsked) -> tuple[Hits, ...]:
     rows = reader.db.execute(query).all()
     known = words(reader, (one for each in rows for one in each[:3]))
     found: dict[tuple[str | None, str | None, bool], _Right] = {}
-    for model, regime, result, n, number_of, total, squares in rows:
+    for model, regime, result, n, number_of, total, squares in reader.walk(rows):
         good = known.get(result) == CORRECT
         for key in ((known.get(model), None, True), (known.get(model), known.get(regime), False)):
             right = found.setdefault(key, _Right())

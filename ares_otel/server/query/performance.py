@@ -110,7 +110,7 @@ def account_performances(
     found += [(account, curve, curve) for account, curve in own.items()]
     return [
         _said(account, money, linked, convention or fitted(linked), names, rolling_count)
-        for account, money, linked in found
+        for account, money, linked in reader.walk(found, 1)
     ]
 
 
@@ -212,7 +212,7 @@ def _curves(reader: Reader, query: Select[Any], keys: int) -> Iterator[tuple[tup
     """Yield the words of the keys with the curve of each group of rows; rows without a value are left out."""
     found = reader.db.execute(query).all()
     known = words(reader, *([row[place] for row in found] for place in range(keys)))
-    for group, rows in groupby(found, lambda row: tuple(row[:keys])):
+    for group, rows in groupby(reader.walk(found), lambda row: tuple(row[:keys])):
         points = [(int(day), float(value)) for *_, day, value in rows if value is not None]
         curve = Curve(tuple(day for day, _ in points), tuple(value for _, value in points))
         yield tuple(known.get(number) for number in group), curve

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from sqlalchemy.exc import DBAPIError
+
 from ares_otel.server.store.driver import Location
+from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Pool"]
@@ -26,28 +29,46 @@ ROUND = 0.02
 class Pool:
     """Asks questions; each thread has a reader of its own, opened with its first question.
 
+    SQL can be broken off from outside, Python cannot: a question looks at its time before each statement and where it
+    walks rows, so that none holds a reader for ever, and none that nobody waits for any more.
+
     Args:
         database: what is read; it has to be there with the first question.
         threads: questions at the same time; further ones wait.
+        seconds: how long a question may take, waiting included.
     """
 
-    def __init__(self, database: Location, threads: int = 3) -> None:
+    def __init__(self, database: Location, threads: int = 3, seconds: float = 30.0) -> None:
+        self.seconds = seconds
         self._database = database
         self._own = threading.local()
         self._readers: list[Reader] = []
         self._lock = threading.Lock()
-        self._running = 0
+        self._running: dict[Leash, Reader | None] = {}
         self._idle = threading.Event()
         self._idle.set()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ares-read")
 
     async def ask(self, question: Callable[[Reader], Found]) -> Found:
-        """Return the answer to a question.
+        """Return the answer to a question; it is broken off where the caller is cancelled.
 
         Raises:
+            TooLongError: it took longer than it may.
             DatabaseError: there is no database, or it cannot be read.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._answer, question)
+        leash = Leash(self.seconds)
+        answer = asyncio.get_running_loop().run_in_executor(self._executor, self._answer, question, leash)
+        try:
+            await asyncio.wait({answer}, timeout=self.seconds)
+        finally:
+            if not answer.done():
+                self._break_off(leash)
+                # nobody hears of what comes of it
+                answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+                answer.cancel()
+        if answer.cancelled():
+            raise leash.error
+        return answer.result()
 
     def close(self, timeout: float = 2.0) -> bool:
         """Let running questions end; break them off where that takes longer than the timeout in seconds.
@@ -59,10 +80,9 @@ class Pool:
         self._executor.shutdown(wait=False, cancel_futures=True)
         ended = self._idle.wait(timeout * PATIENCE)
         while not ended and time.monotonic() < deadline:
-            # one that is between two queries is met by the next round
-            for reader in [*self._readers]:
-                with contextlib.suppress(Exception):
-                    reader.interrupt()
+            # a statement that began after its leash was looked at is met by the next round
+            for leash in [*self._running]:
+                self._break_off(leash)
             ended = self._idle.wait(ROUND)
         if ended:
             for reader in self._readers:
@@ -70,15 +90,32 @@ class Pool:
             self._readers.clear()
         return ended
 
-    def _answer(self, question: Callable[[Reader], Found]) -> Found:
+    def _break_off(self, leash: Leash) -> None:
+        leash.cut()
+        # under the lock, so that it does not meet the reader's next question
+        with self._lock, contextlib.suppress(Exception):
+            reader = self._running.get(leash)
+            if reader is not None:
+                reader.interrupt()
+
+    def _answer(self, question: Callable[[Reader], Found], leash: Leash) -> Found:
         with self._lock:
-            self._running += 1
+            self._running[leash] = None
             self._idle.clear()
         try:
-            return question(self._reader())
+            leash.check()
+            reader = self._reader()
+            reader.leash = leash
+            with self._lock:
+                self._running[leash] = reader
+            return question(reader)
+        except DBAPIError as error:
+            if leash.ended:
+                raise leash.error from error
+            raise
         finally:
             with self._lock:
-                self._running -= 1
+                del self._running[leash]
                 if not self._running:
                     self._idle.set()
 

@@ -205,7 +205,7 @@ def _histograms(
     rows = reader.db.execute(query).all()
     known = words(reader, (one for each in rows for one in each[: len(keys)]))
     found: dict[tuple[str | None, ...], Histogram] = {}
-    for each in rows:
+    for each in reader.walk(rows):
         name = tuple(known.get(one) for one in each[: len(keys)])
         found.setdefault(name, Histogram()).add(*each[len(keys) :])
     return found

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
+from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.stored import Frame, StoredSpan, Wanted
 
 __all__ = ["SEGMENTS", "Finder"]
@@ -47,11 +48,13 @@ class Finder:
     Args:
         db: connection to read from.
         unpack: returns the content of a frame.
+        leash: how long it may take.
     """
 
-    def __init__(self, db: Connection, unpack: Callable[[bytes], bytes]) -> None:
+    def __init__(self, db: Connection, unpack: Callable[[bytes], bytes], leash: Leash) -> None:
         self._db = db
         self._unpack = unpack
+        self._leash = leash
         self._places: dict[int, list[int]] = {}
         self._frames: dict[int, Frame] = {}
         self._sources: dict[int, dict[str, Any]] = {}
@@ -119,6 +122,7 @@ class Finder:
         chosen = sorted(places)
         self._read([place for place in chosen if place not in self._frames])
         for place in chosen:
+            self._leash.check()
             frame = self._frames.get(place)
             # what was pruned meanwhile is gone
             if frame is not None:

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.driver import Location
 from ares_otel.server.store.frames import Unpacker
 from ares_otel.server.story.finding import Finder
+from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.stored import Frame, StoredSpan, Wanted
 
 __all__ = ["SpanReader"]
 
 SLICE = 500
+STRIDE = 64
+"""Rows after which the time is looked at."""
+
+COMMIT = "COMMIT"
+STATEMENT = 2
+"""Where SQLAlchemy tells the statement among the arguments of an event."""
+
+Walked = TypeVar("Walked")
 
 
 class SpanReader:
     """Finds spans by any id; has a connection of its own that cannot write. Used by one thread at a time.
+
+    Attributes:
+        db: the connection.
+        leash: how long the question at hand may take; it is looked at before each statement, and where rows are walked.
 
     Raises:
         DatabaseError: there is no such database, or this code cannot read it.
@@ -33,9 +46,12 @@ class SpanReader:
         self._engine = database_of(database).read()
         self.db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._unpack = Unpacker(self._dictionary).unpack
+        self.leash = Leash()
+        event.listen(self._engine, "before_cursor_execute", self._go_on)
 
     def close(self) -> None:
         """Close the connection."""
+        event.remove(self._engine, "before_cursor_execute", self._go_on)
         self.db.close()
         self._engine.dispose()
 
@@ -43,6 +59,22 @@ class SpanReader:
         """Break off what another thread asks just now; it gets an error."""
         raw: Any = self.db.connection.driver_connection
         (raw.interrupt if isinstance(raw, sqlite3.Connection) else raw.cancel)()
+
+    def walk(self, rows: Iterable[Walked], stride: int = STRIDE) -> Iterator[Walked]:
+        """Yield rows as long as the question may take, which is looked at after each so many; for long walks.
+
+        Raises:
+            TooLongError: it took longer.
+        """
+        for place, row in enumerate(rows):
+            if not place % stride:
+                self.leash.check()
+            yield row
+
+    def _go_on(self, *told: Any) -> None:
+        # what ends a transaction is part of ending the question
+        if told[STATEMENT] != COMMIT:
+            self.leash.check()
 
     @contextlib.contextmanager
     def moment(self) -> Iterator[None]:
@@ -52,7 +84,7 @@ class SpanReader:
         try:
             yield
         finally:
-            self.db.exec_driver_sql("COMMIT")
+            self.db.exec_driver_sql(COMMIT)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +96,7 @@ class SpanReader:
 
     def finder(self) -> Finder:
         """Return what finds the spans of one question."""
-        return Finder(self.db, self._unpack)
+        return Finder(self.db, self._unpack, self.leash)
 
     def segments(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the resource and the content of every frame in order of arrival; put together an OTLP `ResourceSpans`.

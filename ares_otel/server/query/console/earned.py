@@ -42,7 +42,7 @@ def earned(reader: Reader, lane: Lane) -> Sequence[Earned]:
     starts = [run.started for run in runs]
     name = words(reader, [each.currency for each in found])
     sums: dict[tuple[str | None, str | None], tuple[int, int, Decimal]] = {}
-    for each in found:
+    for each in reader.walk(found):
         place = bisect_right(starts, each.entry_time or 0) - 1
         key = (runs[place].regime if place >= 0 else None, name.get(each.currency))
         made = net_of(each)

@@ -172,7 +172,7 @@ def _trades(reader: Reader) -> dict[int, tuple[int, int]]:
     row = t.trade.c
     inner = select(row.strategy, *MONEY).order_by(row.id.desc()).limit(LOOKED_AT)
     counts: dict[int, tuple[int, int]] = {}
-    for each in reader.db.execute(inner):
+    for each in reader.walk(reader.db.execute(inner)):
         made = net_of(each)
         if made is not None:
             n, wins = counts.get(each.strategy or 0, (0, 0))
