@@ -13,7 +13,7 @@ STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BI
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static coverage e2e test-stack bench bench-store bench-push servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static coverage e2e test-stack bench bench-store bench-push bench-prune servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, u
 
 bench-push: $(VENV)/dev.stamp ## what 200 clients of the live stream cost the server's ingestion
 	$(BIN)/python tests/benchmarks/push.py $(ARGS)
+
+bench-prune: $(VENV)/dev.stamp ## what retention costs the server's ingestion while it runs
+	$(BIN)/python tests/benchmarks/prune.py $(ARGS)
 
 servers: | $(BIN)/python ## build the real collector, Prometheus and Alertmanager into the user's cache (needs Go)
 	@$(BIN)/python deploy/servers.py

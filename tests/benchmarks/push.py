@@ -13,26 +13,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
-import math
 import multiprocessing
 import os
 import selectors
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-import psutil
+from beside import Bodies, Served, compared
 from store import Load
 
 __all__ = ["main"]
@@ -45,18 +39,9 @@ from ares_otel.server.push import hub
 hub.LINGER_SECONDS = 0.0  # a slice without clients has none of the stream's work
 sys.exit(serve(Path(sys.argv[1]), port=0))
 """
-SENDERS = 8
-KIND = "application/x-protobuf"
 ASK = b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n"
 DEAF_BYTES = 4_096
 """Receive buffer of a client that does not read, so that it is stuck after the first messages."""
-
-DEADLINE = 30.0
-ENOUGH = 110
-"""Requests of 100 decisions for a second, more than are taken in one."""
-
-OUTSIDE = 0.025
-"""Share of the truth on each side of an interval."""
 
 
 class Slice(NamedTuple):
@@ -139,52 +124,6 @@ def _connected(port: int, *, deaf: bool) -> socket.socket:
     return made
 
 
-class Served:
-    """The server, in a process of its own."""
-
-    def __init__(self, directory: str) -> None:
-        command = [sys.executable, "-c", SERVE, str(Path(directory) / "bench.db")]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self.port = urlsplit(self._process.stdout.readline().split()[2]).port or 0
-        self._own = psutil.Process(self._process.pid)
-
-    @property
-    def cpu(self) -> float:
-        """CPU seconds so far."""
-        times = self._own.cpu_times()
-        return float(times.user + times.system)
-
-    @property
-    def memory(self) -> int:
-        """Resident bytes."""
-        return int(self._own.memory_info().rss)
-
-    def settle(self, clients: int) -> None:
-        """Wait until so many clients listen."""
-        deadline = time.monotonic() + DEADLINE
-        while self._clients() != clients:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"there are not {clients} clients after {DEADLINE:g} s")
-            time.sleep(0.05)
-
-    def _clients(self) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        with contextlib.closing(connection):
-            connection.request("GET", "/metrics")
-            said = connection.getresponse().read().decode()
-        found = [
-            line.rpartition(" ")[2] for line in said.splitlines() if line.startswith("ares_server_stream_clients{")
-        ]
-        return int(sum(map(float, found)))
-
-    def close(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait()
-        self._process.stdout.close()  # type: ignore[union-attr]  # it is a pipe
-
-
 class Bench:
     """One run."""
 
@@ -192,44 +131,20 @@ class Bench:
         self._server = server
         self._clients = clients
         self._seconds = seconds
-        self._load = Load()
-        self._bodies: deque[tuple[bytes, int]] = deque()
+        self._bodies = Bodies(Load())
         self.memory = 0
 
     def slice(self, *, beside: bool) -> Slice:
         """Measure one slice."""
-        while len(self._bodies) < ENOUGH * self._seconds:
-            self._bodies.append((self._load.request(), self._load.spans))
+        self._bodies.fill(self._seconds)
         with self._clients.connected() if beside else contextlib.nullcontext():
-            self._server.settle(self._clients.count if beside else 0)
+            self._server.wait("ares_server_stream_clients", self._clients.count if beside else 0)
             (client_cpu, heard), cpu, started = self._clients.used(), self._server.cpu, time.perf_counter()
-            spans = _send(self._server.port, self._bodies, started + self._seconds)
+            spans = self._bodies.send(self._server.port, started + self._seconds)
             wall, cpu = time.perf_counter() - started, self._server.cpu - cpu
             after = self._clients.used()
             self.memory = max(self.memory, self._server.memory)
         return Slice(spans / wall, cpu / spans * 1e6, (after[0] - client_cpu) / wall, after[1] - heard)
-
-
-def _send(port: int, bodies: deque[tuple[bytes, int]], end: float) -> int:
-    """Send until the end, several at a time, each as soon as the one before is acknowledged; return how many spans."""
-    sent: list[int] = []
-
-    def work() -> None:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-            while time.perf_counter() < end:
-                body, spans = bodies.popleft()
-                connection.request("POST", "/v1/traces", body, {"content-type": KIND})
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == http.HTTPStatus.OK, answer.status
-                sent.append(spans)
-
-    threads = [threading.Thread(target=work) for _ in range(SENDERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(sent)
 
 
 def main() -> None:
@@ -242,7 +157,8 @@ def main() -> None:
     args = parser.parse_args()
     pairs: list[tuple[Slice, Slice]] = []
     with contextlib.ExitStack() as stack:
-        server = Served(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        directory = stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd()))
+        server = Served(SERVE, Path(directory) / "bench.db")
         stack.callback(server.close)
         clients = Clients(server.port, args.clients - args.deaf, args.deaf)
         stack.callback(clients.close)
@@ -262,23 +178,9 @@ def _report(pairs: Sequence[tuple[Slice, Slice]], clients: int, memory: int) -> 
         rate, cpu, client, heard = (statistics.median(values) for values in zip(*slices, strict=True))
         lines.append(f"{name:14}{rate:>10,.0f}{cpu:>14.1f}{client:>15.1%}{heard / 1e6:>12.1f}")
     for name, field in (("spans a second", "rate"), ("server's CPU a span", "cpu")):
-        ratios = [getattr(beside, field) / getattr(alone, field) - 1 for alone, beside in pairs]
-        low, high = _interval(ratios)
-        middle = statistics.median(ratios)
-        lines.append(f"{name}: {middle:+.1%} beside {clients} clients (95 % {low:+.1%} … {high:+.1%}, n {len(ratios)})")
+        lines.append(compared(name, [(getattr(alone, field), getattr(beside, field)) for alone, beside in pairs]))
     lines.append(f"most memory of the server: {memory / 1e6:.0f} MB")
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the distribution-free interval of the median that holds it with at least 95 %; the range if too few."""
-    ordered, count = sorted(values), len(values)
-    outside, rank = 0.0, 0
-    while rank < count // 2 and outside + math.comb(count, rank) / 2**count <= OUTSIDE:
-        outside += math.comb(count, rank) / 2**count
-        rank += 1
-    at = max(rank - 1, 0)
-    return ordered[at], ordered[count - 1 - at]
 
 
 if __name__ == "__main__":
