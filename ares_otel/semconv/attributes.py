@@ -10,6 +10,7 @@ from ares_otel.semconv.model import Attribute, Kind
 __all__ = [
     "ABANDONED",
     "ACCOUNT",
+    "ACKNOWLEDGED",
     "ACK_DURATION",
     "ACTION",
     "ACTUAL",
@@ -75,12 +76,14 @@ __all__ = [
     "IMPORTANCE_METHOD",
     "INDICATORS",
     "INFERENCE",
+    "INSTANCE_ID",
     "LEAVES_QUANTITY",
     "LEVEL",
     "LIMIT",
     "LIMIT_VALUE",
     "LIQUIDITY",
     "LIQUIDITY_LABEL",
+    "LOST",
     "MARKET_CLOSE",
     "MARKET_DATA_AGE",
     "MARKET_GAPS",
@@ -125,6 +128,7 @@ __all__ = [
     "REALIZED_RETURN",
     "REASON",
     "RECORD",
+    "RECORDED",
     "REGIME",
     "REGIME_CONFIDENCE",
     "REGIME_DURATION",
@@ -140,11 +144,13 @@ __all__ = [
     "RETENTION",
     "RETURNS",
     "SCORE",
+    "SERVICE_NAME",
     "SERVICE_VERSION",
     "SHORTFALL",
     "SIDE",
     "SIGNAL",
     "SLIPPAGE",
+    "SPOOLED",
     "STABILITY",
     "STATUS",
     "STEP",
@@ -167,6 +173,7 @@ __all__ = [
     "URL",
     "VENUE",
     "VENUE_ID",
+    "WAITING",
     "WEIGHT",
     "WHERE",
     "WINDOW",
@@ -364,6 +371,20 @@ THREAD_NAME = Attribute("thread.name", "name of a thread")
 THREAD_ID = Attribute("thread.id", "number of a thread", INT)
 
 # the telemetry itself
+SERVICE_NAME = Attribute("service.name", "the bot")
+INSTANCE_ID = Attribute("service.instance.id", "one process of a bot")
+RECORDED = Attribute(
+    "ares.telemetry.recorded",
+    "spans and records of the process so far, and spans that it took over from the disk",
+    INT,
+    low=0,
+)
+ACKNOWLEDGED = Attribute("ares.telemetry.acknowledged", "those that the receiver had acknowledged", INT, low=0)
+LOST = Attribute("ares.telemetry.lost", "those that will never be delivered", INT, low=0)
+WAITING = Attribute(
+    "ares.telemetry.waiting", "those on their way, in memory and on disk, this span among them", INT, low=0
+)
+SPOOLED = Attribute("ares.telemetry.spooled", "those of them on disk", INT, low=0)
 WHERE = _few("ares.where", "place in the telemetry")
 DROP_REASON = _few("ares.reason", "why it was lost", e.DropReason)
 RECORD = _few("ares.record", "type of a record")

@@ -35,6 +35,7 @@ __all__ = [
     "RISK_CHECK",
     "SPANS",
     "STAGES",
+    "TELEMETRY",
     "VOTE",
 ]
 
@@ -147,6 +148,12 @@ DRIFT_CHECK = Span("drift check", "a check for drift", (*COMMON, a.MODEL_NAME, a
 RETRAIN = Span("retrain", "a model is trained again", (*COMMON, a.MODEL_NAME, a.MODEL_VERSION, a.CAUSE))
 REPORT = Span("report {name}", "a report is made", (*COMMON, a.REPORT, a.REPORT_STATUS))
 
+TELEMETRY = Span(
+    "telemetry",
+    "what a process has recorded and what became of it, at most every 10 s; what was recorded before it goes before it",
+    (a.SERVICE_NAME, a.INSTANCE_ID, a.RECORDED, a.ACKNOWLEDGED, a.LOST, a.WAITING, a.SPOOLED),
+)
+
 RECORD_EVENTS = (
     *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, MODEL_INFO, IMPORTANCE),
     *(REGIME, VOTE, DECISION_PATH),
@@ -166,6 +173,7 @@ SPANS: tuple[Span, ...] = (
         DRIFT_CHECK,
         RETRAIN,
         REPORT,
+        TELEMETRY,
     ),
     *RECORDS,
 )

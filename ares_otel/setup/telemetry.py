@@ -22,6 +22,7 @@ from ares_otel.setup.logs import wanted
 from ares_otel.setup.measuring import Measuring
 from ares_otel.setup.parts import limited, make_ledger, make_sender
 from ares_otel.setup.provider import resource
+from ares_otel.setup.telling import TELLING, Teller
 
 __all__ = ["Telemetry"]
 
@@ -74,6 +75,7 @@ class Telemetry:
         self._sends_spans = self.sender is not None and self.sender.carries(Signal.TRACES)
         self._groups: dict[Scope, list[bytes]] = {}
         self._lost = 0
+        self._teller = Teller(self.resource, recorder, self.sender if self._sends_spans else None)
 
     def start(self) -> None:
         """Open what has to be open and start the worker."""
@@ -145,6 +147,7 @@ class Telemetry:
             self.measuring.keep()
         with GUARD.shield("ledger"):
             self.ledger.commit()
+        self._emit(TELLING, self._teller.words(self._groups, self._lost, last=desk.closing))
         self._submit()
         if self.logs is not None:
             with GUARD.shield("logs"):

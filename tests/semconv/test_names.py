@@ -84,6 +84,8 @@ def test_our_prefix_is_ours() -> None:
         "http.response.status_code",
         "http.route",
         "peer.service",
+        "service.instance.id",
+        "service.name",
         "service.version",
         "thread.id",
         "thread.name",

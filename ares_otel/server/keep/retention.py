@@ -19,6 +19,7 @@ from ares_otel.server.keep.live import Live
 from ares_otel.server.keep.notes import Connection, identifiers, note, numbers, remember, rows
 from ares_otel.server.keep.standing import Observed, Standing
 from ares_otel.server.store.store import Store
+from ares_otel.server.store.told import TOLD, Told
 from ares_otel.server.story.remains import KEPT_SINCE
 
 __all__ = ["REFERENCE", "STEP_ROWS", "Pruner"]
@@ -41,6 +42,8 @@ WALKED: Final = "retention.walked."
 
 REAL_TIME: Final = 7 * DAY
 """Market time further from the wall clock than this is that of a replay: its rows have no age, and stay."""
+
+SILENT: Final = f"SELECT key, value FROM meta WHERE substr(key, 1, ?) = ? AND key > ? ORDER BY key LIMIT {STEP_ROWS}"  # noqa: S608
 
 NEWEST: Final[dict[Group, tuple[tuple[str, int], ...]]] = {
     "spans": (("segment", 1_000),),
@@ -157,6 +160,17 @@ class Pruner:
         for group, cutoff in cutoffs.items():
             for kept in tables(group) if cutoff else ():
                 yield from self._prune(db, kept, cutoff, _held(kept, live, held))
+        yield from self._silent(db, cutoffs["spans"])
+
+    def _silent(self, db: Connection, cutoff: int) -> Iterator[None]:
+        """Forget what processes said that have said nothing for as long as spans are kept."""
+        last = ""
+        while found := db.execute(SILENT, (len(TOLD), TOLD, last)).fetchall():
+            for key, value in found:
+                if Told.read(value).time < cutoff:
+                    remember(db, key, None)
+            last = found[-1][0]
+            yield
 
     # --- how old is old ----------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from ares_otel.server.query.console.keeping import Keeping, keeping
 from ares_otel.server.query.console.overview import Pulse, pulse
 from ares_otel.server.query.console.system import Database, Latency, calls, components, database
 from ares_otel.server.query.control import Feed, FeedsAsked, feeds
+from ares_otel.server.query.delivery import Delivery, deliveries
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["SystemView", "system_page"]
@@ -33,6 +34,7 @@ class SystemView(msgspec.Struct, frozen=True):
     database: Database
     pulse: Pulse
     keeping: Keeping
+    bots: Sequence[Delivery]
 
 
 async def system_page(site: Site, request: Request) -> Response:
@@ -48,4 +50,4 @@ async def system_page(site: Site, request: Request) -> Response:
 def _shown(reader: Reader, hours: int) -> SystemView:
     told = sorted(feeds(reader, FeedsAsked())[:FEEDS], key=lambda feed: (feed.venue or "", feed.symbol or ""))
     parts = components(reader, hours), calls(reader, hours), told, database(reader), pulse(reader)
-    return SystemView(*parts, keeping(reader))
+    return SystemView(*parts, keeping(reader), deliveries(reader))

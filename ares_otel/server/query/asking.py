@@ -13,6 +13,7 @@ from ares_otel.server.store.ids import TEXT_LIMIT
 
 __all__ = [
     "DAY",
+    "EPOCH",
     "HOUR",
     "SECOND",
     "Cursor",

@@ -13,6 +13,7 @@ from ares_otel.server.otlp.values import number, plain, text, whole
 from ares_otel.server.otlp.views import AttributeMap
 from ares_otel.server.store.ids import bounded, text_key
 from ares_otel.server.store.rows import Desk, Rows
+from ares_otel.server.store.told import TOLD, Told
 
 __all__ = ["DAY", "HOUR", "NOWHERE", "RECORDS", "Place", "Said", "observe"]
 
@@ -200,6 +201,19 @@ def observe(rows: Rows, desk: Desk, said: Said, word: str | None, decision: int 
         rows.sightings.append((strategy, symbol, moment, regime, decision))
 
 
+COUNTS = {each.key.rpartition(".")[2]: each.key for each in (a.RECORDED, a.ACKNOWLEDGED, a.LOST, a.WAITING, a.SPOOLED)}
+
+
+def _telemetry(rows: Rows, desk: Desk, said: Said) -> None:
+    """Note the newest word of a process on its own telemetry; they come in their order."""
+    del desk
+    process = _text(said.facts, a.INSTANCE_ID.key)
+    if process:
+        counts = {name: _count(said.facts, key) for name, key in COUNTS.items()}
+        told = Told(time=said.time, service=_text(said.facts, a.SERVICE_NAME.key), **counts)
+        rows.tally.add("meta", (TOLD + process,), told.text)
+
+
 def _model_name(desk: Desk, facts: AttributeMap) -> int | None:
     return desk.name("model", text(facts, a.MODEL_NAME.key))
 
@@ -241,5 +255,6 @@ RECORDS: dict[str, Record] = {
     s.IMPORTANCE.name: _importance,
     s.MODEL_BEHAVIOR.name: _behavior,
     s.REGIME.name: _regime,
+    s.TELEMETRY.name: _telemetry,
 }
 """By the name of the event or the span."""

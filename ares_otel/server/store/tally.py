@@ -20,7 +20,7 @@ SUMS = (
     *(t.regime_hourly, t.check_hourly),
 )
 NEWEST = (t.limit_now, t.position_now)
-REPLACED = (t.regime_episode,)
+REPLACED = (t.regime_episode, t.meta)
 
 
 def _add(known: Values, said: Sequence[Any]) -> None:

@@ -18,6 +18,7 @@ from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.portfolio.totals import total_of
 from ares_otel.server.query.asking import SECOND, Moment, Name, Period
 from ares_otel.server.query.closed import MONEY, net_of
+from ares_otel.server.query.delivery import Delivered, delivered, deliveries
 from ares_otel.server.query.holdings import Account, AccountsAsked, HoldingsAsked, accounts, positions
 from ares_otel.server.query.machine import MACHINE
 from ares_otel.server.query.naming import number
@@ -94,7 +95,8 @@ class SystemHealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """The server's machine and what the bots' calls and decisions say.
 
     `cpu_usage`, `memory_usage`, `disk_usage` and `error_rate` (of decisions) are 0 to 1, `network_latency` is the mean
-    duration of calls of venues in ms, `uptime` the server's in seconds, `active_connections` its own.
+    duration of calls of venues in ms, `uptime` the server's in seconds, `active_connections` its own, `telemetry` what
+    bots recorded and what became of it.
     """
 
     timestamp: Moment
@@ -108,6 +110,7 @@ class SystemHealthMetrics(msgspec.Struct, frozen=True, kw_only=True):
     error_rate: float | None
     uptime: float
     active_connections: int | None
+    telemetry: Delivered | None
     reasons: dict[str, str]
 
 
@@ -228,6 +231,9 @@ def health(reader: Reader, asked: Period) -> SystemHealthMetrics:
         reasons["error_rate"] = "no decisions are stored"
     if now.connections is None:
         reasons["active_connections"] = "the system does not tell"
+    told = delivered(deliveries(reader))
+    if told is None:
+        reasons["telemetry"] = "no bot has said what it recorded"
     return SystemHealthMetrics(
         timestamp=now.time,
         cpu_usage=now.cpu,
@@ -240,6 +246,7 @@ def health(reader: Reader, asked: Period) -> SystemHealthMetrics:
         error_rate=decided.errors / decided.n if decided.n else None,
         uptime=now.uptime_seconds,
         active_connections=now.connections,
+        telemetry=told,
         reasons=reasons,
     )
 

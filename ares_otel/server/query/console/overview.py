@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from ares_otel.server.query.asking import SECOND, row_ns
 from ares_otel.server.query.closed import MONEY, net_of
+from ares_otel.server.query.delivery import Delivered, delivered, deliveries
 from ares_otel.server.query.listing import Filter
 from ares_otel.server.query.naming import known, words
 from ares_otel.server.query.trading import OrderRow, orders_listed
@@ -45,6 +46,7 @@ class Pulse(msgspec.Struct, frozen=True):
         looked_at: how many decisions that is.
         arrived: when the newest span came in.
         market: market time of the newest decision.
+        told: what bots recorded and what became of it, None if none has said.
     """
 
     last: int | None
@@ -54,6 +56,7 @@ class Pulse(msgspec.Struct, frozen=True):
     looked_at: int
     arrived: int | None
     market: int | None = None
+    told: Delivered | None = None
 
 
 class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,7 @@ def pulse(reader: Reader) -> Pulse:
         looked_at=int(looked_at),
         arrived=None if arrived is None else int(arrived) * 1_000,
         market=newest[0].event_time if newest else None,
+        told=delivered(deliveries(reader)),
     )
 
 
