@@ -29,7 +29,7 @@ class IdSource:
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
         self._pool: deque[tuple[int, str]] = deque()
-        self._stamp = (-1, "")
+        self._stamp = (0, 0, "")
 
     def reseed(self, seed: int | None = None) -> None:
         """Forget what was drawn ahead (a forked child must not use its parent's ids)."""
@@ -48,13 +48,16 @@ class IdSource:
         except IndexError:
             self.refill(REFILL)
             return self.draw(wall_ns)
-        millis = wall_ns // MILLISECOND
-        known, head = self._stamp
-        if known != millis:
-            digits = f"{millis & 0xFFFFFFFFFFFF:012x}"
-            head = f"{digits[:8]}-{digits[8:]}-7"
-            self._stamp = (millis, head)
+        first, end, head = self._stamp
+        if not first <= wall_ns < end:
+            head = self._head(wall_ns // MILLISECOND)
         return drawn, head + tail
+
+    def _head(self, millis: int) -> str:
+        digits = f"{millis & 0xFFFFFFFFFFFF:012x}"
+        head = f"{digits[:8]}-{digits[8:]}-7"
+        self._stamp = (millis * MILLISECOND, (millis + 1) * MILLISECOND, head)
+        return head
 
     def span(self) -> int:
         """Return a span id: 64 random bits, never 0."""

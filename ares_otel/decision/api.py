@@ -55,9 +55,12 @@ def decision(
     facts = Decision(symbol, strategy, venue, timeframe, price, data_age, event_time, account, algorithm_id)
     if R.strict:
         require(facts)
+    live = LiveDecision(facts=facts)
     if correlation_id is not None:
-        correlation_id = clean_id(correlation_id)
-    return LiveDecision("decision", facts=facts, given_correlation=correlation_id, causation_id=causation_id)
+        live.given_correlation = clean_id(correlation_id)
+    if causation_id is not None:
+        live.causation_id = causation_id
+    return live
 
 
 def span(

@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 
 from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, set_
 from ares_otel.correlation.ids import decision_id, span_of, stamped
-from ares_otel.decision.live import LiveSpan, failure
+from ares_otel.decision.live import LiveSpan, failure, leave, plain_writes
 from ares_otel.guard import GUARD
 from ares_otel.orders.client_ids import make_client_id
 from ares_otel.pipeline.recorder import RECORDER as R
@@ -55,6 +55,7 @@ class Note:
         self.span = span
 
 
+@plain_writes
 class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
     """An order that was sent; as a `with` block around the venue's call it times the submission.
 
@@ -74,7 +75,8 @@ class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.end_at = R.now()
         if self.token is not None:
-            self._leave()
+            leave(self.token)
+            self.token = None
         if error is not None:
             self.making_more.error = failure(error)
 
@@ -84,6 +86,7 @@ class LiveOrder(LiveSpan, eq=False):  # type: ignore[call-arg]
         return self.record.client_id
 
 
+@plain_writes
 class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     """One trading decision: the current span and the owner of the correlation id within its `with` block.
 
@@ -151,7 +154,8 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.end_at = R.now()
         if self.token is not None:
-            self._leave()
+            leave(self.token)
+            self.token = None
         if error is not None:
             self.making_more.error = failure(error)
         R.open.discard(self)
@@ -215,6 +219,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         return R.sampled(self.trace_id, above.trace_flags.sampled if above is not None else None)
 
 
+@plain_writes
 class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
     """One trading decision: what the bot can say of it.
 
