@@ -25,7 +25,7 @@ from ares_otel.server.otlp.wire import PROTOBUF
 from ares_otel.server.store.databases import file_of
 from ares_otel.server.store.driver import Location
 from ares_otel.server.store.frames import Unpacker, raw_spans
-from ares_otel.server.store.ids import decision_id, text_key, trace_key
+from ares_otel.server.store.ids import decision_id, lookup_key, text_key, trace_key
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.schema import METADATA
 from ares_otel.server.store.store import Store
@@ -198,7 +198,7 @@ def _keys(raw: bytes) -> set[int]:
     outcomes = [span.attributes] if span.name == s.OUTCOME.name else []
     outcomes += (event.attributes for event in span.events if event.name == s.OUTCOME.name)
     texts |= {pair.value.string_value for pairs in outcomes for pair in pairs if pair.key == a.MODEL_KEY.key}
-    return {trace_key(span.trace_id), *(text_key(text) for text in texts if text)}
+    return {lookup_key(key) for key in (trace_key(span.trace_id), *(text_key(text) for text in texts if text))}
 
 
 # --- HTTP --------------------------------------------------------------------------------------------------------

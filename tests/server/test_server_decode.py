@@ -30,7 +30,16 @@ from ares_otel.server.otlp.otlp_json import to_protobuf
 from ares_otel.server.otlp.values import flag, number, plain_map, scaled, text
 from ares_otel.server.otlp.views import FullSpan
 from ares_otel.server.otlp.wire import JSON, PROTOBUF, RequestError
-from ares_otel.server.store.ids import bounded, canonical, decision_id, moment_keys, text_key, time_id, trace_key
+from ares_otel.server.store.ids import (
+    bounded,
+    canonical,
+    decision_id,
+    lookup_key,
+    moment_key,
+    text_key,
+    time_id,
+    trace_key,
+)
 from ares_otel.server.store.store import Store
 
 
@@ -203,14 +212,16 @@ def test_any_text_has_a_key(odd: str) -> None:
 
 
 def test_decision_ids_lead_to_their_traces() -> None:
-    """The decision id of the library tells the range of keys that its trace is in; other texts tell nothing."""
-    trace = bytes.fromhex("0190a1b2c3d4") + b"\xff" * 10
-    low, high = moment_keys(decision_id(trace, b"\1" * 8)) or (0, 0)
+    """The decision id of the library tells the key that its trace is found under; other texts tell nothing."""
+    traces = [bytes.fromhex("0190a1b2c3d4") + tail * 10 for tail in (b"\0", b"\xff")]
+    late = bytes.fromhex("fff0a1b2c3d4") + bytes(10)
 
-    assert low <= trace_key(trace) <= high
-    assert high - low == 0xFFFF
-    assert moment_keys("order 7") is None
-    assert moment_keys("z" * 28) is None
+    for trace in (*traces, late):
+        assert moment_key(decision_id(trace, b"\1" * 8)) == lookup_key(trace_key(trace))
+    assert lookup_key(trace_key(traces[0])) == lookup_key(trace_key(traces[1])) == 0x0190A1B2C3D4
+    assert -(2**47) <= lookup_key(trace_key(late)) < 0
+    assert moment_key("order 7") is None
+    assert moment_key("z" * 28) is None
 
 
 def test_row_ids() -> None:

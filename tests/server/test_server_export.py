@@ -420,7 +420,7 @@ def test_a_pipe(database: Path) -> None:
     made = subprocess.run(command, check=True, capture_output=True)
     decoded = [decode(body([])) for _ in made.stdout.splitlines()]
 
-    assert len(decoded) > 3
+    assert len(decoded) >= 2
     assert all("resourceSpans" in json.loads(line) for line in made.stdout.splitlines())
 
 

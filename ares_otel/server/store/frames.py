@@ -1,4 +1,4 @@
-"""Frames: the spans of one trace and one resource as they came, compressed by zstd with dictionaries trained here."""
+"""Frames: spans of one resource as they came, compressed by zstd with dictionaries trained here."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from functools import lru_cache
 import zstandard
 
 from ares_otel.guard import GUARD
-from ares_otel.server.otlp.decode import Entry, Source
+from ares_otel.server.otlp.decode import Entry
 from ares_otel.server.otlp.views import HeadResource, RawResource
 from ares_otel.server.otlp.wire import length_delimited, varint
 from ares_otel.server.store.driver import Connection
 
-__all__ = ["Codec", "Unpacker", "frames", "raw_spans"]
+__all__ = ["Codec", "Unpacker", "frame", "raw_spans"]
 
 LEVEL = 3
-TRAIN_AFTER = 500
-DICTIONARY_BYTES = 16_384
-SAMPLES, SAMPLE_BYTES = 2_000, 16_384
+TRAIN_AFTER = 1 << 20
+"""Bytes of spans after which the dictionary is trained."""
+
+DICTIONARY_BYTES = 32_768
+SEGMENTS, SAMPLE_BYTES = 500, 4_096
 SPANS = 2
 SPAN_TAG = b"\x12"
 
@@ -45,7 +47,7 @@ class Unpacker:
 
 
 class Codec(Unpacker):
-    """Packs frames, too; the dictionary is trained once from the first segments and kept in the database for ever.
+    """Packs frames, too; the dictionary is trained once from the first spans and kept in the database for ever.
 
     Every frame names its dictionary, so that later ones can be added.
     """
@@ -67,35 +69,35 @@ class Codec(Unpacker):
             shared.precompute_compress(level=LEVEL)
         self.pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=shared, write_checksum=False).compress
 
-    def learn(self, segments: int) -> None:
-        """Train the dictionary once enough segments are stored; so many have just been committed."""
+    def learn(self, size: int) -> None:
+        """Train the dictionary once enough is stored; so many bytes of spans have just been committed."""
         if self._left <= 0:
             return
-        self._left -= segments
+        self._left -= size
         if self._left <= 0:
             with GUARD.shield("store dictionary"):
                 self._train()
 
     def _train(self) -> None:
-        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (SAMPLES,))
-        samples: list[bytes | bytearray | memoryview] = [self.unpack(data)[:SAMPLE_BYTES] for (data,) in rows]
+        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (SEGMENTS,))
+        contents = [self.unpack(data) for (data,) in rows.fetchall()]
+        samples: list[bytes | bytearray | memoryview] = [
+            content[at : at + SAMPLE_BYTES] for content in contents for at in range(0, len(content), SAMPLE_BYTES)
+        ]
         trained = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1).as_bytes()
         self._db.execute("INSERT INTO dictionary(id, data) VALUES (1, ?)", (trained,))
         self._use(trained)
 
 
-def frames(entries: Iterable[Entry]) -> dict[bytes, bytes]:
-    """Return spans by resource, each as the `scope_spans` of an OTLP `ResourceSpans`."""
-    sources: dict[Source, list[bytes]] = {}
+def frame(entries: Iterable[Entry]) -> bytes:
+    """Return spans of one resource as the `scope_spans` of an OTLP `ResourceSpans`."""
+    scopes: dict[bytes, list[bytes]] = {}
     for _, raw, source in entries:
-        parts = sources.get(source)
+        parts = scopes.get(source.scope)
         if parts is None:
-            parts = sources[source] = [source.scope]
+            parts = scopes[source.scope] = [source.scope]
         parts += (_span_header(len(raw)), raw)
-    found: dict[bytes, bytes] = {}
-    for (resource, _), parts in sources.items():
-        found[resource] = found.get(resource, b"") + length_delimited(SPANS, b"".join(parts))
-    return found
+    return b"".join(length_delimited(SPANS, b"".join(parts)) for parts in scopes.values())
 
 
 @lru_cache(8_192)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -22,6 +22,7 @@ __all__ = [
     "SYMBOL",
     "VENUE",
     "Desk",
+    "Part",
     "Rows",
     "base_id",
     "identity",
@@ -46,6 +47,14 @@ class Desk(Protocol):
         """Return the first free row id from `base` on."""
 
 
+class Part(NamedTuple):
+    """Spans of one trace and one resource, the keys that they are found under, and their bytes in all."""
+
+    keys: set[int]
+    entries: list[Entry]
+    size: int
+
+
 class Rows:
     """Rows of one transaction.
 
@@ -55,7 +64,7 @@ class Rows:
         sightings: strategy, symbol, market time, regime, decision of each regime that was seen.
         states: new states of orders that are stored, with their row ids.
         keys: under which the trace at hand is found.
-        singles: spans that came as the only one of their trace, with the keys they are found under, by resource.
+        parts: spans of one trace each, by resource.
     """
 
     def __init__(self) -> None:
@@ -64,7 +73,7 @@ class Rows:
         self.sightings: list[tuple[int, int, int, int, int | None]] = []
         self.states: list[tuple[Any, ...]] = []
         self.keys: set[int] = set()
-        self.singles: dict[bytes, list[tuple[set[int], Entry]]] = {}
+        self.parts: defaultdict[bytes, list[Part]] = defaultdict(list)
 
     def add(self, table: str, row: tuple[Any, ...]) -> None:
         """Add a row of a table."""

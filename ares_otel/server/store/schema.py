@@ -1,10 +1,9 @@
 """The store's tables: typed narrow rows for what is searched, joined and summed, the spans themselves as zstd frames.
 
 Row ids of tables with a column `id` and no other key are times (`ids.time_id`), so newest first, time ranges, cursors
-and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds the spans of one
-trace and one resource that came in one commit, or some that came as the only ones of their traces; `lookup` finds
-segments by 64 bits of any id. Tables of reports over time are in `series.py`, sums and newest states in `rollups.py`;
-all of them are to be had from here.
+and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds spans of some
+traces and one resource that came in one commit; `lookup` finds segments by 48 bits of any id. Tables of reports over
+time are in `series.py`, sums and newest states in `rollups.py`; all of them are to be had from here.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that makes the tables as they stand here."""
 
 name = Table(
@@ -144,8 +143,8 @@ lookup = Table(
     PrimaryKeyConstraint("key", "segment"),
     sqlite_with_rowid=False,
 )
-"""Segments by 64 bits of trace id, correlation id, foreign decision id and the key of outcomes; compare the whole id
-after reading."""
+"""Segments by 48 bits (`ids.lookup_key`) of trace id, correlation id, foreign decision id and the key of outcomes;
+compare the whole id after reading."""
 
 decision = Table(
     "decision",

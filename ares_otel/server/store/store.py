@@ -15,19 +15,22 @@ from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.decisions import decision_row, place_of
 from ares_otel.server.store.driver import Connection, Location
 from ares_otel.server.store.episodes import Episodes
-from ares_otel.server.store.frames import Codec, frames, raw_spans
-from ares_otel.server.store.ids import text_key, trace_key
+from ares_otel.server.store.frames import Codec, frame, raw_spans
+from ares_otel.server.store.ids import lookup_key, text_key, trace_key
 from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
 from ares_otel.server.store.recording import NOWHERE, RECORDS, Said
-from ares_otel.server.store.rows import CORRELATION, DECISION, Rows, base_id, identity
+from ares_otel.server.store.rows import CORRELATION, DECISION, Part, Rows, base_id, identity
 from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
 __all__ = ["Store"]
 
 KNOWN_SEGMENTS = 512
-SHARED_SPANS = 32
+SEGMENT_BYTES = 65_536
+"""A segment is full at so many bytes of spans: zstd finds more of what repeats in several traces, and few large rows
+waste less of SQLite's pages than many small ones."""
+
 CHUNK = 200
 MANY = CHUNK * KNOWN_SEGMENTS
 FIND_MANY = f"SELECT segment FROM lookup WHERE key {{some}} LIMIT {MANY}"  # noqa: S608  own number
@@ -76,13 +79,13 @@ class Store:
         with self.transaction():
             old = self._known(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
-            self._share(rows)
+            self._pack(rows)
             new_logs = add_logs(self.db, self._numbers, rows, logs)
             self._insert(rows)
             note_late(self.db, rows.by_table)
         self.new_logs = new_logs
         self._numbers.settle()
-        self._codec.learn(len(rows.by_table.get("segment", ())))
+        self._codec.learn(sum(part.size for parts in rows.parts.values() for part in parts))
         return stored
 
     @contextlib.contextmanager
@@ -117,7 +120,7 @@ class Store:
     def _known(self, traces: Traces) -> dict[bytes, list[tuple[str, bytes]]]:
         """Take spans out that are stored; return name and bytes of stored spans of the same traces, by trace."""
         typed: dict[bytes, list[tuple[str, bytes]]] = {}
-        for data in self._segments_of(list({trace_key(trace) for trace in traces})):
+        for data in self._segments_of(list({lookup_key(trace_key(trace)) for trace in traces})):
             for trace, span_id, name, raw in raw_spans(self._codec.unpack(data)):
                 entries = traces.get(trace)
                 if entries is not None:
@@ -146,25 +149,23 @@ class Store:
             return 0
         rows.keys = {trace_key(trace)}
         self._typed(rows, entries, old)
-        if len(entries) == 1:
-            (entry,) = entries.values()
-            rows.singles.setdefault(entry[2].resource, []).append((rows.keys, entry))
-        else:
-            self._pack(rows, entries.values(), rows.keys)
+        sources: dict[bytes, list[Entry]] = {}
+        for entry in entries.values():
+            sources.setdefault(entry[2].resource, []).append(entry)
+        for resource, own in sources.items():
+            rows.parts[resource].append(Part(rows.keys, own, sum(len(raw) for _, raw, _ in own)))
         return len(entries)
 
-    def _share(self, rows: Rows) -> None:
-        """Put spans that came alone into segments together: outcomes, marks, late updates would cost most as frames."""
-        for singles in rows.singles.values():
-            for at in range(0, len(singles), SHARED_SPANS):
-                part = singles[at : at + SHARED_SPANS]
-                self._pack(rows, [entry for _, entry in part], set().union(*(keys for keys, _ in part)))
-
-    def _pack(self, rows: Rows, entries: Iterable[Entry], keys: set[int]) -> None:
-        for resource, content in frames(entries).items():
-            self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
-            rows.add("segment", (at, self._numbers.resource(resource), self._codec.pack(content)))
-            rows.by_table["lookup"] += [(key, at) for key in keys]
+    def _pack(self, rows: Rows) -> None:
+        """Make the segments of a transaction."""
+        for resource, parts in rows.parts.items():
+            number = self._numbers.resource(resource)
+            for some in _segments(parts):
+                self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
+                content = frame(itertools.chain.from_iterable(part.entries for part in some))
+                rows.add("segment", (at, number, self._codec.pack(content)))
+                keys = {lookup_key(key) for part in some for key in part.keys}
+                rows.by_table["lookup"] += [(key, at) for key in keys]
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
         correlations: set[str] = set()
@@ -229,6 +230,20 @@ class Store:
                 place = fresh.get(waits_for(span) or "")
                 if place is not None:
                     work_row(rows, self._numbers, span, raw, place)
+
+
+def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Yield the parts of one resource as they share segments."""
+    some: list[Part] = []
+    size = 0
+    for part in parts:
+        some.append(part)
+        size += part.size
+        if size >= SEGMENT_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _chunks(keys: list[int]) -> Iterator[list[int]]:

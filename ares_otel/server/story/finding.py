@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import bounded, moment_keys, text_key, trace_key, uuid_digits
+from ares_otel.server.store.ids import bounded, lookup_key, moment_key, text_key, trace_key, uuid_digits
 from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.stored import Frame, StoredSpan, Wanted
 
@@ -28,7 +28,6 @@ MOST: Final = bindparam("most", type_=Integer)
 # made once: to put a statement together takes five times as long as to run it
 _PLACES: Final = select(t.lookup.c.key, t.lookup.c.segment).order_by(t.lookup.c.segment.desc()).limit(MOST)
 BY_KEYS: Final = _PLACES.where(t.lookup.c.key.in_(bindparam("keys", expanding=True)))
-BY_RANGE: Final = _PLACES.where(t.lookup.c.key.between(bindparam("low"), bindparam("high")))
 FRAMES: Final = (
     select(t.segment.c.id, t.segment.c.resource, t.resource.c.data.label("source"), t.segment.c.data)
     .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
@@ -61,27 +60,25 @@ class Finder:
 
     def expect(self, texts: Iterable[str] = (), traces: Iterable[str] = ()) -> None:
         """Look up at once what will be asked for."""
-        self._look({*map(text_key, texts), *(trace_key(bytes.fromhex(trace)) for trace in traces)})
+        keys = (*map(text_key, texts), *(trace_key(bytes.fromhex(trace)) for trace in traces))
+        self._look({*map(lookup_key, keys)})
 
     def by_text(self, text: str) -> Iterator[StoredSpan]:
         """Yield the spans that hold a text, in any spelling if it is 128 hexadecimal bits; compare the ids."""
-        return self._spans(self._at(text_key(text)), _holds(text))
+        return self._spans(self._at(lookup_key(text_key(text))), _holds(text))
 
     def by_moment(self, decision: str) -> Iterator[StoredSpan]:
         """Yield the spans that a decision id of the library may belong to; nothing for any other text."""
-        moment = moment_keys(decision)
+        moment = moment_key(decision)
         if moment is not None:
             span, holds = bytes.fromhex(decision[-SPAN_DIGITS:]), _holds(decision)
-            places = self._found(BY_RANGE, {"low": moment[0], "high": moment[1]})
-            if sum(map(len, places.values())) < SEGMENTS:
-                self._places |= places
-            chosen = {place for each in places.values() for place in each}
-            yield from self._spans(chosen, lambda trace, raw: span in raw or holds(trace, raw))
+            yield from self._spans(self._at(moment), lambda trace, raw: span in raw or holds(trace, raw))
 
     def by_trace(self, trace: str) -> list[StoredSpan]:
         """Return the spans of a trace, each once, by time."""
         own = bytes.fromhex(trace)
-        spans = {span.span: span for span in self._spans(self._at(trace_key(own)), lambda got, _: got == own)}
+        places = self._at(lookup_key(trace_key(own)))
+        spans = {span.span: span for span in self._spans(places, lambda got, _: got == own)}
         return sorted(spans.values(), key=lambda span: (span.start, span.end, span.span))
 
     def traces_of_orders(self, clients: Sequence[str]) -> Mapping[str, list[str]]:

@@ -18,7 +18,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import bounded, decision_id, moment_keys, uuid_digits
+from ares_otel.server.store.ids import bounded, decision_id, moment_key, uuid_digits
 from ares_otel.server.story.stories import DecisionStory, OrderStory, SpanStory, Story
 
 __all__ = ["KEPT_SINCE", "remains", "spans_kept_since"]
@@ -72,7 +72,7 @@ def _by_time(text: str) -> ColumnElement[bool] | None:
         dashed = "-".join(digits[at:to] for at, to in itertools.pairwise((0, 8, 12, 16, 20, 32)))
         same = or_(decision.trace == bytes.fromhex(digits), decision.correlation.in_([text, digits, dashed]))
         millis = int(digits[:12], 16)
-    elif moment_keys(text) is not None:
+    elif moment_key(text) is not None:
         same = decision.span == bytes.fromhex(text[-16:])
         millis = int(text[:12], 16)
     else:
