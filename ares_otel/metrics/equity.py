@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ares_otel.metrics.registry import Instruments
 from ares_otel.portfolio.drawdown import Drawdown
+from ares_otel.portfolio.statement import ratio
 from ares_otel.records.facts import RecordFacts
 from ares_otel.records.model import Equity
 from ares_otel.semconv import metrics as m
@@ -17,8 +18,8 @@ class Balances:
     Attributes:
         curves: by strategy and currency; what is remembered over a restart.
 
-    Drawdown and leverage have no currency label, so a strategy with equity or positions in several currencies has
-    none of them. Drawdown is 1 - E / max(E), above 1 when equity is negative.
+    Drawdown, leverage and margin use have no currency label, so a strategy with equity or positions in several
+    currencies has none of them. Drawdown is 1 - E / max(E), above 1 when equity is negative.
     """
 
     def __init__(self, instruments: Instruments) -> None:
@@ -26,6 +27,8 @@ class Balances:
         self._drawdown = instruments.gauge(m.DRAWDOWN)
         self._deepest = instruments.gauge(m.MAX_DRAWDOWN)
         self._leverage = instruments.gauge(m.LEVERAGE)
+        self._margin = instruments.gauge(m.MARGIN_USE)
+        self._margins: dict[str, dict[str, float | None]] = {}
         self.curves: dict[str, dict[str, Drawdown]] = {}
         self._gross: dict[str, dict[str, float | None]] = {}
 
@@ -42,6 +45,8 @@ class Balances:
         curves.setdefault(currency, Drawdown(value, value)).add(value)
         self._draw(strategy, curves)
         self._lever(strategy)
+        self._margins.setdefault(strategy, {})[currency] = ratio(equity.margin, equity.margin_limit)
+        self._use_margin(self._margins[strategy], strategy)
 
     def exposed(self, strategy: str | None, currency: str | None, gross: float | None) -> None:
         """Say the gross exposure of a strategy in a currency; None while it is unknown."""
@@ -60,6 +65,14 @@ class Balances:
             return
         now.set(depth)
         deepest.set(curve.deepest)
+
+    def _use_margin(self, uses: dict[str, float | None], strategy: str) -> None:
+        known = [use for use in uses.values() if use is not None]
+        cell = self._margin.cell((strategy,))
+        if len(known) == 1:
+            cell.set(known[0])
+        else:
+            cell.clear()
 
     def _lever(self, strategy: str) -> None:
         gross, curves = self._gross.get(strategy, {}), self.curves.get(strategy, {})

@@ -8,9 +8,10 @@ from decimal import Decimal
 import msgspec
 
 from ares_otel.portfolio.accounts import Book
-from ares_otel.portfolio.money import ZERO, Rates, exactly
+from ares_otel.portfolio.money import ZERO, Rates, exact, exactly
+from ares_otel.records.model import Number
 
-__all__ = ["Exposure", "Statement", "exposure", "statement", "statements"]
+__all__ = ["Exposure", "Statement", "exposure", "ratio", "statement", "statements"]
 
 NO_RATES = Rates()
 
@@ -108,15 +109,16 @@ def exposure(
     return Exposure(
         gross,
         net,
-        leverage=_ratio(gross, equity),
+        leverage=ratio(gross, equity),
         largest=float(max(shares)) if shares else None,
         concentration=float(sum(share * share for share in shares)) if shares else None,
-        margin_use=_ratio(margin, margin_limit),
+        margin_use=ratio(margin, margin_limit),
     )
 
 
-def _ratio(one: Decimal | None, other: Decimal | None) -> float | None:
-    return None if one is None or other is None or other <= 0 else float(one / other)
+def ratio(one: Number | None, other: Number | None) -> float | None:
+    """Return a sum by another one of the same currency; None where one is unknown, or the other not above zero."""
+    return None if one is None or other is None or other <= 0 else float(exact(one) / exact(other))
 
 
 def _collected(books: Iterable[Book]) -> dict[str, dict[str, Decimal | None]]:

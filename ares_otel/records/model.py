@@ -237,6 +237,8 @@ class Equity(Record, frozen=True):
     realized_pnl: Annotated[Number | None, a.REALIZED_PNL] = None
     strategy: Annotated[str | None, a.STRATEGY] = None
     event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    margin: Annotated[Number | None, a.MARGIN] = None
+    margin_limit: Annotated[Number | None, a.MARGIN_LIMIT] = None
 
 
 class Funding(Record, frozen=True):

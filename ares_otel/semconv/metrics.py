@@ -62,6 +62,7 @@ __all__ = [
     "LIMIT_VALUE",
     "LOGS_DROPPED",
     "LOGS_EXPORTED",
+    "MARGIN_USE",
     "MARKET_DATA_AGE",
     "MARKET_DATA_GAPS",
     "MARKET_DATA_MESSAGES",
@@ -233,6 +234,7 @@ POSITION_NOTIONAL = _g.gauge("ares_position_notional", "signed value of the posi
 GROSS_EXPOSURE = _g.gauge("ares_gross_exposure", "sum of the positions' absolute values", S, C)
 NET_EXPOSURE = _g.gauge("ares_net_exposure", "sum of the positions' values", S, C)
 LEVERAGE = _g.gauge("ares_leverage_ratio", "gross exposure by equity", S, unit="1")
+MARGIN_USE = _g.gauge("ares_margin_use_ratio", "used margin by the margin that may be used", S, unit="1")
 DRAWDOWN = _g.gauge("ares_drawdown_ratio", "loss of equity since its peak", S, unit="1")
 MAX_DRAWDOWN = _g.gauge("ares_max_drawdown_ratio", "deepest loss of equity since a peak", S, unit="1")
 TRADES = _g.counter("ares_trades_total", "trades from entry to flat", S, Y, a.TRADE_OUTCOME)

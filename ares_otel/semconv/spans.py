@@ -85,7 +85,7 @@ POSITION = Event(
 EQUITY = Event(
     "equity",
     "equity as the bot keeps it",
-    (a.STRATEGY, a.CURRENCY, a.EQUITY, a.CASH, a.REALIZED_PNL, a.EVENT_TIME),
+    (a.STRATEGY, a.CURRENCY, a.EQUITY, a.CASH, a.REALIZED_PNL, a.MARGIN, a.MARGIN_LIMIT, a.EVENT_TIME),
 )
 FUNDING = Event(
     "funding",

@@ -163,6 +163,23 @@ def test_leverage_needs_equity_in_the_same_currency() -> None:
     assert value(target, "ares_leverage_ratio", strategy="s") is None
 
 
+def test_margin_use_needs_both_of_one_currency() -> None:
+    """Used margin by its limit; without one of the two, or in two currencies, there is none."""
+    target = metrics()
+
+    def say(currency: str, used: float | None, limit: float | None) -> float | None:
+        record = Equity(100.0, currency=currency, margin=used, margin_limit=limit)
+        target.record(noted(record, strategy="s"))
+        return value(target, "ares_margin_use_ratio", strategy="s")
+
+    assert say("USD", 30.0, 40.0) == 0.75
+    assert say("USD", None, 40.0) is None
+    assert say("USD", 30.0, 0.0) is None
+    assert say("USD", 0.0, 40.0) == 0.0
+    assert say("EUR", 10.0, 40.0) is None
+    assert say("EUR", None, None) == 0.0
+
+
 def test_no_leverage_on_unknown_exposure_or_lost_equity() -> None:
     """Leverage is absent while a value is unknown, and when there is no equity left to divide by."""
     target = metrics()

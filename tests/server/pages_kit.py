@@ -42,7 +42,8 @@ def history(days: int = DAYS) -> Iterator[list[Span]]:
 
 def _account(at: int, market: int, value: float) -> Iterator[Span]:
     facts: dict[Attribute, Any] = {a.STRATEGY: "swing", a.CURRENCY: "USD", a.EVENT_TIME: market}
-    yield span(s.EQUITY, {**facts, a.EQUITY: value, a.CASH: value - 500}, trace=_id(at, 16), own=_id(at, 8), start=at)
+    worth = {**facts, a.EQUITY: value, a.CASH: value - 500, a.MARGIN: 2_000.0, a.MARGIN_LIMIT: 8_000.0}
+    yield span(s.EQUITY, worth, trace=_id(at, 16), own=_id(at, 8), start=at)
     held: dict[Attribute, Any] = {
         a.SYMBOL: "SP500",
         a.POSITION_QUANTITY: 2.0,

@@ -15,14 +15,16 @@ from typing import Any, NamedTuple
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import fresh, put, rows
-from spans import span
+from spans import key_values, span
 
 from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.server.api.promised.earnings import EarningsAsked, analytics
 from ares_otel.server.query.accounts import BooksAsked, KeptAccounts, kept_accounts
 from ares_otel.server.query.console import orders as console
 from ares_otel.server.query.execution import ExecutionAsked, execution
+from ares_otel.server.query.holdings import AccountsAsked, accounts
 from ares_otel.server.query.results import TradesAsked, trades
 from ares_otel.server.store import accounting
 from ares_otel.server.store.accounting import GRACE, IDLE, Accounting
@@ -381,6 +383,33 @@ def test_leverage_and_turnover_by_the_equity_that_was_reported(tmp_path: Path) -
     )
     assert (twice.equity, twice.leverage, twice.turnover, twice.reasons) == (40.0, 1.5, 2.0, {})
     assert set(broke.reasons.values()) == {"equity is not above zero"}
+
+
+def test_margin_that_is_reported(tmp_path: Path) -> None:
+    """It is told with the equity that it came with; of all accounts there is one use only if all of them say it."""
+    database = fresh(tmp_path)
+
+    def told_of() -> tuple[object, ...]:
+        with Reader(database) as reader:
+            (first, *_), use = accounts(reader, AccountsAsked()), analytics(reader, EarningsAsked())
+            why = use.reasons.get("margin_usage")
+            return (first.margin, first.margin_limit, first.margin_use, use.margin_usage, why)
+
+    with closing(Store(database)) as store:
+        put(store, [reported(50.0, START)])
+        without = told_of()
+        with_it = reported(50.0, START + SECOND)
+        with_it.attributes.extend(key_values({a.MARGIN: 10.0, a.MARGIN_LIMIT: 40.0}))
+        put(store, [with_it])
+        once = told_of()
+        other = reported(50.0, START + 2 * SECOND)
+        next(each for each in other.attributes if each.key == a.STRATEGY.key).value.string_value = "t"
+        put(store, [other])
+
+    missing = "no margin and its limit are reported with the equity"
+    assert without == (None, None, None, None, missing)
+    assert once == (10.0, 40.0, 0.25, 0.25, None)
+    assert told_of() == (10.0, 40.0, 0.25, None, missing)
 
 
 def test_the_time_of_fills_that_was_not_kept_is_not_guessed(tmp_path: Path) -> None:

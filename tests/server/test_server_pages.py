@@ -141,6 +141,7 @@ def test_overview(site: Site) -> None:
     assert f"{10_000 + 10 * ((DAYS - 1) % 9):,}.00 USD" in page.text
     assert "\N{MINUS SIGN}12.50" in page.text
     assert site.page("/?strategy=swing&days=30").text.count("swing") > 3
+    assert "margin 25 %" in page.text
     assert re.search(r"33 % 23.46 %, n 60 .* no closed trade is stored", page.text)
 
 

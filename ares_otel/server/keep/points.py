@@ -84,7 +84,13 @@ EQUITY: Final = _Measurement(
     "ares_equity",
     {"strategy": a.STRATEGY, "currency": a.CURRENCY},
     {},
-    {"value": a.EQUITY, "cash": a.CASH, "realized": a.REALIZED_PNL},
+    {
+        "value": a.EQUITY,
+        "cash": a.CASH,
+        "realized": a.REALIZED_PNL,
+        "margin": a.MARGIN,
+        "margin_limit": a.MARGIN_LIMIT,
+    },
 )
 POSITION: Final = _Measurement(
     "ares_position",

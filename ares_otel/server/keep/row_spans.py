@@ -74,6 +74,8 @@ SPOKEN: Final = {
             "cash": (a.CASH.key, NUMBER),
             "realized": (a.REALIZED_PNL.key, NUMBER),
             "event_time_ns": EVENT_TIME,
+            "margin": (a.MARGIN.key, NUMBER),
+            "margin_limit": (a.MARGIN_LIMIT.key, NUMBER),
         },
         frozenset({"time_ns", "value"}),
         value="value",

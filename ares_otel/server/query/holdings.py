@@ -11,7 +11,7 @@ from msgspec import Meta
 from sqlalchemy import Row, select
 
 from ares_otel.portfolio.money import EXACT, exact
-from ares_otel.portfolio.statement import exposure
+from ares_otel.portfolio.statement import exposure, ratio
 from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, row_time, within
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
@@ -112,7 +112,10 @@ class Positions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest equity of a strategy in a currency, and since the beginning of its market day and of its curve."""
+    """The newest equity of a strategy in a currency, and since the beginning of its market day and of its curve.
+
+    `margin_use` is `margin` by `margin_limit`, null where the bot does not say both.
+    """
 
     strategy: str | None
     currency: str | None
@@ -121,6 +124,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     equity: float
     cash: float | None
     realized_pnl: float | None
+    margin: float | None
+    margin_limit: float | None
+    margin_use: float | None
     day_pnl: float | None
     total_pnl: float
     high: float
@@ -212,8 +218,9 @@ def _account(reader: Reader, strategy: int, currency: int) -> Account:
     last = hours[-1]
     today = last.hour // 24 * 24
     before = [each for each in hours if each.hour < today]
+    margin = (newest.margin, newest.margin_limit)
     said = reader.db.execute(
-        select(newest.cash, newest.realized, newest.event_time).where(newest.id == last.last_id)
+        select(newest.cash, newest.realized, newest.event_time, *margin).where(newest.id == last.last_id)
     ).first()
     known = words(reader, (strategy, currency))
     high = max(each.high for each in hours)
@@ -225,6 +232,9 @@ def _account(reader: Reader, strategy: int, currency: int) -> Account:
         equity=last.last,
         cash=said.cash if said else None,
         realized_pnl=said.realized if said else None,
+        margin=said.margin if said else None,
+        margin_limit=said.margin_limit if said else None,
+        margin_use=ratio(said.margin, said.margin_limit) if said else None,
         day_pnl=last.last - before[-1].last if before else None,
         total_pnl=last.last - hours[0].first,
         high=high,

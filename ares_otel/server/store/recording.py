@@ -106,7 +106,8 @@ def _equity(rows: Rows, desk: Desk, said: Said) -> None:
     strategy, currency = _strategy(desk, said), _currency(desk, said)
     row = desk.free("equity", said.base)
     money = (value, number(facts, a.CASH.key), number(facts, a.REALIZED_PNL.key))
-    rows.add("equity", (row, strategy, currency, *money, event_time))
+    margin = (number(facts, a.MARGIN.key), number(facts, a.MARGIN_LIMIT.key))
+    rows.add("equity", (row, strategy, currency, *money, event_time, *margin))
     if value is not None:
         hour = (said.time if event_time is None else event_time) // HOUR
         rows.tally.add("equity_hourly", (strategy or 0, currency or 0, hour), *(value,) * 4, row, row, 1)

@@ -30,6 +30,7 @@ equity = Table(
     *words("strategy", "currency"),
     *reals("value", "cash", "realized"),
     *bigs("event_time"),
+    *reals("margin", "margin_limit"),
 )
 """Equity as the bot keeps it; `event_time` is market time in Unix ns."""
 

@@ -14,6 +14,7 @@ from ares_otel.portfolio.correlations import correlations
 from ares_otel.portfolio.performance import fitted
 from ares_otel.portfolio.ratios import max_drawdown, profit_factor, sharpe, win_rate
 from ares_otel.portfolio.returns import Curve, returns_of
+from ares_otel.portfolio.statement import ratio
 from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.portfolio.totals import total_of
 from ares_otel.server.query.asking import SECOND, Moment, Name, Period
@@ -39,6 +40,7 @@ __all__ = [
 
 TRADES: Final = 50_000
 NO_TRADES: Final = "no closed trades are stored"
+NO_MARGIN: Final = "no margin and its limit are reported with the equity"
 NO_EQUITY: Final = "no equity was reported"
 SEVERAL: Final = "accounts are in several currencies, which have no sum"
 
@@ -151,6 +153,13 @@ def earnings(reader: Reader, asked: EarningsAsked) -> PerformanceMetrics:
     )
 
 
+def _margin(held: Sequence[Account]) -> float | None:
+    """Return used margin by what may be used, over accounts that all say both."""
+    said = [(each.margin, each.margin_limit) for each in held if each.margin_use is not None]
+    used, limit = sum(used or 0.0 for used, _ in said), sum(limit or 0.0 for _, limit in said)
+    return ratio(used, limit) if said and len(said) == len(held) else None
+
+
 def _day(held: Sequence[Account]) -> float | None:
     known = [each.day_pnl for each in held if each.day_pnl is not None]
     return sum(known) if len(known) == len(held) else None
@@ -187,9 +196,10 @@ def analytics(reader: Reader, asked: EarningsAsked) -> TradingAnalytics:
     gross = sum((each.gross for each in found.exposure if each.strategy is not None), Decimal())
     curves = equity_curves(reader, strategy=asked.strategy)
     unknown = SEVERAL if currencies else NO_EQUITY
+    margin = _margin(held) if one else None
     reasons = {
-        "margin_usage": "no margin is reported",
         "risk_per_trade": "no risk of a trade is reported",
+        **({} if margin is not None else {"margin_usage": NO_MARGIN if one else unknown}),
         **({} if one else dict.fromkeys(("portfolio_value", "total_exposure", "leverage"), unknown)),
     }
     return TradingAnalytics(
@@ -197,7 +207,7 @@ def analytics(reader: Reader, asked: EarningsAsked) -> TradingAnalytics:
         active_positions=sum(1 for each in found.positions if each.quantity),
         total_exposure=gross if one else None,
         portfolio_value=worth,
-        margin_usage=None,
+        margin_usage=margin,
         leverage=float(gross) / worth if worth and worth > 0 else None,
         risk_per_trade=None,
         correlation_matrix=_matrix({str(account): curve for account, curve in curves.items()}),

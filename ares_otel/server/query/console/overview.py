@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import func, select
 
+from ares_otel.portfolio.statement import ratio
 from ares_otel.server.query.asking import SECOND, row_ns
 from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.delivery import Delivered, delivered, deliveries
@@ -74,6 +75,7 @@ class StrategyRow(msgspec.Struct, frozen=True, kw_only=True):
     unrealized: float | None
     gross: float | None
     net: float | None
+    margin_use: float | None
     trades: int
     wins: int
     judged: int
@@ -122,6 +124,7 @@ def strategies(reader: Reader) -> Sequence[StrategyRow]:
     money = _money(reader)
     trades = _trades(reader)
     rates = hit_rates(reader)
+    margins = _margins(reader)
     told = []
     for number, name in known(reader, "strategy"):
         newest = _newest(reader, number)
@@ -136,6 +139,7 @@ def strategies(reader: Reader) -> Sequence[StrategyRow]:
                 last_symbol=word.get(newest[2]) if newest else None,
                 last_time=row_ns(newest[0]) if newest else None,
                 last_id=newest[0] if newest else None,
+                margin_use=margins.get(number),
                 trades=trades.get(number, (0, 0))[0],
                 wins=trades.get(number, (0, 0))[1],
                 judged=rates.get(number, (0, 0))[0],
@@ -169,6 +173,14 @@ def _money(reader: Reader) -> dict[int, dict[str, Any]]:
                 "currency": word, "realized": realized, "unrealized": unrealized, "gross": gross, "net": net
             }  # fmt: skip
     return found
+
+
+def _margins(reader: Reader) -> dict[int, float | None]:
+    """Return used margin by its limit, by strategy, as it was said with the newest equity."""
+    hourly, row = t.equity_hourly.c, t.equity.c
+    newest = select(hourly.strategy, func.max(hourly.last_id).label("last")).group_by(hourly.strategy).subquery().c
+    query = select(newest.strategy, row.margin, row.margin_limit).join(t.equity, row.id == newest.last)
+    return {int(strategy): ratio(margin, limit) for strategy, margin, limit in reader.db.execute(query)}
 
 
 def _trades(reader: Reader) -> dict[int, tuple[int, int]]:
