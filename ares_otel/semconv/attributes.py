@@ -228,7 +228,7 @@ THREAD_NAME = Attribute("thread.name", "name of a thread")
 THREAD_ID = Attribute("thread.id", "number of a thread", INT)
 
 # the telemetry itself
-SERVICE_NAME = Attribute("service.name", "the bot")
+SERVICE_NAME = _few("service.name", "the bot")
 INSTANCE_ID = Attribute("service.instance.id", "one process of a bot")
 RECORDED = Attribute(
     "ares.telemetry.recorded",
