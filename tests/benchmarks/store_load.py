@@ -2,8 +2,10 @@
 
 Fills a database with decisions over thirty days, each of ten spans, through the store's own writer. Then a server in a
 process of its own takes requests of 100 decisions from several connections for a minute, answers questions while
-nothing is sent, and answers them again beside 21,000 spans a second. Wall times are this machine's and its neighbors';
-CPU a span is of the server's process alone. `--decisions 20000 --seconds 5` is quick.
+nothing is sent, and answers them again beside 21,000 spans a second. With `--postgres` a second server with a
+PostgreSQL takes the same requests and questions in turns with the first one, and the ratios of the two are printed,
+too: they are what the neighbors on a machine change least. CPU a span is of the server's process and the database's.
+`--decisions 20000 --seconds 5` is quick.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import psutil
-from postgres import cluster
+from postgres import Cluster, cluster
 from store import DECISIONS, Known, Load
 
 from ares_otel.server.otlp.decode import decode
@@ -42,6 +44,9 @@ __all__ = ["main"]
 MONTH_NS = 30 * 86_400 * 10**9
 GROUP = 4
 PACE = 21_000
+TURNS = 4
+"""Parts of the minute: two servers that are compared take turns."""
+
 COMMITS = "ares_server_commit_duration_seconds_bucket"
 SERVER = """
 import sys
@@ -55,33 +60,67 @@ class Target(NamedTuple):
 
     name: str
     value: float | None
-    bound: float
+    bound: float | None
     unit: str
     at_least: bool = False
 
     @property
     def met(self) -> bool | None:
-        """Whether it is met; None where it was not measured."""
-        if self.value is None:
+        """Whether it is met; None where it was not measured, or has no bound."""
+        if self.value is None or self.bound is None:
             return None
         return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+class Place(NamedTuple):
+    """Where a store is: what to call it, its bytes, and the main process of its database if it has one."""
+
+    name: str
+    location: Location
+    size: Callable[[], int]
+    process: psutil.Process | None = None
+
+    @classmethod
+    def file(cls, path: Path) -> Place:
+        """Return an SQLite file."""
+        return cls("SQLite", path, lambda: path.stat().st_size)
+
+    @classmethod
+    def database(cls, made: Cluster) -> Place:
+        """Return a new database of a cluster."""
+        name = made.create()
+        empty = made.size(name)
+        return cls("PostgreSQL", made.url(name), lambda: made.size(name) - empty, psutil.Process(made.pid))
+
+    def cpu(self) -> float:
+        """Return the CPU time of the database's own processes in seconds."""
+        if self.process is None:
+            return 0.0
+        own = self.process.cpu_times()
+        spent = own.user + own.system + own.children_user + own.children_system
+        for each in self.process.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = each.cpu_times()
+                spent += times.user + times.system
+        return float(spent)
 
 
 class Server:
     """The server, in a process of its own."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, place: Place) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(location)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, str(place.location)], stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().split()[2]
+        self.place = place
         self._own = psutil.Process(self._process.pid)
 
-    def cpu(self) -> float:
-        """Return its CPU time in seconds."""
+    def cpu(self) -> tuple[float, float]:
+        """Return its CPU time in seconds, and that of its database."""
         times = self._own.cpu_times()
-        return times.user + times.system
+        return times.user + times.system, self.place.cpu()
 
     def memory(self) -> int:
         """Return its resident bytes."""
@@ -109,12 +148,43 @@ class Server:
 class Sent(NamedTuple):
     """What became of the requests of a phase."""
 
-    spans: int
-    seconds: float
-    cpu: float
-    answers: list[float]
-    refused: int
-    memory: int
+    spans: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+    database: float = 0.0
+    answers: tuple[float, ...] = ()
+    refused: int = 0
+    memory: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Spans a second."""
+        return self.spans / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """CPU µs a span, of the server and its database."""
+        return (self.cpu + self.database) / max(self.spans, 1) * 1e6
+
+    def joined(self, other: Sent) -> Sent:
+        """Return this phase and another as one."""
+        return Sent(
+            *(self.spans + other.spans, self.seconds + other.seconds, self.cpu + other.cpu),
+            *(self.database + other.database, self.answers + other.answers, self.refused + other.refused),
+            max(self.memory, other.memory),
+        )
+
+
+class Found(NamedTuple):
+    """What was measured at one place."""
+
+    place: Place
+    per_decision: float
+    quiet: dict[str, list[float]]
+    busy: dict[str, list[float]]
+    sent: Sent
+    beside: Sent
+    commit: float | None
 
 
 def fill(location: Location, load: Load, decisions: int) -> list[tuple[float, int]]:
@@ -133,10 +203,10 @@ def fill(location: Location, load: Load, decisions: int) -> list[tuple[float, in
     return commits
 
 
-def ingest(server: Server, bodies: Sequence[tuple[bytes, int]], seconds: float, connections: int, pace: float) -> Sent:
+def ingest(server: Server, left: Iterator[tuple[bytes, int]], seconds: float, connections: int, pace: float) -> Sent:
     """Send requests from several connections, each after the answer to the one before; at most `pace` spans/s."""
-    left, lock = iter(bodies), threading.Lock()
-    start, cpu = time.perf_counter(), server.cpu()
+    lock = threading.Lock()
+    start, (cpu, database) = time.perf_counter(), server.cpu()
     answers: list[float] = []
     totals = {"spans": 0, "refused": 0, "begun": 0}
 
@@ -168,8 +238,8 @@ def ingest(server: Server, bodies: Sequence[tuple[bytes, int]], seconds: float, 
     while any(thread.is_alive() for thread in threads):
         memory = max(memory, server.memory())
         time.sleep(0.25)
-    wall = time.perf_counter() - start
-    return Sent(totals["spans"], wall, server.cpu() - cpu, answers, totals["refused"], memory)
+    wall, (own, its) = time.perf_counter() - start, server.cpu()
+    return Sent(totals["spans"], wall, own - cpu, its - database, tuple(answers), totals["refused"], memory)
 
 
 def questions(stored: Sequence[Known], seed: int) -> Iterator[tuple[str, str]]:
@@ -223,51 +293,91 @@ def bodies_of(load: Load, spans: int) -> list[tuple[bytes, int]]:
     return made
 
 
-def run(args: argparse.Namespace, location: Location, size: Callable[[], int]) -> list[Target]:
-    """Measure everything; return the targets."""
-    slow = 1.6 if args.postgres else 1.0
+def filled(args: argparse.Namespace, place: Place) -> tuple[Load, float]:
+    """Fill a place; return the load and the bytes of a decision."""
     load = Load(gap=MONTH_NS // args.decisions, stages=True)
-    migrate(location)
+    migrate(place.location)
     began = time.process_time()
-    commits = fill(location, load, args.decisions)
-    spans = sum(number for _, number in commits)
-    sys.stderr.write(f"{args.decisions:,} decisions, {spans:,} spans stored, {time.process_time() - began:.0f} s CPU\n")
-    per_decision = size() / args.decisions
+    spans = sum(number for _, number in fill(place.location, load, args.decisions))
+    took = time.process_time() - began
+    sys.stderr.write(f"{place.name}: {args.decisions:,} decisions, {spans:,} spans stored, {took:.0f} s CPU\n")
+    return load, place.size() / args.decisions
+
+
+def run(args: argparse.Namespace, places: Sequence[Place]) -> list[Found]:
+    """Measure everything at each place, with the same requests and questions, in turns."""
+    made = [filled(args, place) for place in places]
+    load = made[0][0]
     known = tuple(load.known)
     bodies = bodies_of(load, round(args.seconds * args.expect))
     paced = bodies_of(load, round(args.paced * PACE))
-    server = Server(location)
-    try:
-        quiet = ask(server, known, 1)
-        before = server.commits()
-        sent = ingest(server, bodies, args.seconds, args.connections, 0)
-        commit = commit_p95(before, server.commits())
-        busy: dict[str, list[float]] = {}
-        asking = threading.Thread(target=lambda: busy.update(ask(server, known, 2)))
-        asking.start()
-        beside = ingest(server, paced, args.paced, args.connections, PACE)
-        asking.join()
-    finally:
-        server.stop()
-    middle, late = statistics.median(sent.answers) * 1e3, (p95(sent.answers) or 0.0) * 1e3
-    sys.stderr.write(
-        f"acknowledged p50 {middle:.0f} ms, p95 {late:.0f} ms, "
-        f"refused {sent.refused} + {beside.refused}; beside questions {beside.spans / beside.seconds:,.0f} spans/s\n"
-    )
-    limits = {"filtered list": 50.0, "empty list of a day": 50.0}
-    bound = 100.0 if args.postgres else 10.0
-    found = [
-        Target("ingestion", sent.spans / sent.seconds, 30_000 / slow, "spans/s", at_least=True),
-        Target("server CPU a span", sent.cpu / max(sent.spans, 1) * 1e6, 22 * slow, "µs"),
-        Target("commit p95", None if commit is None else commit * 1e3, 100, "ms"),
-        Target("resident memory", sent.memory / 1e6, 200, "MB"),
-        Target("a decision in the store", per_decision, 1_500 if not args.postgres else 3_000, "B"),
+    with contextlib.ExitStack() as ends:
+        servers = [Server(place) for place in places]
+        for server in servers:
+            ends.callback(server.stop)
+        quiet = [ask(server, known, 1) for server in servers]
+        before = [server.commits() for server in servers]
+        sent = in_turns(args, servers, bodies)
+        commits = [commit_p95(*pair) for pair in zip(before, (server.commits() for server in servers), strict=True)]
+        busy = [while_sent(args, server, paced, known) for server in servers]
+    return [
+        Found(places[at], made[at][1], quiet[at], busy[at][0], sent[at], busy[at][1], commits[at])
+        for at in range(len(places))
     ]
-    for kind, values in quiet.items():
-        limit = max(limits.get(kind, bound), bound)
-        found.append(_asked(f"{kind} p95", values, limit))
-        found.append(_asked(f"{kind} p95 beside ingestion", busy[kind], 3 * limit))
+
+
+def in_turns(args: argparse.Namespace, servers: Sequence[Server], bodies: Sequence[tuple[bytes, int]]) -> list[Sent]:
+    """Send the same requests to each server, as fast as it takes them."""
+    found = [Sent() for _ in servers]
+    left = [iter(bodies) for _ in servers]
+    for _ in range(TURNS):
+        for at, server in enumerate(servers):
+            found[at] = found[at].joined(ingest(server, left[at], args.seconds / TURNS, args.connections, 0))
     return found
+
+
+def while_sent(
+    args: argparse.Namespace, server: Server, paced: Sequence[tuple[bytes, int]], known: Sequence[Known]
+) -> tuple[dict[str, list[float]], Sent]:
+    """Ask while requests come at a steady rate."""
+    busy: dict[str, list[float]] = {}
+    asking = threading.Thread(target=lambda: busy.update(ask(server, known, 2)))
+    asking.start()
+    beside = ingest(server, iter(paced), args.paced, args.connections, PACE)
+    asking.join()
+    return busy, beside
+
+
+def targets_of(found: Found) -> list[Target]:
+    """Return what is asked of a place on its own; of PostgreSQL only that answers come within 100 ms."""
+    sent, alone = found.sent, found.place.process is None
+    targets = [
+        Target("ingestion", sent.rate, 30_000 if alone else None, "spans/s", at_least=True),
+        Target("server CPU a span", sent.cost, 22 if alone else None, "µs"),
+        Target("commit p95", None if found.commit is None else found.commit * 1e3, 100, "ms"),
+        Target("resident memory", sent.memory / 1e6, 200, "MB"),
+        Target("a decision in the store", found.per_decision, 1_500 if alone else None, "B"),
+    ]
+    for kind, values in found.quiet.items():
+        limit = (50.0 if "list" in kind else 10.0) if alone else 100.0
+        targets.append(_asked(f"{kind} p95", values, limit))
+        targets.append(_asked(f"{kind} p95 beside ingestion", found.busy[kind], 3 * limit if alone else limit))
+    return targets
+
+
+def ratios(one: Found, other: Found) -> list[Target]:
+    """Return how many times more the other place costs."""
+    rate, cost = one.sent.rate / other.sent.rate, other.sent.cost / one.sent.cost
+    targets = [
+        Target("ingestion", rate, 1.6, "times slower"),
+        Target("CPU a span, database's included", cost, None, "times more"),
+        Target("a decision in the store", other.per_decision / one.per_decision, None, "times more"),
+    ]
+    for kind, values in other.quiet.items():
+        mine, theirs = p95(one.quiet[kind]), p95(values)
+        if mine and theirs:
+            targets.append(Target(f"{kind} p95", theirs / mine, None, "times more"))
+    return targets
 
 
 def _asked(name: str, values: Sequence[float], limit: float) -> Target:
@@ -275,21 +385,38 @@ def _asked(name: str, values: Sequence[float], limit: float) -> Target:
     return Target(name, None if found is None else found * 1e3, limit, "ms")
 
 
-def report(targets: Sequence[Target], args: argparse.Namespace) -> None:
-    """Print a table, and write JSON where it was asked for."""
-    verdicts = {True: "met", False: "NOT MET", None: "not measured"}
-    lines = [f"{'':42}{'measured':>12}{'target':>14}   ratio"]
+def table(title: str, targets: Sequence[Target]) -> str:
+    """Return a table."""
+    verdicts = {True: "met", False: "NOT MET", None: ""}
+    lines = [f"{title:42}{'measured':>12}{'target':>12}"]
     for each in targets:
         sign = "≥" if each.at_least else "≤"
-        value = "-" if each.value is None else f"{each.value:,.1f}"
-        ratio = "" if each.value is None else f"{each.value / each.bound:7.2f}"
-        bound = f"{sign} {each.bound:,.0f}"
-        lines.append(f"{each.name:42}{value:>12}{bound:>11} {each.unit:7}{ratio:>7} {verdicts[each.met]}")
-    lines.append(f"load of the machine now: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    sys.stdout.write("\n".join(lines) + "\n")
+        value = "-" if each.value is None else f"{each.value:,.{1 if each.value > 10 else 2}f}"
+        bound = "" if each.bound is None else f"{sign} {each.bound:,g}"
+        lines.append(f"{each.name:42}{value:>12}{bound:>12} {each.unit:13}{verdicts[each.met]}".rstrip())
+    return "\n".join(lines) + "\n\n"
+
+
+def report(found: Sequence[Found], args: argparse.Namespace) -> None:
+    """Print tables, and write JSON where it was asked for."""
+    told: dict[str, Any] = {"decisions": args.decisions, "load": os.getloadavg()}
+    tables = {each.place.name: targets_of(each) for each in found}
+    if len(found) > 1:
+        one, other = found
+        tables[f"{other.place.name} beside {one.place.name}"] = ratios(one, other)
+    for title, targets in tables.items():
+        sys.stdout.write(table(title, targets))
+        told[title] = [each._asdict() | {"met": each.met} for each in targets]
+    for each in found:
+        sent, paced = each.sent, each.beside
+        middle, late = statistics.median(sent.answers) * 1e3, (p95(sent.answers) or 0.0) * 1e3
+        sys.stdout.write(
+            f"{each.place.name}: acknowledged p50 {middle:.0f} ms, p95 {late:.0f} ms; refused {sent.refused} + "
+            f"{paced.refused}; beside questions {paced.rate:,.0f} spans/s; CPU µs a span: server "
+            f"{sent.cpu / max(sent.spans, 1) * 1e6:.1f}, database {sent.database / max(sent.spans, 1) * 1e6:.1f}\n"
+        )
+    sys.stdout.write(f"load of the machine now: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     if args.json is not None:
-        told: dict[str, Any] = {"decisions": args.decisions, "postgres": args.postgres, "load": os.getloadavg()}
-        told["targets"] = [each._asdict() | {"met": each.met} for each in targets]
         args.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
@@ -301,17 +428,15 @@ def main() -> None:
     parser.add_argument("--paced", type=float, default=20.0, help="seconds of ingestion beside questions")
     parser.add_argument("--expect", type=int, default=60_000, help="spans a second to have at hand")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own (fsync on)")
+    parser.add_argument("--postgres", action="store_true", help="and on a PostgreSQL of its own (fsync on), in turns")
     parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
     args = parser.parse_args()
-    if args.postgres:
-        with cluster() as made:
-            name = made.create()
-            report(run(args, made.url(name), lambda: made.size(name)), args)
-    else:
-        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as directory:
-            database = Path(directory) / "ares.db"
-            report(run(args, database, lambda: database.stat().st_size), args)
+    with contextlib.ExitStack() as ends:
+        directory = ends.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-"))
+        places = [Place.file(Path(directory) / "ares.db")]
+        if args.postgres:
+            places.append(Place.database(ends.enter_context(cluster())))
+        report(run(args, places), args)
 
 
 if __name__ == "__main__":

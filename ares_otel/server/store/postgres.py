@@ -39,6 +39,7 @@ KINDS: dict[type[types.TypeEngine[Any]], str] = {
     types.Text: "text",
     types.LargeBinary: "bytea",
 }
+NUMBERS = frozenset({"int8", "int2", "int4", "float8"})
 
 
 def _kinds(table: Table) -> list[str]:
@@ -57,11 +58,22 @@ def _insert(table: Table) -> str:
 
 TABLES = METADATA.sorted_tables
 INSERT = {table.name: _insert(table) for table in TABLES}
+NUMERIC = {table.name: [kind in NUMBERS for kind in _kinds(table)] for table in TABLES}
 COPY = {
     table.name: (f"COPY {_target(table)} FROM STDIN (FORMAT BINARY)", _kinds(table))
     for table in TABLES
     if table.name not in CONFLICTS
 }
+
+
+def _arrays(table: str, rows: Sequence[Row]) -> list[Any]:
+    """Return the columns of rows as arrays; numbers as text, which costs a quarter of what a list does."""
+    columns = zip(NUMERIC[table], zip(*rows, strict=True), strict=True)
+    return [_literal(values) if numeric else list(values) for numeric, values in columns]
+
+
+def _literal(numbers: Iterable[float | None]) -> str:
+    return "{" + ",".join(["NULL" if number is None else str(number) for number in numbers]) + "}"
 
 
 class PostgresDriver:
@@ -105,7 +117,7 @@ class PostgresDriver:
         copied = COPY.get(table)
         if copied is None or len(rows) < COPY_FROM:
             if rows:
-                self._link.execute(INSERT[table], [list(column) for column in zip(*rows, strict=True)])
+                self._link.execute(INSERT[table], _arrays(table, rows))
             return
         statement, kinds = copied
         with self._link.cursor() as cursor, cursor.copy(statement) as copy:
@@ -120,7 +132,9 @@ class PostgresDriver:
 
     def pick(self, query: str, keys: Sequence[int]) -> list[Any]:
         """Return the rows of a query for some keys."""
-        return self._link.execute(query.replace("{some}", "= ANY(%s::int8[])"), (list(keys),), binary=True).fetchall()
+        return self._link.execute(
+            query.replace("{some}", "= ANY(%s::int8[])"), (_literal(keys),), binary=True
+        ).fetchall()
 
     def passing(self, error: Exception) -> bool:
         """Tell a lost connection, a full disk or a server that only reads from a request that no try can store."""
