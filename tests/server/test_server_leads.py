@@ -19,6 +19,7 @@ from ares_otel.server.query.control import Breach
 SECOND = 10**9
 DAY = 86_400 * SECOND
 NOW = 1_700_000_000 * SECOND
+EMPTY = "Nothing is stored yet: a bot with ares.setup() sends its decisions here; `make demo` makes some"
 PULSE = Pulse(last=NOW, usual=1.0, day=3, failed=0, looked_at=9, arrived=NOW, market=NOW)
 
 
@@ -43,8 +44,8 @@ def breach(at: int) -> Breach:
 @pytest.mark.parametrize(
     ("pulse", "rows", "earned", "waiting", "breaches", "said"),
     [
-        (None, [], None, 0, [], ()),
-        (Pulse(None, None, 0, 0, 0, None), [], None, 0, [], ()),
+        (None, [], None, 0, [], (EMPTY,)),
+        (Pulse(None, None, 0, 0, 0, None), [], None, 0, [], (EMPTY,)),
         (
             PULSE,
             [strategy("swing", buy=1, hold=2)],
@@ -94,7 +95,7 @@ def test_overview(
     said: tuple[str, ...],
 ) -> None:
     """Whether it trades, earns, and whether anything is wrong; of a replay how far it has come."""
-    assert overview_lead(pulse, rows, earned, waiting, breaches) == ("; ".join(said) + "." if said else "")
+    assert overview_lead(pulse, rows, earned, waiting, breaches) == "; ".join(said) + "."
 
 
 def model(name: str, judged: int, correct: int) -> ModelRow:

@@ -44,7 +44,7 @@ def overview_lead(
 ) -> str:
     """Say whether it trades, whether it earns, whether anything is wrong."""
     if pulse is None or pulse.last is None:
-        return ""
+        return "Nothing is stored yet: a bot with ares.setup() sends its decisions here; `make demo` makes some."
     return "; ".join([_traded(pulse, rows), *_earned(money), *_wrong(pulse, waiting, breaches)]) + "."
 
 

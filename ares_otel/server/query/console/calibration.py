@@ -22,8 +22,8 @@ from ares_otel.server.story.reader import Reader
 
 __all__ = ["Bin", "Calibration", "calibrations", "calibrations_of"]
 
-DECISIONS: Final = 4_000
-OUTCOMES: Final = 40_000
+DECISIONS: Final = 2_000
+OUTCOMES: Final = 20_000
 BINS: Final = 8
 SMALLEST: Final = 20
 
