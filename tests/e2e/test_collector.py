@@ -104,12 +104,12 @@ def test_killed_with_a_full_queue(tmp_path: Path) -> None:
         assert server.names.get(timeout=DEADLINE) == "kept"
 
 
-def test_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_ready(tmp_path: Path) -> None:
     """A collector that cannot start raises with the reason out of its own log."""
-    monkeypatch.setattr("collector.CONFIG", tmp_path / "nowhere.yaml")
+    missing = (tmp_path / "nowhere.yaml",)
 
     with pytest.raises(RuntimeError, match=r"did not become ready(.|\n)*nowhere\.yaml"):
-        Collector("http://127.0.0.1:1", tmp_path).start()
+        Collector("http://127.0.0.1:1", tmp_path, missing).start()
 
 
 def test_started_twice(tmp_path: Path) -> None:
