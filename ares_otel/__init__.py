@@ -40,6 +40,7 @@ from ares_otel.records import (
     FeatureImportance,
     FeatureVector,
     Funding,
+    KillSwitch,
     Mark,
     MarketData,
     ModelInfo,
@@ -68,6 +69,7 @@ from ares_otel.semconv import (
     RegimeName,
     RejectReason,
     Side,
+    SwitchState,
     TimeInForce,
 )
 from ares_otel.setup import Handle, flush, setup, shutdown
@@ -86,6 +88,7 @@ __all__ = [
     "FundingKind",
     "Handle",
     "JsonFormatter",
+    "KillSwitch",
     "Liquidity",
     "LiveDecision",
     "LiveOrder",
@@ -111,6 +114,7 @@ __all__ = [
     "RiskCheck",
     "Side",
     "Stage",
+    "SwitchState",
     "TimeInForce",
     "Vote",
     "add_correlation",

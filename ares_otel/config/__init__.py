@@ -7,6 +7,7 @@ from ares_otel.config.problems import ConfigError, Origin, Problem
 from ares_otel.config.reference import reference
 from ares_otel.config.render import render
 from ares_otel.config.schema import (
+    Alerting,
     Config,
     Correlation,
     Exporter,
@@ -24,6 +25,7 @@ from ares_otel.config.schema import (
 from ares_otel.config.serving import Influx, Limits, Retention, Server
 
 __all__ = [
+    "Alerting",
     "Config",
     "ConfigError",
     "Correlation",

@@ -33,6 +33,7 @@ NOUNS = {
     "text": "a text of at most 1,024 characters",
     "token": "an HTTP header name",
     "url": "an http:// or https:// URL",
+    "urls": "a list of http:// or https:// URLs",
 }
 KIB = 1_024
 KINDS = {bool: "boolean", int: "integer", float: "number", str: "text", tuple: "list", dict: "map"}

@@ -12,6 +12,7 @@ from ares_otel.config.fields import Section, meaning, number, of_kind, path, sec
 from ares_otel.config.serving import Server, Stack
 
 __all__ = [
+    "Alerting",
     "Compression",
     "Config",
     "Correlation",
@@ -255,6 +256,19 @@ class Logs(Section, frozen=True, kw_only=True):
         return self.endpoint if self.protocol == "grpc" else exact_url(self.endpoint)
 
 
+class Alerting(Section, frozen=True, kw_only=True):
+    """Hard limits that the bot tells Alertmanager of by itself, within seconds; Prometheus has the same alerts."""
+
+    alertmanagers: Annotated[
+        tuple[str, ...], of_kind("urls", "Base URLs of Alertmanagers, each of which is told; none: off.")
+    ] = ()
+    cluster: Annotated[
+        str | None, text("`cluster` of the alerts, as in the `external_labels` of Prometheus: equal alerts are one.")
+    ] = "ares"
+    resend_interval: Annotated[float, seconds("An alert that goes on is told again after this time.", 1, 600)] = 30.0
+    timeout: Annotated[float, seconds("Longest wait for the answer of an Alertmanager.", 0.1, 60)] = 3.0
+
+
 class Config(Section, frozen=True, kw_only=True):
     """Everything that can be configured.
 
@@ -289,5 +303,6 @@ class Config(Section, frozen=True, kw_only=True):
     orders: Orders = Orders()
     logging: Logging = Logging()
     logs: Logs = msgspec.field(default_factory=Logs)
+    alerting: Alerting = Alerting()
     server: Server = Server()
     stack: Stack = Stack()

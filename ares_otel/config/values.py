@@ -181,6 +181,14 @@ def _list(_field: Field, raw: object, _complain: Complain) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(item) for item in raw))
 
 
+def _urls(field: Field, raw: object, complain: Complain) -> tuple[str, ...]:
+    found = _list(field, raw, complain)
+    for place, url in enumerate(found, 1):
+        if not is_http_url(url):
+            raise Mismatch(f"item {place} is none")
+    return found
+
+
 def _propagators(field: Field, raw: object, complain: Complain) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.lower() for name in _list(field, raw, complain)))
     if "none" in names:
@@ -257,4 +265,5 @@ READERS: dict[str, Callable[[Field, object, Complain], object]] = {
     "text": _text,
     "token": _text,
     "url": _url,
+    "urls": _urls,
 }

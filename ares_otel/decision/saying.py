@@ -19,6 +19,7 @@ from ares_otel.records import (
     FeatureImportance,
     FeatureVector,
     Funding,
+    KillSwitch,
     Mark,
     MarketData,
     ModelInfo,
@@ -50,6 +51,7 @@ EVENTS: dict[type[Record], str] = {
     Position: s.POSITION.name,
     Equity: s.EQUITY.name,
     Funding: s.FUNDING.name,
+    KillSwitch: s.KILL_SWITCH.name,
     ModelInfo: s.MODEL_INFO.name,
     FeatureImportance: s.IMPORTANCE.name,
 }

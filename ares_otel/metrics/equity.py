@@ -48,6 +48,11 @@ class Balances:
         self._margins.setdefault(strategy, {})[currency] = ratio(equity.margin, equity.margin_limit)
         self._use_margin(self._margins[strategy], strategy)
 
+    def depth(self, strategy: str | None) -> float | None:
+        """Return the drawdown of a strategy, None while it has none."""
+        cell = self._drawdown.cell((strategy,))
+        return cell.value if cell.known() else None
+
     def exposed(self, strategy: str | None, currency: str | None, gross: float | None) -> None:
         """Say the gross exposure of a strategy in a currency; None while it is unknown."""
         labels = self._equity.labels((strategy, currency))

@@ -23,7 +23,7 @@ from ares_otel.metrics.performance import Performances
 from ares_otel.metrics.portfolio import Portfolio
 from ares_otel.metrics.regime import Regimes
 from ares_otel.metrics.registry import Instruments, Registry
-from ares_otel.metrics.risk import Risk
+from ares_otel.metrics.risk import Risk, Watch
 from ares_otel.metrics.sources import Source, guard_readings
 from ares_otel.portfolio.conventions import CONVENTION, Convention
 from ares_otel.portfolio.holding import Method
@@ -33,6 +33,7 @@ from ares_otel.records.model import (
     ExchangeRequest,
     FeatureImportance,
     Funding,
+    KillSwitch,
     Mark,
     MarketData,
     ModelInfo,
@@ -68,6 +69,7 @@ class Metrics:
         series_budget: series that the endpoint stays below.
         convention: how performance ratios are computed.
         method: how positions are kept from fills.
+        watch: is told what is said of limits and of the kill switch.
         guard: counts errors; they are shown as `ares_telemetry_errors_total`.
     """
 
@@ -81,6 +83,7 @@ class Metrics:
         series_budget: int = int(SERIES_BUDGET.value),
         convention: Convention = CONVENTION,
         method: Method = Method.AVERAGE,
+        watch: Watch | None = None,
         guard: Guard = GUARD,
     ) -> None:
         self._clock = clock or Clock()
@@ -102,9 +105,12 @@ class Metrics:
         portfolio = Portfolio(made, guard)
         self._accounts = FillAccounts(made, portfolio, guard, method)
         self._own = OwnMetrics(made, guard)
-        self._handlers = {
+        risk = Risk(made, watch)
+        self._handlers: dict[type[Record], Handler] = {
+            RiskCheck: risk.check,
+            KillSwitch: risk.switch,
             **_handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard),
-            **_money_handlers(portfolio, self._accounts, Performances(made, convention, guard)),
+            **_money_handlers(portfolio, self._accounts, Performances(made, convention, guard), risk),
         }
         self._shields = {
             name: guard.shield(f"metrics.{name}") for name in ("decision", "order", "update", "record", "own")
@@ -248,7 +254,6 @@ def _handlers(
         Stage: decisions.stage,
         Vote: ensemble.vote,
         Regime: Regimes(made, guard).regime,
-        RiskCheck: Risk(made).check,
         Prediction: models.prediction,
         Outcome: models.outcome,
         ModelInfo: models.info,
@@ -259,10 +264,16 @@ def _handlers(
 
 
 def _money_handlers(
-    portfolio: Portfolio, accounts: FillAccounts, performances: Performances
+    portfolio: Portfolio, accounts: FillAccounts, performances: Performances, risk: Risk
 ) -> dict[type[Record], Handler]:
+    def drawn(equity: Equity, facts: RecordFacts) -> None:
+        strategy = equity.strategy or facts.origin.strategy
+        depth = portfolio.balances.depth(strategy) if risk.follows(strategy) else None
+        if depth is not None:
+            risk.drawdown(strategy, depth, facts.origin.correlation_id)
+
     return {
-        Equity: _both(_both(portfolio.equity, accounts.equity), performances.equity),
+        Equity: _both(_both(_both(portfolio.equity, accounts.equity), performances.equity), drawn),
         Funding: accounts.fund,
         Mark: _both(portfolio.mark, accounts.mark),
         Position: _both(portfolio.position, accounts.position),

@@ -30,6 +30,7 @@ from ares_otel.semconv.enums import (
     RegimeName,
     RejectReason,
     Side,
+    SwitchState,
     TimeInForce,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "FeatureImportance",
     "FeatureVector",
     "Funding",
+    "KillSwitch",
     "Mark",
     "MarketData",
     "ModelInfo",
@@ -155,6 +157,17 @@ class RiskCheck(Record, frozen=True):
     limit_name: Annotated[str | None, a.LIMIT] = None
     strategy: Annotated[str | None, a.STRATEGY] = None
     symbol: Annotated[str | None, a.SYMBOL] = None
+
+
+class KillSwitch(Record, frozen=True):
+    """State of the bot's kill switch, or of a strategy's own: said at the start and each time that it moves.
+
+    `reason`: why, from a short list.
+    """
+
+    state: Annotated[SwitchState | str, a.SWITCH_STATE]
+    reason: Annotated[str | None, a.CAUSE] = None
+    strategy: Annotated[str | None, a.STRATEGY] = None
 
 
 class Order(Record, frozen=True):

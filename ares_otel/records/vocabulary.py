@@ -16,6 +16,7 @@ from ares_otel.semconv.enums import (
     RegimeName,
     RejectReason,
     Side,
+    SwitchState,
     TimeInForce,
 )
 
@@ -48,6 +49,13 @@ ALIASES: dict[type[StrEnum], dict[str, StrEnum]] = {
         "rejected": CheckOutcome.BLOCKED,
     },
     FundingKind: {"funding_fee": FundingKind.FUNDING, "borrow_fee": FundingKind.BORROW, "swap": FundingKind.INTEREST},
+    SwitchState: {
+        "normal": SwitchState.ACTIVE,
+        "trading": SwitchState.ACTIVE,
+        "reducing": SwitchState.REDUCE_ONLY,
+        "tripped": SwitchState.HALTED,
+        "stopped": SwitchState.HALTED,
+    },
     Liquidity: {"added": Liquidity.MAKER, "removed": Liquidity.TAKER},
     OrderStatus: {
         "cancelled": OrderStatus.CANCELED,

@@ -20,6 +20,7 @@ from ares_otel.semconv.enums import (
     RegimeName,
     RejectReason,
     Side,
+    SwitchState,
     TimeInForce,
     TradeOutcome,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "RejectReason",
     "Side",
     "Span",
+    "SwitchState",
     "Threshold",
     "TimeInForce",
     "TradeOutcome",

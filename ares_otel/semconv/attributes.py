@@ -29,7 +29,7 @@ __all__ = [
     "REGIME_METHOD", "REGIME_RAW", "REGIME_TRANSITION", "REJECT_REASON", "REJECT_TEXT", "REPORT", "REPORT_STATUS",
     "RESULT", "RESULT_EMPTY", "RETENTION", "RETURNS", "SCORE", "SERVICE_NAME", "SERVICE_VERSION", "SHORTFALL",
     "SIDE", "SIGNAL", "SLIPPAGE", "SPOOLED", "STABILITY", "STATUS", "STEP", "STOP_PRICE", "STORED", "STRATEGY",
-    "SWALLOWED", "SYMBOL", "THREAD_ID", "THREAD_NAME", "THRESHOLD", "TIMEFRAME", "TIME_IN_FORCE", "TO", "TOPIC",
+    "SWALLOWED", "SWITCH_STATE", "SYMBOL", "THREAD_ID", "THREAD_NAME", "THRESHOLD", "TIMEFRAME", "TIME_IN_FORCE", "TO", "TOPIC",
     "TRADE_OUTCOME", "TRANSITION_VALID", "TRANSPORT", "UNREALIZED_PNL", "URL", "VENUE", "VENUE_ID", "WAITING",
     "WEIGHT", "WHERE", "WINDOW",
 ]  # fmt: skip
@@ -201,6 +201,7 @@ LIMIT = _few("ares.limit", "name of a limit")
 LIMIT_VALUE = Attribute("ares.limit.value", "the limit", REAL)
 CHECK_VALUE = Attribute("ares.check.value", "the checked value", REAL)
 CAUSE = _few("ares.reason", "reason from a short list")
+SWITCH_STATE = _few("ares.kill_switch.state", "what the kill switch lets the bot do", e.SwitchState)
 
 # exchange
 OPERATION = _few("ares.operation", "call of the venue's API")

@@ -22,6 +22,7 @@ __all__ = [
     "RegimeName",
     "RejectReason",
     "Side",
+    "SwitchState",
     "TimeInForce",
     "TradeOutcome",
     "Truth",
@@ -192,6 +193,14 @@ class FundingKind(StrEnum):
     FUNDING = "funding"
     BORROW = "borrow"
     INTEREST = "interest"
+
+
+class SwitchState(StrEnum):
+    """What a kill switch lets the bot do; as a metric 0, 1 and 2."""
+
+    ACTIVE = "active"
+    REDUCE_ONLY = "reduce_only"
+    HALTED = "halted"
 
 
 class TradeOutcome(StrEnum):

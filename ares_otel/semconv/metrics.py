@@ -7,6 +7,8 @@ from ares_otel.semconv.model import Attribute, Counter, Gauge, Histogram, Info, 
 
 __all__ = [
     "AGREEMENT",
+    "ALERTS_PUSHED",
+    "ALERT_FAILURES",
     "BAD_VALUES",
     "BRIER",
     "CALIBRATION",
@@ -342,6 +344,8 @@ DROPPED = _g.counter("ares_telemetry_dropped_total", "spans and records lost", a
 EXPORTED = _g.counter("ares_telemetry_exported_spans_total", "spans acknowledged by the receiver")
 LOGS_DROPPED = _g.counter("ares_telemetry_dropped_logs_total", "log records lost", a.DROP_REASON)
 LOGS_EXPORTED = _g.counter("ares_telemetry_exported_logs_total", "log records acknowledged by the receiver")
+ALERTS_PUSHED = _g.counter("ares_telemetry_alerts_pushed_total", "alerts that an Alertmanager took")
+ALERT_FAILURES = _g.counter("ares_telemetry_alert_failures_total", "failed attempts to push alerts", a.CAUSE)
 EXPORT_FAILURES = _g.counter("ares_telemetry_export_failures_total", "failed attempts to send", a.CAUSE)
 EXPORT_DURATION = _g.histogram(
     "ares_telemetry_export_duration_seconds", "time of an attempt to send", unit="s", buckets=CALLS

@@ -18,6 +18,7 @@ __all__ = [
     "FEATURES",
     "FUNDING",
     "IMPORTANCE",
+    "KILL_SWITCH",
     "MARK",
     "MARKET_DATA",
     "MODEL_BEHAVIOR",
@@ -87,6 +88,11 @@ EQUITY = Event(
     "equity as the bot keeps it",
     (a.STRATEGY, a.CURRENCY, a.EQUITY, a.CASH, a.REALIZED_PNL, a.MARGIN, a.MARGIN_LIMIT, a.EVENT_TIME),
 )
+KILL_SWITCH = Event(
+    "kill_switch",
+    "the kill switch, each time that it moves",
+    (a.STRATEGY, a.SWITCH_STATE, a.CAUSE),
+)
 FUNDING = Event(
     "funding",
     "what holding a position has earned or cost",
@@ -155,7 +161,7 @@ TELEMETRY = Span(
 )
 
 RECORD_EVENTS = (
-    *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, MODEL_INFO, IMPORTANCE),
+    *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, KILL_SWITCH, MODEL_INFO, IMPORTANCE),
     *(REGIME, VOTE, DECISION_PATH),
 )
 RECORDS = tuple(Span(event.name, event.brief, (*COMMON, *event.attributes)) for event in RECORD_EVENTS)

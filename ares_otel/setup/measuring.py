@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ares_otel.config import Config
 from ares_otel.decision.desk import Desk
@@ -23,6 +24,9 @@ from ares_otel.setup.logs import LogExport
 from ares_otel.setup.vault import Vault
 from ares_otel.system import System, attach_if_running
 
+if TYPE_CHECKING:
+    from ares_otel.setup.limits import HardLimits
+
 __all__ = ["Measuring"]
 
 SCRAPE = 8.0
@@ -37,6 +41,7 @@ class Measuring:
 
     Attributes:
         metrics: counts what the desk tells.
+        limits: tells Alertmanager of broken limits; None when there is none to tell.
         url: address of the metrics page, None while there is none.
     """
 
@@ -55,6 +60,7 @@ class Measuring:
         self.sender = sender
         self.resource = resource
         self.before_scrape = before_scrape
+        self.limits = self._limits()
         shown, ratios = config.metrics, config.performance
         self.metrics = Metrics(
             clock=recorder.clock,
@@ -63,8 +69,11 @@ class Measuring:
             features_shown=shown.feature_limit,
             convention=Convention(periods=int(ratios.periods), minimum=ratios.minimum),
             method=Method(config.portfolio.method),
+            watch=self.limits.watch if self.limits is not None else None,
         )
         self.metrics.observe_at_scrape(self._readings)
+        if self.limits is not None:
+            self.metrics.observe_at_scrape(self.limits.readings)
         self.endpoint = self._endpoint()
         self.system = self._system()
         self._vault: Vault | None = None
@@ -112,6 +121,11 @@ class Measuring:
         if self.endpoint is not None:
             self.endpoint.abandon()
 
+    def tell_limits(self, timeout: float) -> None:
+        """Wait until Alertmanager knows what it has to know, at most so many seconds."""
+        if self.limits is not None:
+            self.limits.stop(timeout)
+
     def keep(self) -> None:
         """Write down the accounts, if they have changed."""
         state = self.metrics.accounts_state() if self._vault is not None else None
@@ -157,6 +171,15 @@ class Measuring:
             discovery=Discovery(shown.file_sd, labels) if shown.file_sd else None,
         )
 
+    def _limits(self) -> HardLimits | None:
+        if not self.config.alerting.alertmanagers:
+            return None
+        from ares_otel.setup.limits import HardLimits  # noqa: PLC0415  imports the rules
+
+        with GUARD.shield("limits"):
+            return HardLimits(self.config, self.resource, self.recorder.clock.now, lambda: self.url)
+        return None
+
     def _system(self) -> System | None:
         shown = self.config.metrics
         if not (shown.enabled and shown.system):
@@ -166,6 +189,9 @@ class Measuring:
     def tick(self) -> None:
         """Take over what was measured elsewhere since the last round."""
         self._look_for_loops()
+        if self.limits is not None:
+            with GUARD.shield("limits"):
+                self.limits.round()
         if self.sender is not None:
             for seconds in self.sender.take_durations():
                 self.metrics.apply(m.EXPORT_DURATION, "observe", seconds)

@@ -207,6 +207,7 @@ class Telemetry:
             self.measuring.stop()
         left = max(self._deadline - time.monotonic(), 0.0)
         sent = self.sender is None or self.sender.shutdown(left)
+        self.measuring.tell_limits(max(self._deadline - time.monotonic(), 0.0))
         self._delivered = self._is_complete() and sent and not self._given_up
 
     # --- what is lost ------------------------------------------------------------------------------------------

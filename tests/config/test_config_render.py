@@ -26,6 +26,7 @@ STRATEGIES: dict[str, st.SearchStrategy[object]] = {
     "dsn": st.just("postgresql://h/db"),
     "headers": st.just({}),
     "list": st.lists(TEXTS, max_size=3),
+    "urls": st.lists(st.sampled_from(["http://a", "https://b:1/x"]), max_size=2),
     "path": TEXTS.map(lambda text: f"/{text}"),
     "propagators": st.lists(st.sampled_from(["tracecontext", "baggage"]), min_size=1),
     "text": TEXTS,

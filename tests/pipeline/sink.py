@@ -196,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def accept(self, body: bytes) -> None:
         """Keep the names of spans."""
-        if not self.path.endswith("/logs"):
+        if not self.path.endswith(("/logs", "/alerts")):
             self.server.sink.delivered += names_in(body)
 
     def answer(self, status: int, body: bytes = b"", content_type: str = PROTOBUF, **headers: str) -> None:
