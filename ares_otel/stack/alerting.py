@@ -41,6 +41,7 @@ class Delivery:
         slack: also write into the teams' channels; the webhook's URL is in `secrets/slack_url`.
         pager: call a webhook for what is critical; its URL is in `secrets/pager_url`.
         deadman: call a webhook every minute; its URL is in `secrets/deadman_url`.
+        group_interval: how long after a message the next one about the same group may follow, the one of its end, too.
         ares: address of the ares server, as readers of a message reach it.
         grafana: address of Grafana, likewise.
         runbooks: what the path of a runbook is appended to.
@@ -54,6 +55,7 @@ class Delivery:
     slack: bool = True
     pager: bool = True
     deadman: bool = True
+    group_interval: str = "5m"
     ares: str = "http://127.0.0.1:8100"
     grafana: str = "http://127.0.0.1:3000"
     runbooks: str = ""
@@ -106,7 +108,7 @@ def _route(delivery: Delivery) -> dict[str, Any]:
         "receiver": str(Team.PLATFORM),
         "group_by": ["alertname", "service_name", "strategy", "venue"],
         "group_wait": "30s",
-        "group_interval": "5m",
+        "group_interval": delivery.group_interval,
         "repeat_interval": "4h",
         "routes": routes,
     }
