@@ -15,6 +15,9 @@ from demo_store import demo_database
 from ares_otel.server.http.serve import EmbeddedServer
 
 EXAMPLES = 25
+LEFT_OUT = ("--exclude-path", "/api/v1/stream", "--exclude-path", "/api/v1/reports/generate")
+"""A stream has no end to wait for; what is not made yet is answered 501. Both have tests of their own."""
+
 KNOWN = """\
 [[operations]]
 include-path-regex = "\\\\{{id\\\\}}"
@@ -22,6 +25,9 @@ parameters = {{ "path.id" = "{correlation_id}" }}
 [[operations]]
 include-path-regex = "client_id"
 parameters = {{ "path.client_id" = "{client_id}" }}
+[[operations]]
+include-path-regex = "model_id"
+parameters = {{ "path.model_id" = "momentum" }}
 [[operations]]
 include-path = "/api/v1/export"
 parameters = {{ "query.correlation_id" = "{correlation_id}" }}
@@ -38,7 +44,8 @@ def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
 def checked(server: EmbeddedServer, directory: Path, *options: str) -> None:
     """Run schemathesis in a directory, which may hold its configuration."""
     program = str(Path(sys.executable).with_name("schemathesis"))
-    command = [program, "run", f"{server.url}/api/v1/openapi.json", "--seed", "1", "--no-color", *options]
+    command = [program, "run", f"{server.url}/api/v1/openapi.json", "--seed", "1", "--no-color", *LEFT_OUT]
+    command += options
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=directory, check=False)
     assert ended.returncode == 0, ended.stdout[-20_000:] + ended.stderr[-2_000:]
 

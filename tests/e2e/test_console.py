@@ -100,7 +100,8 @@ def every(server: EmbeddedServer) -> list[str]:
     query = "SELECT hex(trace), client_id FROM orders WHERE cum_quantity > 0 ORDER BY id DESC LIMIT 1 OFFSET 3"
     trace, order = rows(server.database, query)[0]
     model = rows(server.database, "SELECT value FROM name WHERE kind = 'model' ORDER BY value LIMIT 1")
-    return [*PATHS, f"/decisions/{trace.lower()}", f"/orders/{quote(order)}", f"/models/{quote(model[0][0])}"]
+    ones = (f"/decisions/{trace.lower()}", f"/orders/{quote(order)}", f"/models/{quote(model[0][0])}")
+    return [*PATHS, *ones, "/api/v1/docs"]
 
 
 def name(path: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -26,6 +28,7 @@ def example(server: EmbeddedServer, endpoint: Endpoint) -> str:
     """Return an address of an endpoint with parameters that mean something."""
     order = told(server, "/api/v1/orders?limit=1")["items"][0]
     values = {"id": order["decision_id"], "client_id": order["client_id"], "metric_name": "total_pnl"}
+    values["model_id"] = "momentum"
     wanted = {"q": order["correlation_id"], "attribute": "ares.symbol", "value": "SP500"}
     if endpoint.path == "/export":
         wanted["correlation_id"] = order["correlation_id"]
@@ -237,11 +240,44 @@ def test_openapi(demo_server: EmbeddedServer) -> None:
     names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
 
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {f"/api/v1{endpoint.path}" for endpoint in ENDPOINTS}
+    asked = {f"/api/v1{endpoint.path}" for endpoint in ENDPOINTS}
+    assert set(document["paths"]) == asked | {"/api/v1/stream", "/api/v1/reports/generate"}
     assert names == set(document["components"]["schemas"])
-    operations = [path["get"]["operationId"] for path in document["paths"].values()]
-    assert len(set(operations)) == len(operations)
-    assert all(path["get"]["description"] for path in document["paths"].values())
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    assert len({each["operationId"] for each in operations}) == len(operations)
+    assert all(each["description"] for each in operations)
+
+
+def test_openapi_tells_of_the_stream(demo_server: EmbeddedServer) -> None:
+    """Server-sent events are described with their messages, the WebSocket in words; what comes is what is described."""
+    document = told(demo_server, "/api/v1/openapi.json")
+    schemas = document["components"]["schemas"]
+    stream = document["paths"]["/api/v1/stream"]["get"]
+    assert stream["responses"]["200"]["content"]["text/event-stream"]["schema"]["contentSchema"] == {
+        "$ref": "#/components/schemas/StreamMessage"
+    }
+    assert "WebSocket at `/api/v1/ws`" in stream["description"]
+    with urlopen(f"{demo_server.url}/api/v1/stream?topics=health", timeout=20) as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        lines = iter(events.readline, b"")
+        first = json.loads(next(line for line in lines if line.startswith(b"data: "))[6:])
+    assert first["topic"] in schemas["StreamMessage"]["properties"]["topic"]["enum"]
+    assert schemas["StreamDecision"]["properties"].keys() >= {"time", "decision_id", "action"}
+
+
+def test_the_documentation_for_people(demo_server: EmbeddedServer) -> None:
+    """A page has every operation and type, and each link within it leads somewhere."""
+    page = get(demo_server, "/api/v1/docs").body.decode()
+    document = told(demo_server, "/api/v1/openapi.json")
+    anchors = set(re.findall(r' id="([^"]+)"', page))
+
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert anchors >= {each["operationId"] for path in document["paths"].values() for each in path.values()}
+    assert anchors >= {name.lower() for name in document["components"]["schemas"]}
+    tried = re.findall(r'<a href="(/api/[^"]+)" aria-label="Ask ', page)
+    assert len(tried) > 30
+    assert {get(demo_server, address).status for address in tried} == {200}
+    assert not re.findall(r"`|\*\*|\]\(#", page)
 
 
 def test_the_page_of_the_api(demo_server: EmbeddedServer) -> None:

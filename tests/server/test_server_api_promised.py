@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
+from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from api_kit import demo_server, get, told
 from server_kit import until
 
+from ares_otel.server.api.problems import MEDIA_TYPE
 from ares_otel.server.http.serve import EmbeddedServer
 
 __all__ = ["demo_server"]
@@ -56,6 +61,7 @@ MODEL = (
     "feature_importance_stability concept_drift_score data_drift_score"
 )
 IMPORTANCE = "feature_name importance_score importance_rank stability_score drift_score"
+ONLINE = "learning_rate adaptation_speed knowledge_retention forgetting_curve performance_trend last_update"
 ML_SUMMARY = "total_models total_alerts critical_alerts average_performance"
 UNIFIED = (
     "timestamp integration_status cross_component_metrics performance_correlations metrics_dashboard tracer "
@@ -104,6 +110,16 @@ DOCUMENTED = [
     ("/api/ml/features", ("items", 0), IMPORTANCE),
     ("/api/ml/ensembles", ("items", 0), ENSEMBLE),
     ("/api/ml/summary", (), ML_SUMMARY),
+    ("/api/ml/online/momentum", (), ONLINE),
+    ("/api/ml/retraining", (), "items reason"),
+    ("/api/monitoring/drift-alerts", (), "items reason"),
+    ("/api/monitoring/feature-importance/momentum", (), "items next"),
+    ("/api/monitoring/online-learning/momentum", (), ONLINE),
+    ("/api/monitoring/ml-tracker-stats", (), ML_SUMMARY),
+    ("/api/monitoring/retraining-recommendations", (), "items reason"),
+    ("/api/monitoring/model-comparison", (0,), MODEL),
+    ("/api/monitoring/regime-performance", (0,), "model regime hit_rate"),
+    ("/api/monitoring/dashboard", (), UNIFIED),
     ("/api/reports/schedule", (), "items reason"),
     ("/api/reports/history", (), "items next"),
 ]
@@ -136,6 +152,7 @@ def test_documented_fields(
         ("/api/metrics/trading", ANALYTICS),
         ("/api/tracing/statistics", STATISTICS),
         ("/api/ml/summary", ML_SUMMARY),
+        ("/api/ml/online/momentum", ONLINE),
     ],
 )
 def test_what_is_null_has_a_reason(demo_server: EmbeddedServer, path: str, fields: str) -> None:
@@ -143,6 +160,45 @@ def test_what_is_null_has_a_reason(demo_server: EmbeddedServer, path: str, field
     answer = told(demo_server, path)
 
     assert [name for name in fields.split() if answer[name] is None and not answer["reasons"].get(name)] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [("/api/ml/models", MODEL), ("/api/ml/features", IMPORTANCE), ("/api/monitoring/model-comparison", MODEL)],
+)
+def test_what_is_null_in_a_list_has_a_reason(demo_server: EmbeddedServer, path: str, fields: str) -> None:
+    """No field of an item is without value and without a word about it."""
+    answer = told(demo_server, path)
+    items = answer["items"] if isinstance(answer, dict) else answer
+    said = {**dict.fromkeys(("model_type", "model_id"), "what the bot did not say of its model")}
+
+    assert items
+    for item in items:
+        assert [name for name in fields.split() if item[name] is None and not (item["reasons"] | said).get(name)] == []
+
+
+@pytest.mark.parametrize("path", ["/api/reports/generate", "/api/v1/reports/generate"])
+def test_reports_are_not_made_yet(demo_server: EmbeddedServer, path: str) -> None:
+    """Who asks for a report hears that none is made, and where its contents are; no schedule has a reason, too."""
+    place = urlsplit(demo_server.url)
+    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)) as connection:
+        connection.request("POST", path, b'{"report": "performance_summary"}', {"content-type": "application/json"})
+        answer = connection.getresponse()
+        problem = json.loads(answer.read())
+    other = get(demo_server, path)
+    places = re.findall(r"/api/v1/[a-z/-]+[a-z]", problem["detail"])
+
+    assert (answer.status, answer.headers["content-type"], problem["status"]) == (501, MEDIA_TYPE, 501)
+    assert problem["detail"].startswith("this server makes no reports yet")
+    assert {get(demo_server, each).status for each in places} == {200}
+    assert (other.status, other.headers["allow"], other.headers["content-type"]) == (405, "POST", MEDIA_TYPE)
+    assert told(demo_server, "/api/reports/schedule")["reason"] == "this server schedules no reports"
+
+
+def test_models_that_there_are_not(demo_server: EmbeddedServer) -> None:
+    """Of a model that was never heard of nothing is said, not even that nothing is known."""
+    for path in ("/api/ml/online/nobody", "/api/monitoring/feature-importance/nobody"):
+        assert json.loads(get(demo_server, path).body)["detail"] == "there is no model nobody"
 
 
 def test_values_are_those_of_the_account(demo_server: EmbeddedServer) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ares_otel.server.api.answering import Answering, Missing, reply
+from ares_otel.server.api.beyond import REPORTS, Unmade
 from ares_otel.server.api.catalog import ENDPOINTS
 from ares_otel.server.api.openapi import document
 from ares_otel.server.query.pool import Pool
@@ -24,6 +25,7 @@ def routes(pool: Pool) -> Sequence[BaseRoute]:
     found: list[BaseRoute] = []
     for base in BASES:
         found.append(Route(f"{base}/openapi.json", _openapi))
+        found.append(Route(base + REPORTS, Unmade()))
         found += [Route(base + endpoint.path, Answering(endpoint, pool)) for endpoint in ENDPOINTS]
     return (*found, Route("/api/{rest:path}", Missing()))
 

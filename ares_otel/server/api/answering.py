@@ -16,13 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from ares_otel.server.api.endpoint import Endpoint, Nothing
 from ares_otel.server.api.parsing import parse
-from ares_otel.server.api.problems import MEDIA_TYPE, ProblemError, problem
+from ares_otel.server.api.problems import ProblemError, failure
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
 from ares_otel.server.story.leash import TooLongError
 
-__all__ = ["JSON", "Answering", "Missing", "failure", "reply"]
+__all__ = ["JSON", "Answering", "Missing", "reply"]
 
 JSON: Final = "application/json"
 SQUEEZED: Final = 1_024
@@ -93,17 +93,6 @@ def reply(request: Request, body: bytes, media_type: str = JSON) -> Response:
         headers["etag"] = f"W/{tag}"
         body = gzip.compress(body, 1, mtime=0)
     return Response(body, media_type=media_type, headers=headers)
-
-
-def failure(request: Request, error: ProblemError) -> Response:
-    """Return a problem."""
-    headers = {"cache-control": "no-store"}
-    if error.status == NOT_ALLOWED:
-        headers["allow"] = "GET, HEAD"
-    elif error.status == UNAVAILABLE:
-        headers["retry-after"] = "1"
-    body = msgspec.json.encode(problem(error, request.url.path))
-    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _matches(said: str, tag: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from ares_otel.server.api.beyond import operations
+from ares_otel.server.api.beyond import schemas as schemas_of_stream
 from ares_otel.server.api.endpoint import Endpoint
 from ares_otel.server.api.problems import MEDIA_TYPE, Problem
 from ares_otel.server.api.shapes import shape
@@ -38,11 +40,13 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         BASE + endpoint.path: {"get": _operation(endpoint, schema)}
         for endpoint, schema in zip(endpoints, schemas, strict=False)
     }
+    failures = {status: _failure(text) for status, text in FAILURES.items()}
+    paths |= {BASE + path: item for path, item in operations(failures).items()}
     found = {
         "openapi": "3.1.0",
         "info": {"title": "ares server", "version": metadata.version("ares-otel"), "description": ABOUT},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components | schemas_of_stream()},
     }
     # what msgspec calls Page_Order_, for Page[Order], reads better as OrderPage
     return dict(msgspec.json.decode(PAGE.sub(rb"\1Page", msgspec.json.encode(found))))

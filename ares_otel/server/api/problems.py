@@ -6,10 +6,13 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 
-__all__ = ["MEDIA_TYPE", "InvalidParameter", "Problem", "ProblemError", "problem"]
+__all__ = ["MEDIA_TYPE", "InvalidParameter", "Problem", "ProblemError", "failure", "problem"]
 
 MEDIA_TYPE: Final = "application/problem+json"
+NOT_ALLOWED, UNAVAILABLE = 405, 503
 
 
 class InvalidParameter(msgspec.Struct, frozen=True):
@@ -51,3 +54,14 @@ def problem(error: ProblemError, instance: str) -> Problem:
         instance=instance,
         invalid_parameters=error.parameters,
     )
+
+
+def failure(request: Request, error: ProblemError, allow: str = "GET, HEAD") -> Response:
+    """Return a problem as an answer; `allow` are the methods that there are."""
+    headers = {"cache-control": "no-store"}
+    if error.status == NOT_ALLOWED:
+        headers["allow"] = allow
+    elif error.status == UNAVAILABLE:
+        headers["retry-after"] = "1"
+    body = msgspec.json.encode(problem(error, request.url.path))
+    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=headers)

@@ -72,8 +72,9 @@ class App:
             *more,
             watch.route(),
             *login.routes(access.sessions),
-            *api.routes(pool),
+            # one of the pages lies within the API, which answers everything else there
             *pages.routes(pool, settings.trace_url, alarms),
+            *api.routes(pool),
         )
         self._site: ASGIApp = Starlette(routes=routes)
 

@@ -185,6 +185,8 @@ def behavior_metrics(reader: Reader, model: str | None = None) -> dict[str, Mode
         reasons = dict.fromkeys(("concept_drift_score", "data_drift_score"), NO_DRIFT)
         if each.hit_rate.reason is not None:
             reasons["model_accuracy"] = each.hit_rate.reason
+        if each.model not in confidence:
+            reasons["prediction_confidence"] = "no vote of this model said its confidence"
         if stability is None:
             reasons["feature_importance_stability"] = "fewer than two reports of importances"
         found[each.model] = ModelBehaviorMetrics(

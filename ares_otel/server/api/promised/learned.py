@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from ares_otel.server.api.promised.dashboard import behavior_metrics
 from ares_otel.server.api.promised.tracking import EnsembleDecision, TrackedAsked, ensembles
-from ares_otel.server.query.asking import Moment, Name, Page, Paged, row_time
+from ares_otel.server.query.asking import Moment, Name, NotFoundError, Page, Paged, row_time
 from ares_otel.server.query.features import ImportanceAsked, importances
 from ares_otel.server.query.judging import HitsAsked, hits
 from ares_otel.server.query.learning import Model, ModelsAsked, models
+from ares_otel.server.query.naming import NOBODY, number
 from ares_otel.server.store import schema as t
+from ares_otel.server.store.ids import TEXT_LIMIT
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
@@ -22,23 +24,35 @@ __all__ = [
     "DriftAlerts",
     "DriftAsked",
     "FeatureImportanceRow",
+    "FeaturesAsked",
     "ModelPerformance",
     "MonitoringSummary",
+    "OnlineAsked",
+    "OnlineLearning",
     "ReportRun",
     "ReportSchedule",
     "ReportsAsked",
+    "Retraining",
+    "feature_importance",
     "ml_drift",
     "ml_ensembles",
     "ml_features",
     "ml_models",
+    "ml_online",
+    "ml_retraining",
     "ml_summary",
     "report_history",
     "report_schedule",
 ]
 
 NO_DRIFT: Final = "no drift checks are stored"
+FIRST_REPORT: Final = "stability is said from the second report of a model on"
 NO_ONLINE: Final = "online learning is not measured"
-NO_REPORTS: Final = "no reports have been made"
+NO_OUTCOMES: Final = "no outcome of this model is stored with its classes"
+TOO_FEW: Final = "no day has enough outcomes of this model"
+
+
+ModelId = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT, description="name of the model")]
 
 
 class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +113,7 @@ class FeatureImportanceRow(msgspec.Struct, frozen=True, kw_only=True):
     importance_rank: int
     stability_score: float | None
     drift_score: float | None
+    reasons: dict[str, str]
 
 
 class MonitoringSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +127,38 @@ class MonitoringSummary(msgspec.Struct, frozen=True, kw_only=True):
     feature_importance_tracking: bool
     online_learning_enabled: bool
     reasons: dict[str, str]
+
+
+class FeaturesAsked(Paged, frozen=True, kw_only=True):
+    """Which model's, and which reports."""
+
+    model_id: ModelId
+
+
+class OnlineAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model."""
+
+    model_id: ModelId
+
+
+class OnlineLearning(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model learns while it runs; no bot reports that yet, so each part is null, with its reason."""
+
+    model_id: str
+    learning_rate: float | None
+    adaptation_speed: float | None
+    knowledge_retention: float | None
+    forgetting_curve: tuple[float, ...] | None
+    performance_trend: tuple[float, ...] | None
+    last_update: Moment | None
+    reasons: dict[str, str]
+
+
+class Retraining(msgspec.Struct, frozen=True, kw_only=True):
+    """Models that should be trained again, and why none is named."""
+
+    items: tuple[str, ...]
+    reason: str | None
 
 
 class ReportsAsked(Paged, frozen=True, kw_only=True):
@@ -145,15 +192,14 @@ def ml_models(reader: Reader, asked: ModelsAsked) -> tuple[ModelPerformance, ...
     found = []
     for each in models(reader, asked):
         own = measured.get(each.model)
+        scores = {"precision": each.scores.precision, "recall": each.scores.recall, "f1_score": each.scores.f1}
         found.append(
             ModelPerformance(
                 model_id=each.model,
                 model_type=each.type,
                 version=each.version,
                 accuracy=each.hit_rate.value,
-                precision=each.scores.precision,
-                recall=each.scores.recall,
-                f1_score=each.scores.f1,
+                **scores,
                 auc_score=None,
                 prediction_confidence=None if own is None else own.prediction_confidence,
                 feature_importance_stability=None if own is None else own.feature_importance_stability,
@@ -164,6 +210,7 @@ def ml_models(reader: Reader, asked: ModelsAsked) -> tuple[ModelPerformance, ...
                 details=each,
                 reasons={
                     **(own.reasons if own is not None else {}),
+                    **dict.fromkeys((name for name, value in scores.items() if value is None), NO_OUTCOMES),
                     "auc_score": "outcomes carry classes, not scores",
                     "status": NO_DRIFT,
                 },
@@ -193,6 +240,8 @@ def ml_features(reader: Reader, asked: ImportanceAsked) -> Page[FeatureImportanc
                 importance_rank=rank,
                 stability_score=each.stability,
                 drift_score=None,
+                reasons={"drift_score": NO_DRIFT}
+                | ({"stability_score": FIRST_REPORT} if each.stability is None else {}),
             )
             for rank, name in enumerate(order, start=1)
         ]
@@ -223,6 +272,42 @@ def ml_summary(reader: Reader) -> MonitoringSummary:
             "online_learning_enabled": NO_ONLINE,
         },
     )
+
+
+def ml_online(reader: Reader, asked: OnlineAsked) -> OnlineLearning:
+    """Tell how a model learns online: its hit rate by day; the rest is not measured."""
+    _known(reader, asked.model_id)
+    own = behavior_metrics(reader, asked.model_id).get(asked.model_id)
+    trend = () if own is None else own.model_performance_trend
+    unknown = ("learning_rate", "adaptation_speed", "knowledge_retention", "forgetting_curve", "last_update")
+    return OnlineLearning(
+        model_id=asked.model_id,
+        learning_rate=None,
+        adaptation_speed=None,
+        knowledge_retention=None,
+        forgetting_curve=None,
+        performance_trend=trend or None,
+        last_update=None,
+        reasons=dict.fromkeys(unknown, NO_ONLINE) | ({} if trend else {"performance_trend": TOO_FEW}),
+    )
+
+
+def _known(reader: Reader, model: str) -> None:
+    if number(reader, "model", model) == NOBODY:
+        raise NotFoundError(f"there is no model {model}")
+
+
+def feature_importance(reader: Reader, asked: FeaturesAsked) -> Page[FeatureImportanceRow]:
+    """List the importances of a model's features, newest report first; `limit` counts reports."""
+    _known(reader, asked.model_id)
+    same = {name: getattr(asked, name) for name in ("start", "end", "limit", "cursor")}
+    return ml_features(reader, ImportanceAsked(model=asked.model_id, **same))
+
+
+def ml_retraining(reader: Reader) -> Retraining:
+    """List models that should be trained again: those with an alert of drift."""
+    del reader
+    return Retraining(items=(), reason=NO_DRIFT)
 
 
 def report_history(reader: Reader, asked: ReportsAsked) -> Page[ReportRun]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from ares_otel.server.api.endpoint import Endpoint, endpoint
 from ares_otel.server.api.promised import dashboard, earnings, integration, learned, tracing, tracking
+from ares_otel.server.query import judging
 
 __all__ = ["PROMISED"]
 
@@ -36,6 +37,16 @@ PROMISED: Final[tuple[Endpoint, ...]] = (
     endpoint("/ml/features", learned.ml_features, "ml"),
     endpoint("/ml/ensembles", learned.ml_ensembles, "ml"),
     endpoint("/ml/summary", learned.ml_summary, "ml"),
+    endpoint("/ml/online/{model_id}", learned.ml_online, "ml"),
+    endpoint("/ml/retraining", learned.ml_retraining, "ml"),
+    endpoint("/monitoring/drift-alerts", learned.ml_drift, "monitoring"),
+    endpoint("/monitoring/feature-importance/{model_id}", learned.feature_importance, "monitoring"),
+    endpoint("/monitoring/online-learning/{model_id}", learned.ml_online, "monitoring"),
+    endpoint("/monitoring/ml-tracker-stats", learned.ml_summary, "monitoring"),
+    endpoint("/monitoring/retraining-recommendations", learned.ml_retraining, "monitoring"),
+    endpoint("/monitoring/model-comparison", learned.ml_models, "monitoring"),
+    endpoint("/monitoring/regime-performance", judging.hits, "monitoring"),
+    endpoint("/monitoring/dashboard", integration.unified, "monitoring"),
     endpoint("/reports/schedule", learned.report_schedule, "reports"),
     endpoint("/reports/history", learned.report_history, "reports"),
 )
