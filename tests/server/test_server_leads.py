@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from ares_otel.server.pages.leads import Money, models_lead, overview_lead, system_lead
+from ares_otel.server.pages.leads import Money, decisions_lead, models_lead, overview_lead, system_lead
 from ares_otel.server.query.asking import row_time
+from ares_otel.server.query.bars import Move
 from ares_otel.server.query.console.calibration import calibrations_of
 from ares_otel.server.query.console.equity import Curve
 from ares_otel.server.query.console.models import ModelRow
 from ares_otel.server.query.console.overview import Pulse, StrategyRow
 from ares_otel.server.query.console.system import Latency
 from ares_otel.server.query.control import Breach
+from ares_otel.server.query.decisions import DecisionRow, OrderBrief
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
@@ -96,6 +98,24 @@ def test_overview(
 ) -> None:
     """Whether it trades, earns, and whether anything is wrong; of a replay how far it has come."""
     assert overview_lead(pulse, rows, earned, waiting, breaches) == "; ".join(said) + "."
+
+
+def decided(action: str | None, later: float | None = None, *statuses: str) -> DecisionRow:
+    """Return a decision of a list."""
+    told: dict[str, Any] = dict.fromkeys(DecisionRow.__struct_fields__)
+    orders = tuple(OrderBrief("c", status, 1.0, 1.0, None) for status in statuses)
+    return DecisionRow(**told | {"action": action, "orders": orders or None, "later": Move(5, later)})
+
+
+def test_decisions() -> None:
+    """What they were, what became of their orders, and how many went the way of the price."""
+    assert decisions_lead([]) == ""
+    assert decisions_lead([decided("hold", 0.1)]) == "1 decision on this page: 1 to hold."
+    rows = [decided("buy", 0.1, "filled", "canceled"), decided("sell", 0.1), decided("buy"), decided("sell", -0.1)]
+    assert decisions_lead([*rows, decided(None)]) == (
+        "5 decisions on this page: 2 to buy, 2 to sell, 1 without an action; 1 of 2 orders is filled; "
+        "five bars later the price had gone the way of 2 of 3 to buy or sell."
+    )
 
 
 def model(name: str, judged: int, correct: int) -> ModelRow:

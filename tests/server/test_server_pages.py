@@ -151,6 +151,7 @@ def test_performance(site: Site) -> None:
 
     assert re.search(rf"swing USD .* {DAYS - 1} Simple daily returns", page.text)
     assert "periods a year" in page.text
+    assert re.search(r"What a day may cost .* value at risk 95 %, historical expected shortfall", page.text)
     assert [title for title in page.having("title") if title.startswith("95 % interval")]
 
 

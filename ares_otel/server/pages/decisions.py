@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ares_otel.server.pages.asked import FIELDS, Asked, asked
 from ares_otel.server.pages.formats import times
+from ares_otel.server.pages.leads import decisions_lead
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.asking import Page, row_time
 from ares_otel.server.query.decisions import DecisionRow, decision_page
@@ -49,6 +50,7 @@ async def decisions_page(site: Site, request: Request) -> Response:
         return site.page("several.html", context | {"title": "Several decisions", "stories": found.stories})
     assert found.page is not None
     more = {"found": found, "page": found.page, "replayed": replayed(found.page.items), "reached": _reached(found.page)}
+    more["lead"] = decisions_lead(found.page.items)
     period = next((value for key, value in params if key == "from"), "")
     return site.page("decisions.html", context | more | {"periods": PERIODS, "period": period})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 from ares_otel.portfolio.conventions import CONVENTION
 from ares_otel.portfolio.intervals import wilson
 from ares_otel.portfolio.statistic import Interval
+from ares_otel.semconv.enums import OrderStatus
 from ares_otel.server.pages.formats import lasting, moment, percent, times, word
 from ares_otel.server.query.asking import DAY, ns_of
 from ares_otel.server.query.console.equity import Curve
@@ -17,11 +19,14 @@ from ares_otel.server.query.console.models import ModelRow
 from ares_otel.server.query.console.overview import Pulse, StrategyRow
 from ares_otel.server.query.console.system import Latency
 from ares_otel.server.query.control import Breach
+from ares_otel.server.query.decisions import DecisionRow
 from ares_otel.server.story.wording import amount
 
-__all__ = ["Money", "models_lead", "overview_lead", "share", "system_lead"]
+__all__ = ["Money", "decisions_lead", "models_lead", "overview_lead", "share", "system_lead"]
 
 CENTS: Final = 1e5
+NO_ACTION: Final = "without an action"
+SIDES: Final = {"buy": 1, "sell": -1, "sell_short": -1}
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -80,6 +85,31 @@ def _wrong(pulse: Pulse, waiting: int, breaches: Sequence[Breach]) -> Iterator[s
         yield f"{_many(len(recent), 'check')} did not pass, the newest was {what}"
     if not pulse.failed and not recent:
         yield "no decision failed and all checks passed"
+
+
+def decisions_lead(rows: Sequence[DecisionRow]) -> str:
+    """Say what the decisions of a page were, what became of their orders, and how many went the way of the price."""
+    if not rows:
+        return ""
+    counts = Counter(NO_ACTION if row.action in {None, "none"} else f"to {word(row.action)}" for row in rows)
+    acted = ", ".join(f"{n:,} {what}" for what, n in counts.most_common())
+    said = [f"{_many(len(rows), 'decision')} on this page: {acted}"]
+    sent = [order for row in rows for order in row.orders or ()]
+    if sent:
+        filled = sum(1 for order in sent if order.status == OrderStatus.FILLED)
+        said.append(f"{filled:,} of {_many(len(sent), 'order')} {'is' if filled == 1 else 'are'} filled")
+    went = [change for row in rows if (change := _followed(row)) is not None]
+    if went:
+        well = sum(1 for change in went if change > 0)
+        said.append(f"five bars later the price had gone the way of {well:,} of {len(went):,} to buy or sell")
+    return "; ".join(said) + "."
+
+
+def _followed(row: DecisionRow) -> float | None:
+    """Return how far the price went the way of a decision to buy or sell; None for others, and where it is unknown."""
+    if row.action not in SIDES or row.later is None or row.later.value is None:
+        return None
+    return row.later.value * SIDES[row.action]
 
 
 def models_lead(rows: Sequence[ModelRow]) -> str:
