@@ -33,6 +33,7 @@ from ares_otel.server.otlp.wire import JSON
 from ares_otel.server.store import writer
 from ares_otel.server.store.lock import DatabaseLock
 from ares_otel.server.store.migrate import DatabaseError
+from ares_otel.server.store.schema import REVISION
 from ares_otel.server.store.store import Store
 
 LIMIT = 1 << 20
@@ -311,6 +312,20 @@ def test_readiness_without_room(database: Path) -> None:
     assert (ready.status, alive.status) == (503, 200)
     assert ready.body.endswith(b" bytes are free on the disk of the database\n")
     assert ready.headers["retry-after"] == "1"
+
+
+def test_readiness_with_another_schema(database: Path, server: EmbeddedServer) -> None:
+    """A database that another version migrated under a running server is not written, and the server is not ready."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    ready, refused = send(server.url, method="GET", path="/readyz"), send(server.url, body([span("x")]))
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (REVISION,))
+    again = send(server.url, body([span("x")]))
+
+    assert (ready.status, refused.status, again.status) == (503, 503, 200)
+    assert ready.body.decode() == f"the database has schema 9999 by now, this program needs {REVISION}; restart it\n"
+    assert send(server.url, method="GET", path="/readyz").status == 200
 
 
 def test_readiness_of_a_writer_that_hangs(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import lru_cache
 
 __all__ = [
     "JSON",
     "PROTOBUF",
     "RequestError",
+    "attribute",
     "failure_body",
     "inflate",
     "length_delimited",
@@ -20,6 +22,9 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 GRPC_CODES = {400: 3, 401: 16, 403: 7, 405: 12, 408: 4, 413: 3, 415: 3, 421: 9, 429: 8, 503: 14}
 INTERNAL = 13
+ATTRIBUTES = 9
+"""Field of a span."""
+
 MESSAGE_LIMIT = 500
 WINDOW = 31
 """zlib's window bits for a gzip header."""
@@ -75,6 +80,17 @@ def varint(number: int) -> bytes:
 def length_delimited(number: int, data: bytes) -> bytes:
     """Return a protobuf field of bytes, text or a message."""
     return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+@lru_cache(1_024)
+def attribute(key: str, value: str) -> bytes:
+    """Return an attribute of a span as encoders write it.
+
+    To look for it among a span's bytes takes a third of the time of asking the decoded span; where it is not found, the
+    span may still have the attribute, written in another way.
+    """
+    said = length_delimited(1, key.encode()) + length_delimited(2, length_delimited(1, value.encode()))
+    return length_delimited(ATTRIBUTES, said)
 
 
 def success_body(encoding: str, rejected: int = 0, reason: str = "", counted: str = "rejectedSpans") -> bytes:

@@ -40,10 +40,10 @@ def place_of(span: SpanView) -> Place:
     return Place(text(facts, STRATEGY), text(facts, SYMBOL), text(facts, VENUE), whole(facts, EVENT_TIME))
 
 
-def decision_row(rows: Rows, desk: Desk, span: SpanView, resource: int, rejected: int) -> int:
+def decision_row(rows: Rows, desk: Desk, span: SpanView, place: Place, resource: int, rejected: int) -> int:
     """Add a decision with its votes and what its events report; return its row id."""
     facts, start, name = span.attributes, span.start_time_unix_nano, desk.name
-    row, place = desk.free("decision", base_id(span)), place_of(span)
+    row = desk.free("decision", base_id(span))
     votes, seen = _events(rows, desk, span, row, place)
     regime = text(facts, REGIME) or seen
     strategy, symbol = name("strategy", place.strategy), name("symbol", place.symbol)
@@ -62,7 +62,7 @@ def decision_row(rows: Rows, desk: Desk, span: SpanView, resource: int, rejected
             int(span.status.code == ERROR),
         ),
     )
-    rows.tally.add("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0), 1)
+    rows.tally.count("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0))
     duration_row(rows, "stage_hourly", span, (strategy or 0, name("component", WHOLE) or 0))
     observe(rows, desk, Said(facts, row, start, place), regime, row)
     _count_votes(rows, votes, start // DAY, action, regime_number or 0)
@@ -107,16 +107,19 @@ def _vote(desk: Desk, facts: AttributeMap) -> tuple[int | None, int | None, int 
 
 
 def _count_votes(rows: Rows, votes: list[tuple[Any, ...]], day: int, decided: int | None, regime: int) -> None:
-    add = rows.tally.add
+    sums = rows.tally.by_table["vote_daily"]
     for _, _, model, action, confidence, weight, _ in votes:
-        add(
-            "vote_daily",
-            (day, model or 0, action or 0, regime),
-            *(1, *_summed(confidence), *_summed(weight)),
-            int(action is not None and action == decided),
-        )
-
-
-def _summed(value: int | None) -> tuple[int, int]:
-    """Return number and sum of one value; one that is absurd is none, so that sums stay within 64 bits."""
-    return (1, value) if value is not None and abs(value) < LARGEST else (0, 0)
+        key = (day, model or 0, action or 0, regime)
+        known = sums.get(key)
+        if known is None:
+            known = sums[key] = [0, 0, 0, 0, 0, 0]
+        known[0] += 1
+        # what is absurd is not summed, so that sums stay within 64 bits
+        if confidence is not None and -LARGEST < confidence < LARGEST:
+            known[1] += 1
+            known[2] += confidence
+        if weight is not None and -LARGEST < weight < LARGEST:
+            known[3] += 1
+            known[4] += weight
+        if action is not None and action == decided:
+            known[5] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import lru_cache
 
 import zstandard
@@ -105,9 +105,11 @@ def _span_header(size: int) -> bytes:
     return SPAN_TAG + varint(size)
 
 
-def raw_spans(content: bytes) -> Iterator[tuple[bytes, bytes, str, bytes]]:
-    """Yield trace id, span id, name and bytes of the spans in a frame's content."""
+def raw_spans(content: bytes, wanted: Container[bytes] | None = None) -> Iterator[tuple[bytes, bytes, str, bytes]]:
+    """Yield trace id, span id, name and bytes of the spans in a frame's content, of all or of some traces."""
     heads = HeadResource.FromString(content)
     for raw_scope, head_scope in zip(RawResource.FromString(content).scope_spans, heads.scope_spans, strict=True):
         for raw, head in zip(raw_scope.spans, head_scope.spans, strict=True):
-            yield head.trace_id, head.span_id, head.name, raw
+            trace = head.trace_id
+            if wanted is None or trace in wanted:
+                yield trace, head.span_id, head.name, raw

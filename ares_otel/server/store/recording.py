@@ -198,7 +198,7 @@ def observe(rows: Rows, desk: Desk, said: Said, word: str | None, decision: int 
         event_time = _market_time(said)
         moment = said.time if event_time is None else event_time
         strategy, symbol = (each or 0 for each in _where(desk, said))
-        rows.tally.add("regime_hourly", (moment // HOUR, strategy, symbol, regime), 1)
+        rows.tally.count("regime_hourly", (moment // HOUR, strategy, symbol, regime))
         rows.sightings.append((strategy, symbol, moment, regime, decision))
 
 

@@ -63,7 +63,7 @@ class SqliteDriver(sqlite3.Connection):
 
     def passing(self, error: Exception) -> bool:
         """Tell a full disk, a lock or a damaged file from a request that no try can store."""
-        return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+        return isinstance(error, sqlite3.OperationalError | DatabaseError) or type(error) is sqlite3.DatabaseError
 
     def close(self) -> None:
         """Write the log back into the database and close it."""

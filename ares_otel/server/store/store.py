@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ares_otel.server.otlp.decode import Entry, Traces
 from ares_otel.server.otlp.logs import LogRecord
+from ares_otel.server.otlp.values import text
 from ares_otel.server.otlp.views import FullSpan, SpanView
+from ares_otel.server.otlp.wire import attribute
 from ares_otel.server.store.booking import ORDER_SPANS, Booking, OrderSpans
 from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.decisions import decision_row, place_of
@@ -20,8 +22,10 @@ from ares_otel.server.store.ids import lookup_key, text_key, trace_key
 from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
-from ares_otel.server.store.recording import NOWHERE, RECORDS, Said
-from ares_otel.server.store.rows import CORRELATION, DECISION, Part, Rows, base_id, identity
+from ares_otel.server.store.recording import NOWHERE, RECORDS, Place, Said
+from ares_otel.server.store.rows import CORRELATION, DECISION, DECISION_ID, Part, Rows, base_id, identity
+from ares_otel.server.store.schema import REVISION
+from ares_otel.server.store.version import DatabaseError
 from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
 __all__ = ["Store"]
@@ -77,6 +81,7 @@ class Store:
         traces = _merged(requests)
         rows = Rows()
         with self.transaction():
+            self._check_schema()
             old = self._known(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
             self._pack(rows)
@@ -87,6 +92,13 @@ class Store:
         self._numbers.settle()
         self._codec.learn(sum(part.size for parts in rows.parts.values() for part in parts))
         return stored
+
+    def _check_schema(self) -> None:
+        """Refuse to write into a database that another version has migrated, or a restore has replaced, meanwhile."""
+        found = self.db.execute("SELECT version_num FROM alembic_version").fetchone()
+        if found is None or found[0] != REVISION:
+            said = "none" if found is None else found[0]
+            raise DatabaseError(f"the database has schema {said} by now, this program needs {REVISION}; restart it")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -121,11 +133,9 @@ class Store:
         """Take spans out that are stored; return name and bytes of stored spans of the same traces, by trace."""
         typed: dict[bytes, list[tuple[str, bytes]]] = {}
         for data in self._segments_of(list({lookup_key(trace_key(trace)) for trace in traces})):
-            for trace, span_id, name, raw in raw_spans(self._codec.unpack(data)):
-                entries = traces.get(trace)
-                if entries is not None:
-                    entries.pop(span_id, None)
-                    typed.setdefault(trace, []).append((name, raw))
+            for trace, span_id, name, raw in raw_spans(self._codec.unpack(data), traces):
+                traces[trace].pop(span_id, None)
+                typed.setdefault(trace, []).append((name, raw))
         return typed
 
     def _segments_of(self, keys: list[int]) -> Iterator[bytes]:
@@ -168,13 +178,9 @@ class Store:
                 rows.by_table["lookup"] += [(key, at) for key in keys]
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
-        correlations: set[str] = set()
         fresh, works = OrderSpans(), list[tuple[SpanView, bytes]]()
         resource = b""
         for span, raw, source in entries.values():
-            correlation = span.attributes.get(CORRELATION)
-            if correlation is not None:
-                correlations.add(correlation.string_value)
             name = span.name
             if name in ORDER_SPANS:
                 fresh.take(span, name)
@@ -187,22 +193,27 @@ class Store:
                 call_row(rows, self._numbers, span, raw)
             else:
                 works.append((span, raw))
-        rows.keys.update(text_key(correlation) for correlation in correlations if correlation)
+        rows.keys.update(map(text_key, _correlations(entries.values())))
         before = OrderSpans()
         for name, raw in old if fresh or works else ():
             if name in ORDER_SPANS:
                 before.take(FullSpan.FromString(raw), name)
+        places = [place_of(decision) for decision in fresh.decisions]
         if fresh:
-            self._book(rows, fresh, before, resource)
-        self._work(rows, works, old, fresh.decisions, before.decisions)
+            self._book(rows, fresh, before, resource, places)
+        if works or (old and fresh.decisions):
+            own = {identity(decision): place for decision, place in zip(fresh.decisions, places, strict=True)}
+            self._work(rows, works, old, own, before.decisions)
 
-    def _book(self, rows: Rows, fresh: OrderSpans, before: OrderSpans, resource: bytes) -> None:
+    def _book(
+        self, rows: Rows, fresh: OrderSpans, before: OrderSpans, resource: bytes, places: Iterable[Place]
+    ) -> None:
         booking = Booking(self.db, self._numbers, rows, fresh, before)
         number = self._numbers.resource(resource) if fresh.decisions else 0
         booking.book(
             {
-                span.span_id: decision_row(rows, self._numbers, span, number, booking.rejected(span))
-                for span in fresh.decisions
+                span.span_id: decision_row(rows, self._numbers, span, place, number, booking.rejected(span))
+                for span, place in zip(fresh.decisions, places, strict=True)
             }
         )
 
@@ -211,15 +222,16 @@ class Store:
         rows: Rows,
         works: list[tuple[SpanView, bytes]],
         old: list[tuple[str, bytes]],
-        decided: list[SpanView],
+        fresh: Mapping[str, Place],
         before: list[SpanView],
     ) -> None:
         """Count stages and checks: those that come now, if their decision is known, and those that waited for one."""
-        if not works and not (old and decided):
-            return
-        fresh = {identity(decision): place_of(decision) for decision in decided}
-        known = {identity(decision): place_of(decision) for decision in before} | fresh
+        known = {identity(decision): place_of(decision) for decision in before} | {**fresh}
+        usual, named = next(((attribute(DECISION_ID, own), place) for own, place in known.items()), (b"", NOWHERE))
         for span, raw in works:
+            if usual and usual in raw:
+                work_row(rows, self._numbers, span, raw, named)
+                continue
             decision = waits_for(span)
             place = NOWHERE if decision is None else known.get(decision)
             if place is not None:
@@ -230,6 +242,19 @@ class Store:
                 place = fresh.get(waits_for(span) or "")
                 if place is not None:
                     work_row(rows, self._numbers, span, raw, place)
+
+
+def _correlations(entries: Iterable[Entry]) -> set[str]:
+    """Return the correlation ids of a trace's spans, which mostly are the same one."""
+    found: set[str] = set()
+    usual = b""
+    for span, raw, _ in entries:
+        if not usual or usual not in raw:
+            correlation = text(span.attributes, CORRELATION)
+            if correlation is not None:
+                found.add(correlation)
+                usual = attribute(CORRELATION, correlation)
+    return found
 
 
 def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:

@@ -131,6 +131,26 @@ class Tally:
         else:
             MERGES[table](known, values)
 
+    def count(self, table: str, key: tuple[Any, ...]) -> None:
+        """Add 1 to the only value of a key."""
+        found = self.by_table[table]
+        known = found.get(key)
+        if known is None:
+            found[key] = [1]
+        else:
+            known[0] += 1
+
+    def spend(self, table: str, key: tuple[Any, ...], failed: int, micros: int) -> None:
+        """Add a duration to the number, errors and sum of a key."""
+        found = self.by_table[table]
+        known = found.get(key)
+        if known is None:
+            found[key] = [1, failed, micros]
+        else:
+            known[0] += 1
+            known[1] += failed
+            known[2] += micros
+
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of a table, sorted by their keys, which is how the table is kept."""
         found = self.by_table[table]

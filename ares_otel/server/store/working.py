@@ -27,6 +27,7 @@ LONGEST = 1 << 40
 """Longest duration in µs that is summed, twelve days, so that sums stay within 64 bits."""
 COMPONENT, DECISION_ID, STRATEGY, SYMBOL = a.COMPONENT.key, a.DECISION_ID.key, a.STRATEGY.key, a.SYMBOL.key
 ERROR_TYPE, SWALLOWED = a.ERROR_TYPE.key, a.ERROR_SWALLOWED.key
+STRATEGY_MARK = STRATEGY.encode()
 ERROR_MARK = b"error."
 """Part of both keys."""
 
@@ -41,9 +42,11 @@ def work_row(rows: Rows, desk: Desk, span: SpanView, raw: bytes, place: Place) -
     if span.name == CHECK:
         _check(rows, desk, span, place)
     else:
-        component = text(span.attributes, COMPONENT)
+        facts = span.attributes
+        component = text(facts, COMPONENT)
         if component is not None:
-            strategy = desk.name("strategy", text(span.attributes, STRATEGY) or place.strategy)
+            own = text(facts, STRATEGY) if STRATEGY_MARK in raw else None
+            strategy = desk.name("strategy", own or place.strategy)
             duration_row(rows, "stage_hourly", span, (strategy or 0, desk.name("component", component) or 0), raw)
 
 
@@ -53,7 +56,7 @@ def duration_row(rows: Rows, table: str, span: SpanView, names: tuple[int, int],
     micros = min(max(span.end_time_unix_nano - start, 0) // MICROSECOND, LONGEST)
     bucket = round(BUCKETS * math.log2(micros)) if micros > 1 else 0
     failed = span.status.code == ERROR or (ERROR_MARK in raw and _failed(span.attributes))
-    rows.tally.add(table, (start // HOUR, *names, bucket), 1, int(failed), micros)
+    rows.tally.spend(table, (start // HOUR, *names, bucket), int(failed), micros)
 
 
 def _failed(facts: AttributeMap) -> bool:
@@ -77,7 +80,7 @@ def _check(rows: Rows, desk: Desk, span: SpanView, place: Place) -> None:
     check, limit, outcome = name("check", word), name("limit", text(facts, a.LIMIT.key) or word), name("outcome", said)
     value, bound = number(facts, a.CHECK_VALUE.key), number(facts, a.LIMIT_VALUE.key)
     base, start = base_id(span), span.start_time_unix_nano
-    rows.tally.add("check_hourly", (start // HOUR, strategy or 0, check or 0, outcome or 0), 1)
+    rows.tally.count("check_hourly", (start // HOUR, strategy or 0, check or 0, outcome or 0))
     rows.tally.add("limit_now", (strategy or 0, check or 0), limit, base, symbol, value, bound, outcome)
     if said != CheckOutcome.PASSED:
         row = desk.free("breach", base)
