@@ -56,7 +56,6 @@ SENT = ("arrival_mid", "currency", "multiplier", "event_time", "position_id")
 STATE = ("status", "cum_quantity", "avg_price", "updated")
 KEPT = ", ".join(f"{column} = coalesce(?, {column})" for column in (*FACTS, *STATE, *SENT))
 CHANGE = f"UPDATE orders SET submitted = submitted | ?, {KEPT} WHERE id = ?"  # noqa: S608  own names
-NEAR = "SELECT id, client_id, trace FROM orders WHERE id BETWEEN ? AND ?"
 MOVE = "UPDATE orders SET id = ? WHERE id = ?"
 MOVE_UPDATE = "UPDATE order_update SET order_id = ? WHERE id BETWEEN ? AND ? AND order_id = ?"
 REJECT = "UPDATE decision SET rejected = ? WHERE id BETWEEN ? AND ? AND trace = ? AND span = ?"
@@ -146,7 +145,7 @@ class Booking:
         if not submits:
             return False
         low, own = base_id(submits[0]), (bounded(client), submits[0].trace_id)
-        for row, *found in self.db.execute(NEAR, (low, low + MOVED)).fetchall():
+        for row, *found in self.desk.orders_between(low, low + MOVED):
             if tuple(found) == own:
                 self.rows.states.append((*self._state(self._reports(client)), row))
                 self._updates(client, row)
@@ -183,6 +182,7 @@ class Booking:
             return row
         moved = self.desk.free("orders", base)
         self.db.execute(MOVE, (moved, row))
+        self.desk.orders_moved()
         for update in self.old.updates.get(client, ()):
             low = base_id(update)
             self.db.execute(MOVE_UPDATE, (moved, low, low + MOVED, row))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from ares_otel.server.store.ahead import Ahead
 from ares_otel.server.store.driver import Connection
 from ares_otel.server.store.ids import TEXT_LIMIT, bounded
 
@@ -22,7 +23,6 @@ FIND_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?"
 NEW_NAME = "INSERT INTO name(kind, value) VALUES (?, ?) RETURNING id"
 FIND_RESOURCE = "SELECT id FROM resource WHERE digest = ?"
 NEW_RESOURCE = "INSERT INTO resource(digest, data) VALUES (?, ?) RETURNING id"
-EXISTS = {table: f"SELECT 1 FROM {table} WHERE id = ?" for table in TIMED}  # noqa: S608  own names
 
 
 class Numbers:
@@ -38,6 +38,8 @@ class Numbers:
         self._resources: dict[bytes, int] = {}
         self._used: dict[str, set[int]] = {table: set() for table in TIMED}
         self._newest = {table: self.greatest(table) for table in TIMED}
+        self._ahead = {table: Ahead(db, table) for table in TIMED}
+        self._ahead["orders"] = Ahead(db, "orders", "id, client_id, trace")
 
     def greatest(self, table: str) -> int:
         """Return the greatest row id of a table, 0 for an empty one."""
@@ -67,10 +69,19 @@ class Numbers:
     def free(self, table: str, base: int) -> int:
         """Return the first free row id from `base` on, and take it."""
         used, newest = self._used[table], self._newest[table]
-        while base in used or (base <= newest and self._db.execute(EXISTS[table], (base,)).fetchone()):
+        ahead = self._ahead[table]
+        while base in used or (base <= newest and ahead.between(base, base)):
             base += 1
         used.add(base)
         return base
+
+    def orders_between(self, low: int, high: int) -> list[tuple[Any, ...]]:
+        """Return row id, client order id and trace of the orders that are stored in a range of row ids."""
+        return self._ahead["orders"].between(low, high)
+
+    def orders_moved(self) -> None:
+        """Hear that the row id of an order has changed."""
+        self._ahead["orders"].forget()
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back has told."""
@@ -78,6 +89,7 @@ class Numbers:
         self._resources.clear()
         for used in self._used.values():
             used.clear()
+        self._end()
 
     def settle(self) -> None:
         """Keep what a transaction that was committed has told."""
@@ -85,6 +97,11 @@ class Numbers:
             if used:
                 self._newest[table] = max(self._newest[table], *used)
                 used.clear()
+        self._end()
+
+    def _end(self) -> None:
+        for ahead in self._ahead.values():
+            ahead.forget()
 
     def _find(self, select: str, key: tuple[str | bytes, ...]) -> int | None:
         found = self._db.execute(select, key).fetchone()

@@ -46,6 +46,12 @@ class Desk(Protocol):
     def free(self, table: str, base: int) -> int:
         """Return the first free row id from `base` on."""
 
+    def orders_between(self, low: int, high: int) -> list[tuple[Any, ...]]:
+        """Return row id, client order id and trace of the stored orders in a range of row ids."""
+
+    def orders_moved(self) -> None:
+        """Hear that the row id of an order has changed."""
+
 
 class Part(NamedTuple):
     """Spans of one trace and one resource, the keys that they are found under, and their bytes in all."""
