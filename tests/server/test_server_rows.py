@@ -38,8 +38,8 @@ def test_records_become_rows(tmp_path: Path) -> None:
     found = told(tmp_path, *records(Bot().decision()))
 
     assert [row[1:] for row in found["equity"]] == [
-        (SWING, USD, 1_000.5, 900.0, 0.5, MARKET),
-        (SWING, USD, 990.25, None, None, MARKET + SECOND),
+        (SWING, USD, 1_000.5, 900.0, 0.5, MARKET, None, None),
+        (SWING, USD, 990.25, None, None, MARKET + SECOND, None, None),
     ]
     assert [row[1:] for row in found["position"]] == [
         (SWING, SP500, USD, None, -3.0, None, 100.0, 99.0, None, 3.0, MARKET),
@@ -147,7 +147,7 @@ def test_events_take_the_place_of_their_decision(tmp_path: Path) -> None:
     ]
     found = told(tmp_path, span(s.DECISION, place, events=events))
 
-    assert found["equity"][0][1:] == (SWING, None, 7.0, None, None, MARKET)
+    assert found["equity"][0][1:] == (SWING, None, 7.0, None, None, MARKET, None, None)
     assert found["position"][0][1:5] == (SWING, ("symbol", "NASDAQ"), None, "p-1")
     assert found["bar"] == [(SP500, PAPER, 0, MARKET, None, None, None, 9.0, None)]
     assert found["feed_now"] == []
