@@ -91,7 +91,10 @@ def test_nothing_of_the_stack_is_configured(
             (200, {"data": {"activeTargets": [{"labels": {"job": "tempo", "instance": "t:1"}, "health": "down"}]}}),
             *("scrapes", "tempo t:1: down", "take it out of"),
         ),
-        ("/api/datasources/uid/tempo/health", (400, "refused"), "data source tempo", "400 refused", "provisioning"),
+        (
+            *("/api/datasources/proxy/uid/tempo/api/echo", (502, "refused")),
+            *("data source tempo", "502 refused", "provisioning/datasources"),
+        ),
     ],
 )
 def test_causes_and_remedies(

@@ -114,7 +114,7 @@ def test_every_name_is_declared(board: dict[str, Any]) -> None:
 def test_variables(board: dict[str, Any]) -> None:
     """Every variable that is used is declared, and every one that is shown is used."""
     declared = {variable["name"] for variable in board["templating"]["list"]}
-    used = set(re.findall(r"\$\{?(\w+)", json.dumps({**board, "templating": {}}))) - BUILT_IN
+    used = set(re.findall(r"\$\{?([a-z_]\w*)", json.dumps({**board, "templating": {}}))) - BUILT_IN
 
     assert used - declared == set()
     assert declared - used - {"env", "service"} == set()
@@ -163,6 +163,14 @@ def test_every_panel_says_what_it_is(board: dict[str, Any]) -> None:
             continue
         assert panel["description"].endswith("."), panel["title"]
         assert panel["type"] in NO_UNIT or panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+
+
+@each()
+def test_titles_of_figures_fit(board: dict[str, Any]) -> None:
+    """A figure four columns wide has room for so many letters above it; more are cut."""
+    figures = [panel for panel in panels(board) if panel["type"] == "stat"]
+
+    assert [panel["title"] for panel in figures if len(panel["title"]) > 26] == []
 
 
 @each()

@@ -27,8 +27,12 @@ PARTS: Final = {
     "loki": ("/ready", "Loki"),
 }
 """What each part is asked whether it is ready, and what it is called."""
-SOURCES: Final = {"prometheus": "prometheus", "tempo": "tempo", "alertmanager": "alertmanager"}
-"""Which data source of Grafana belongs to which part, by uid."""
+SOURCES: Final = {
+    "prometheus": "/api/datasources/uid/prometheus/health",
+    "tempo": "/api/datasources/proxy/uid/tempo/api/echo",
+    "alertmanager": "/api/alertmanager/alertmanager/api/v2/status",
+}
+"""How Grafana is asked whether it reaches a part: only some kinds of its data sources have a health check."""
 
 
 class _Rule(msgspec.Struct):
@@ -180,9 +184,10 @@ def _of_grafana(webs: dict[str, Web]) -> Iterator[Check]:
         return
     access = "set stack.grafana_user and stack.grafana_password_file to somebody who may see the boards"
     yield _asking("boards in Grafana", _boards, grafana, access)
-    for name, uid in SOURCES.items():
+    source = "give Grafana the address by which it reaches it: grafana/provisioning/datasources names the variables"
+    for name in SOURCES:
         if name in webs:
-            yield _asking(f"data source {uid}", partial(_source, uid), grafana, "see grafana/provisioning/datasources")
+            yield _asking(f"data source {name}", partial(_source, name), grafana, source)
 
 
 def _boards(grafana: Web) -> Finding:
@@ -194,6 +199,6 @@ def _boards(grafana: Web) -> Finding:
     return fine("boards in Grafana", f"all {len(BOARDS)} are provisioned")
 
 
-def _source(uid: str, grafana: Web) -> Finding:
-    grafana.get(f"/api/datasources/uid/{uid}/health")
-    return fine(f"data source {uid}", "Grafana reaches it")
+def _source(name: str, grafana: Web) -> Finding:
+    grafana.get(SOURCES[name])
+    return fine(f"data source {name}", "Grafana reaches it")

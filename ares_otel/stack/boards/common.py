@@ -7,7 +7,7 @@ from typing import Final
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import Direction
-from ares_otel.semconv.model import Attribute
+from ares_otel.semconv.model import Attribute, Metric
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards.model import Annotation
 from ares_otel.stack.boards.panels import GREY, RED, REGIMES
@@ -21,6 +21,7 @@ __all__ = [
     "REGIME_LANES",
     "RETRAINED",
     "SWITCHED",
+    "happened",
     "net_slippage",
     "rejected",
     "started",
@@ -39,6 +40,15 @@ def rejected(window: str, *labels: Attribute) -> str:
     """Return the share of refused orders, absent where none was sent."""
     refused, sent = growth(m.ORDER_REJECTIONS, window, *labels), growth(m.ORDERS_SUBMITTED, window, *labels)
     return f"({refused} or 0 * {sent}) / ({sent} > 0)"
+
+
+def happened(shown_over_time: str, counter: Metric, *labels: Attribute) -> str:
+    """Return a query without those of its series whose counter did not grow until the range's end.
+
+    Counters begin at zero for everything that could happen: a legend of it hides the little that did.
+    """
+    grown = grouped("sum", f"increase({shown(counter)}[$__range] @ end())", *labels)
+    return f"{shown_over_time} and on ({', '.join(map(str, labels))}) ({grown} > 0)"
 
 
 def net_slippage(window: str, *labels: Attribute) -> str:
@@ -66,7 +76,7 @@ REGIME_LANES: Final = _lanes()
 KILLED: Final = Annotation("Kill switch", f"max({shown(m.KILL_SWITCH)}) > 0", RED, "Kill switch tripped")
 DEPLOYED: Final = Annotation(
     "Start of a bot",
-    f"(time() - max by (service_name, instance) ({started()})) < 60",
+    f"(time() - max by (service_name, instance) ({started()})) < 30",
     "#5794F2",
     "{{service_name}} started",
 )
@@ -79,4 +89,4 @@ RETRAINED: Final = Annotation(
 SWITCHED: Final = Annotation(
     "Change of regime", f"sum(increase({shown(m.REGIME_TRANSITIONS)}[1m])) > 0", GREY, "Regime changed"
 )
-EVENTS: Final = (KILLED, DEPLOYED, RETRAINED)
+EVENTS: Final = (KILLED, DEPLOYED)

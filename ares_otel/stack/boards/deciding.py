@@ -12,8 +12,9 @@ from ares_otel.semconv.enums import OutcomeResult
 from ares_otel.semconv.model import Attribute
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board
-from ares_otel.stack.boards.panels import ACTIONS, RED, REGIMES, lanes, lines, stat, steps, table, trace_table
+from ares_otel.stack.boards.panels import ACTIONS, RED, REGIMES, lanes, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
+from ares_otel.stack.boards.tables import table, trace_table
 from ares_otel.stack.promql import is_
 
 __all__ = ["ENSEMBLE", "REGIME"]
@@ -68,7 +69,7 @@ ENSEMBLE: Final = Board(
             decimals=1,
         ),
         stat(
-            "Prediction, 99th percentile",
+            "Prediction, p99",
             quantile(0.99, m.INFERENCE, window="5m"),
             "Time of a member's prediction over 5 minutes.",
             "s",
@@ -79,7 +80,6 @@ ENSEMBLE: Final = Board(
             "What was decided.",
             "none",
             colors=ACTIONS,
-            marked=True,
         ),
         lines(
             "Votes a minute by action",
@@ -95,7 +95,6 @@ ENSEMBLE: Final = Board(
             "percentunit",
             limits=((t.AGREEMENT_LOW, RED),),
             highest=1.0,
-            marked=True,
         ),
         lines(
             "Weights",
@@ -103,7 +102,6 @@ ENSEMBLE: Final = Board(
             "Weight of each member, mean over strategies; stacked, for weights add up.",
             "percentunit",
             stacked=True,
-            marked=True,
         ),
         lines(
             "Concentration of the weights",
@@ -148,15 +146,15 @@ ENSEMBLE: Final = Board(
         table(
             "Members",
             [
-                (growth(m.PREDICTIONS, "$__range", a.MODEL_NAME), "Predictions", "none"),
-                (growth(m.VOTES, "$__range", a.MODEL_NAME), "Votes", "none"),
+                (f"round({growth(m.PREDICTIONS, '$__range', a.MODEL_NAME)})", "Predictions", "none"),
+                (f"round({growth(m.VOTES, '$__range', a.MODEL_NAME)})", "Votes", "none"),
                 (_right("$__range", a.MODEL_NAME), "Right", "percentunit"),
-                (growth(m.OUTCOMES, "$__range", a.MODEL_NAME), "of matured", "none"),
+                (f"round({growth(m.OUTCOMES, '$__range', a.MODEL_NAME)})", "of matured", "none"),
                 (f"time() - max by (model_name) ({shown(m.MODEL_TRAINED)})", "Age", "s"),
             ],
             {"model_name": "Model"},
             "The chosen time by member. Read Right with its number of matured predictions.",
-            *(10, 9),
+            *(24, 8),
         ),
         trace_table(
             "Newest decisions (5 minutes)",
@@ -167,10 +165,10 @@ ENSEMBLE: Final = Board(
             ),
             (a.STRATEGY, a.SYMBOL, a.ACTION, a.CONFIDENCE, a.AGREEMENT),
             "Decisions with their agreement; the correlation id leads to the votes in Ares and to the trace.",
-            *(14, 9),
+            *(24, 9),
         ),
     ),
-    annotations=(common.KILLED, common.RETRAINED, common.SWITCHED),
+    annotations=(common.KILLED, common.RETRAINED),
 )
 
 REGIME: Final = Board(
@@ -254,7 +252,7 @@ REGIME: Final = Board(
         ),
         table(
             "Changes in range",
-            [(f"{growth(m.REGIME_TRANSITIONS, '$__range', a.FROM, a.TO)} > 0", "Times", "none")],
+            [(f"round({growth(m.REGIME_TRANSITIONS, '$__range', a.FROM, a.TO)}) > 0", "Times", "none")],
             {"from": "From", "to": "To"},
             "Which regime followed which, extrapolated where data is shorter than the chosen time.",
             *(8, 8),

@@ -182,7 +182,7 @@ class Board:
             "time": {"from": "now-1h", "to": "now"},
             "timepicker": {"refresh_intervals": ["10s", "30s", "1m", "5m", "15m"]},
             "links": _links(self),
-            "templating": {"list": [*map(_variable, self.variables()), *map(_text, self.texts), _constant(ares)]},
+            "templating": {"list": [*map(_text, self.texts), *map(_variable, self.variables()), _constant(ares)]},
             "annotations": {"list": [_annotation(each, marked) for each in self.annotations]},
             "panels": panels,
         }
@@ -244,7 +244,7 @@ def _links(board: Board) -> list[dict[str, Any]]:
 
 def _variable(name: str) -> dict[str, Any]:
     known: dict[str, tuple[str, str]] = {
-        "env": (f"label_values({m.DECISIONS}, deployment_environment_name)", "Environment"),
+        "env": (f"label_values({m.DECISIONS}, deployment_environment_name)", "Env"),
         "service": (f"label_values({select(m.DECISIONS, BOT[0])}, service_name)", "Bot"),
         **{
             each: (f"label_values({select(metric, *BOT)}, {CHOICES[each].label})", label)
@@ -293,7 +293,7 @@ def _annotation(annotation: Annotation, panels: list[int]) -> dict[str, Any]:
         "name": annotation.name,
         "datasource": PROMETHEUS,
         "enable": True,
-        "hide": False,
+        "hide": True,  # a switch for each would push the links into a second line
         "iconColor": annotation.color,
         "expr": annotation.expr,
         "step": "15s",

@@ -11,8 +11,9 @@ from ares_otel.semconv import thresholds as t
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board, Panel, Row, Target
-from ares_otel.stack.boards.panels import RED, TRACE_PANEL, alerts, bars, lines, stat, steps, trace_table
+from ares_otel.stack.boards.panels import RED, alerts, bars, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
+from ares_otel.stack.boards.tables import TRACE_PANEL, trace_table
 from ares_otel.stack.promql import select
 
 __all__ = ["TELEMETRY", "TRACE"]
@@ -21,6 +22,12 @@ FOUND: Final = (a.CORRELATION_ID, a.DECISION_ID)
 STORED: Final = f"{{{{{a.SIGNAL}}}}} {{{{{a.STORED}}}}}"
 
 
+RULE_GROUPS: Final = f'label_replace(max by (rule_group) ({f.RULE_DURATION}), "group", "$1", "rule_group", ".*;(.*)")'
+LARGEST: Final = (
+    'label_replace(topk(10, count by (__name__) ({__name__=~"ares_.+",service_name=~"$service"})), '
+    '"metric", "$1", "__name__", "ares_(.+)")'
+)
+"""Without the path of the file, and without what all names begin with: axes and legends have little room."""
 LOGGED: Final = f'{{service_name=~"$service"}} | {a.CORRELATION_ID.key.replace(".", "_")} = "${{correlation_id:raw}}"'
 """Loki keeps attributes of records as metadata under names without dots."""
 
@@ -64,7 +71,7 @@ TELEMETRY: Final = Board(
         ),
         stat(
             "Errors of the telemetry",
-            f"{growth(m.TELEMETRY_ERRORS, '$__range')} or vector(0)",
+            f"{growth(m.TELEMETRY_ERRORS, '$__range')} or 0 * {total(m.QUEUE_LENGTH)}",
             "Failures of ours in range; the bot was not touched.",
             limits=steps((t.ANY, RED)),
             decimals=0,
@@ -99,9 +106,10 @@ TELEMETRY: Final = Board(
         alerts(8, 7, ',team="platform"'),
         lines(
             "Bot: lost by reason",
-            [(f"60 * {per_second(m.DROPPED, a.DROP_REASON)}", "{{reason}}")],
+            [(common.happened(f"60 * {per_second(m.DROPPED, a.DROP_REASON)}", m.DROPPED, a.DROP_REASON), "{{reason}}")],
             "Spans and records a minute. The runbook says what each reason asks for.",
             "none",
+            nothing="nothing lost",
         ),
         lines(
             "Bot: an attempt to send, 99th percentile",
@@ -151,23 +159,23 @@ TELEMETRY: Final = Board(
         ),
         lines(
             "Prometheus: evaluation of rules",
-            [(f"max by (rule_group) ({f.RULE_DURATION})", "{{rule_group}}")],
+            [(RULE_GROUPS, "{{group}}")],
             "Time of the last evaluation by group; it has to stay far below the interval.",
             "s",
         ),
         lines(
             "Alertmanager: messages a minute",
             [
-                (f"60 * {_server(f.NOTIFICATIONS_SENT, 'rate', 'integration')}", "sent {{integration}}"),
-                (f"60 * {_server(f.NOTIFICATIONS_FAILED, 'rate', 'integration')}", "failed {{integration}}"),
+                (f"60 * {_server(f.NOTIFICATIONS_SENT, 'rate', 'integration')} > 0", "sent {{integration}}"),
+                (f"60 * {_server(f.NOTIFICATIONS_FAILED, 'rate', 'integration')} > 0", "failed {{integration}}"),
             ],
             "What alerting says, by which way. Failed: nobody hears of alerts this way.",
             "none",
         ),
         bars(
             "Largest metrics",
-            'topk(10, count by (__name__) ({__name__=~"ares_.+",service_name=~"$service"}))',
-            "__name__",
+            LARGEST,
+            "metric",
             "Metrics with the most series. A label with more values than it was meant to have shows here.",
             "none",
             *(12, 8),
@@ -201,10 +209,10 @@ TRACE: Final = Board(
             "Newest decisions (5 minutes)",
             traces(
                 spans.DECISION,
-                wanted=(*FOUND, a.STRATEGY, a.SYMBOL, a.ACTION, a.CONFIDENCE),
+                wanted=(*FOUND, a.STRATEGY, a.SYMBOL, a.ACTION),
                 chosen=("strategy", "symbol"),
             ),
-            (a.STRATEGY, a.SYMBOL, a.ACTION, a.CONFIDENCE),
+            (a.STRATEGY, a.SYMBOL, a.ACTION),
             "Something to begin with: the correlation id leads to the decision in Ares and to its trace.",
             *(12, 9),
         ),
@@ -218,6 +226,7 @@ TRACE: Final = Board(
             (a.SYMBOL, a.VENUE, a.STATUS),
             "Execution reports; each is joined to the decision that sent its order.",
             *(12, 9),
+            timed=False,
         ),
     ),
     rows=(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ares_otel.semconv import attributes as a
 from ares_otel.semconv.enums import Action, RegimeName
-from ares_otel.semconv.model import Attribute, Kind, Threshold
+from ares_otel.semconv.model import Attribute, Threshold
 from ares_otel.stack.boards.model import PROMETHEUS, Panel, Target
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "GREY",
     "RED",
     "REGIMES",
-    "TRACE_PANEL",
     "alerts",
     "bars",
     "heat",
@@ -26,8 +24,6 @@ __all__ = [
     "stat",
     "state",
     "steps",
-    "table",
-    "trace_table",
 ]
 
 GREY: Final = "#8E8E8E"
@@ -52,20 +48,11 @@ REGIMES: Final = {
 }
 LOWEST: Final = -1e12
 ABSENT: Final = "not reported"
-NOTHING: Final = "\N{EN DASH}"
 WATCHED: Final = ("firing", "pending", "error", "recovering")
-NUMBERS: Final = (Kind.DOUBLE, Kind.INT)
-UNITS: Final = {"1": "percentunit", "s": "s", "bp": "suffix:bp"}
-DURING: Final = "from=${__from}&to=${__to}"
-PAGES: Final = {
-    a.STRATEGY.label: ("Decisions of ${__value.text}", f"decisions?strategy=${{__value.text}}&{DURING}"),
-    a.SYMBOL.label: ("Decisions on ${__value.text}", f"decisions?symbol=${{__value.text}}&{DURING}"),
-    a.MODEL_NAME.label: ("${__value.text}", "models/${__value.text}"),
-}
-HIDDEN: Final = "traceIdHidden"
-TRACE_PANEL: Final = 100
-"""Id of the panel that draws the trace whose id is in its variable."""
-AXIS: Final = 110  # the same for all, so that panels below each other share their time
+SOFT: Final = {"percentunit": 0.01, "none": 1}
+"""Axes reach at least so far: of zeros alone Grafana makes 10,000 %."""
+WIDE: Final = 16
+AXIS: Final = 150  # of wide panels, so that those below each other share their time; names of lanes fit into it
 
 Series = tuple[str, str]
 Limit = tuple[Threshold, str]
@@ -97,7 +84,7 @@ def stat(
     width: int = 4,
 ) -> Panel:
     """Return one figure, colored by thresholds where it has some."""
-    plain = {"mode": "absolute", "steps": [{"color": "text", "value": None}]}
+    plain = steps(good="text", lowest=LOWEST)
     defaults: dict[str, Any] = {
         "unit": unit,
         "noValue": ABSENT,
@@ -143,13 +130,24 @@ def lines(
     lowest: float | None = 0.0,
     highest: float | None = None,
     marked: bool = False,
+    nothing: str = ABSENT,
 ) -> Panel:
-    """Return lines over time; `limits` and what `dashed` names are drawn dashed, exemplars on the last query."""
+    """Return lines over time; `limits` and what `dashed` names are drawn dashed, exemplars on the last query.
+
+    Where there is no series at all, `nothing` is what that means.
+    """
     drawn = [{"color": "transparent", "value": None}, *({"color": c, "value": at.value} for at, c in limits)]
-    custom: dict[str, Any] = {"showPoints": "never", "spanNulls": 60_000, "axisWidth": AXIS, "lineWidth": 1}
+    custom: dict[str, Any] = {"showPoints": "never", "spanNulls": 60_000, "lineWidth": 1}
+    custom |= {"axisWidth": AXIS} if width >= WIDE else {}
+    custom |= {"axisSoftMax": SOFT[unit]} if unit in SOFT and highest is None else {}
     custom |= {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0} if stacked else {}
     custom |= {"thresholdsStyle": {"mode": "dashed"}} if len(drawn) > 1 else {}
-    defaults: dict[str, Any] = {"unit": unit, "noValue": ABSENT, "custom": custom, "color": {"mode": "palette-classic"}}
+    defaults: dict[str, Any] = {
+        "unit": unit,
+        "noValue": nothing,
+        "custom": custom,
+        "color": {"mode": "palette-classic"},
+    }
     defaults |= {"thresholds": {"mode": "absolute", "steps": drawn}} if len(drawn) > 1 else {}
     defaults |= {} if lowest is None else {"min": lowest}
     defaults |= {} if highest is None else {"max": highest}
@@ -176,7 +174,7 @@ def heat(title: str, query: str, says: str, unit: str = "s", width: int = 12, he
     options = {
         "calculate": False,
         "yAxis": {"unit": unit},
-        "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "exponent": 0.5},
+        "color": {"mode": "scheme", "scheme": "Blues", "steps": 32, "exponent": 0.25},
         "cellGap": 1,
         "filterValues": {"le": 0.01},
         "tooltip": {"mode": "single", "yHistogram": True},
@@ -241,105 +239,6 @@ def bars(
             {"id": "sortBy", "options": {"sort": [{"field": "Value", "desc": True}]}},
         ),
     )
-
-
-def table(
-    title: str,
-    columns: Sequence[tuple[str, str, str]],
-    labels: Mapping[str, str],
-    says: str,
-    width: int = 12,
-    height: int = 8,
-) -> Panel:
-    """Return rows by labels; `columns` are query, heading and unit, `labels` are label and heading.
-
-    Strategies, symbols and models lead to their decisions and pages in Ares.
-    """
-    targets = tuple(Target(query, form="table") for query, _, _ in columns)
-    letters = [chr(ord("A") + at) for at in range(len(columns))]
-    single = ["Value"] if len(columns) == 1 else [f"Value #{letter}" for letter in letters]
-    renamed = {**labels, **{key: heading for key, (_, heading, _) in zip(single, columns, strict=True)}}
-    order = {key: at for at, key in enumerate([*labels, *single])}
-    tidy = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}
-    overrides = tuple(
-        {"matcher": {"id": "byName", "options": heading}, "properties": [{"id": "unit", "value": unit}]}
-        for _, heading, unit in columns
-    )
-    return Panel(
-        *(title, "table", says, targets, width, height),
-        defaults={"unit": "none", "noValue": NOTHING, "custom": {"minWidth": 60}},
-        overrides=(*overrides, *(_page(label, heading) for label, heading in labels.items() if label in PAGES)),
-        options={"showHeader": True, "cellHeight": "sm"},
-        transformations=({"id": "merge", "options": {}}, {"id": "organize", "options": tidy}),
-    )
-
-
-def _page(label: str, heading: str) -> dict[str, Any]:
-    """Return what a column's values lead to in Ares."""
-    title, path = PAGES[label]
-    link = {"title": title, "url": f"${{ares:raw}}/{path}", "targetBlank": True}
-    return {"matcher": {"id": "byName", "options": heading}, "properties": [{"id": "links", "value": [link]}]}
-
-
-def trace_table(
-    title: str,
-    query: str,
-    columns: Sequence[Attribute],
-    says: str,
-    width: int = 12,
-    height: int = 9,
-    *,
-    recent: bool = True,
-) -> Panel:
-    """Return the newest spans of a search, with links to the decision and to its trace."""
-    found = (*columns, a.CORRELATION_ID, a.DECISION_ID)
-    names = ["Start time", *(each.key for each in columns), "Duration", a.CORRELATION_ID.key]
-    order = {name: at for at, name in enumerate(names)}
-    numbers = [{"targetField": each.key, "destinationType": "number"} for each in columns if each.kind in NUMBERS]
-    return Panel(
-        *(title, "table", says, (Target(query, form="traces"),), width, height),
-        defaults={"unit": "none", "noValue": NOTHING, "custom": {"minWidth": 60}},
-        overrides=(*map(_told, columns), _leading(), *(_unseen(name) for name in (HIDDEN, a.DECISION_ID.key))),
-        options={"showHeader": True, "cellHeight": "sm"},
-        transformations=(
-            {
-                "id": "filterFieldsByName",
-                "options": {"include": {"names": ["Start time", "Duration", *(each.key for each in found), HIDDEN]}},
-            },
-            *([{"id": "convertFieldType", "options": {"conversions": numbers}}] if numbers else ()),
-            {"id": "organize", "options": {"indexByName": order}},
-            {"id": "sortBy", "options": {"sort": [{"field": "Start time", "desc": True}]}},
-        ),
-        more={"timeFrom": "5m"} if recent else {},
-    )
-
-
-def _told(attribute: Attribute) -> dict[str, Any]:
-    """Return how a column of an attribute is headed and written."""
-    words = attribute.key.removeprefix("ares.").split(".")
-    heading = " ".join(words[-1:] if attribute.key.startswith("ares.") else words).replace("_", " ").capitalize()
-    properties: list[dict[str, Any]] = [{"id": "displayName", "value": heading}]
-    if attribute.unit in UNITS:
-        properties += [{"id": "unit", "value": UNITS[attribute.unit]}, {"id": "decimals", "value": 2}]
-    return {"matcher": {"id": "byName", "options": attribute.key}, "properties": properties}
-
-
-def _leading() -> dict[str, Any]:
-    """Return the column that leads to the decision and to its trace."""
-    decision = '${ares:raw}/decisions/${__data.fields["' + a.DECISION_ID.key + '"]}'
-    trace = "/d/ares-trace?${__url_time_range}&var-trace_id=${__data.fields.traceIdHidden}&viewPanel=panel-%d"
-    links = [
-        {"title": "Decision in Ares", "url": decision, "targetBlank": True},
-        {"title": "Trace", "url": trace % TRACE_PANEL},
-    ]
-    properties = [{"id": "displayName", "value": "Correlation id"}, {"id": "links", "value": links}]
-    return {"matcher": {"id": "byName", "options": a.CORRELATION_ID.key}, "properties": properties}
-
-
-def _unseen(name: str) -> dict[str, Any]:
-    """Return a column that links need and nobody reads."""
-    hidden = {"id": "custom.hideFrom.viz", "value": True}
-    return {"matcher": {"id": "byName", "options": name}, "properties": [hidden]}
 
 
 def alerts(width: int = 8, height: int = 8, filtered: str = "") -> Panel:

@@ -9,12 +9,15 @@ from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board
-from ares_otel.stack.boards.panels import AMBER, alerts, bars, lines, stat, steps, table
+from ares_otel.stack.boards.panels import AMBER, alerts, bars, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, shown, total
 from ares_otel.stack.boards.shared import EQUITY, drawdown, kill_switch, limits_used, positions, won
+from ares_otel.stack.boards.tables import table
 from ares_otel.stack.promql import is_
 
 __all__ = ["PORTFOLIO"]
+
+WORST: Final = is_(a.LEVEL, "0.99")
 
 PORTFOLIO: Final = Board(
     "ares-portfolio",
@@ -96,27 +99,24 @@ PORTFOLIO: Final = Board(
             lowest=None,
         ),
         lines(
-            "Value at risk and expected shortfall of a day",
+            "A bad day, 99 %",
             [
+                (grouped("max", shown(m.VALUE_AT_RISK, WORST), a.STRATEGY, a.METHOD), "VaR {{strategy}} {{method}}"),
                 (
-                    grouped("max", shown(m.VALUE_AT_RISK), a.STRATEGY, a.METHOD, a.LEVEL),
-                    "VaR {{strategy}} {{method}} {{level}}",
-                ),
-                (
-                    grouped("max", shown(m.EXPECTED_SHORTFALL), a.STRATEGY, a.METHOD, a.LEVEL),
-                    "ES {{strategy}} {{method}} {{level}}",
+                    grouped("max", shown(m.EXPECTED_SHORTFALL, WORST), a.STRATEGY, a.METHOD),
+                    "ES {{strategy}} {{method}}",
                 ),
             ],
-            "Share of equity that a bad day costs by each method; absent below the least number of observations.",
+            "Value at risk and expected shortfall, as shares of equity; absent while observations are too few.",
             "percentunit",
         ),
         table(
             "Performance",
             [
-                (grouped("max", shown(m.SHARPE), a.STRATEGY, a.WINDOW), "Sharpe", "none"),
-                (grouped("max", shown(m.SORTINO), a.STRATEGY, a.WINDOW), "Sortino", "none"),
-                (grouped("max", shown(m.CALMAR), a.STRATEGY, a.WINDOW), "Calmar", "none"),
-                (grouped("max", shown(m.MAX_DRAWDOWN), a.STRATEGY), "Deepest drawdown", "percentunit"),
+                (grouped("max", shown(m.SHARPE), a.STRATEGY, a.WINDOW), "Sharpe", "short"),
+                (grouped("max", shown(m.SORTINO), a.STRATEGY, a.WINDOW), "Sortino", "short"),
+                (grouped("max", shown(m.CALMAR), a.STRATEGY, a.WINDOW), "Calmar", "short"),
+                (grouped("max", shown(m.MAX_DRAWDOWN), a.STRATEGY), "Max drawdown", "percentunit"),
             ],
             {"strategy": "Strategy", "window": "Window"},
             "Ratios by the published convention, absent where observations are too few. Reports say n and interval.",
@@ -125,7 +125,7 @@ PORTFOLIO: Final = Board(
         positions(12, 7),
         table(
             "Pre-trade checks in range",
-            [(growth(m.RISK_CHECKS, "$__range", a.CHECK, a.CHECK_OUTCOME), "Orders", "none")],
+            [(f"round({growth(m.RISK_CHECKS, '$__range', a.CHECK, a.CHECK_OUTCOME)})", "Orders", "none")],
             {"check": "Check", "outcome": "Outcome"},
             "What the bot's own checks said of its orders. Many blocked: a strategy keeps sending what it may not.",
             *(8, 7),

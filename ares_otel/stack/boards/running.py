@@ -13,8 +13,9 @@ from ares_otel.semconv.model import Metric
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board, Panel, Row, Target
-from ares_otel.stack.boards.panels import AMBER, GREEN, RED, alerts, heat, lines, stat, steps, trace_table
+from ares_otel.stack.boards.panels import AMBER, GREEN, RED, alerts, heat, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
+from ares_otel.stack.boards.tables import trace_table
 from ares_otel.stack.promql import among, is_, select
 from ares_otel.stack.rules.slo import BUDGET, BURNS, error_ratio
 
@@ -69,7 +70,7 @@ BOT: Final = Board(
         ),
         stat(
             "Errors in stages, a minute",
-            f"60 * ({per_second(m.STAGE_ERRORS)} or vector(0))",
+            f"60 * ({per_second(m.STAGE_ERRORS)} or 0 * {total(m.CORRELATIONS_OPEN)})",
             "Errors in stages, also those that the bot catches and hides.",
             decimals=1,
         ),
@@ -184,14 +185,14 @@ PIPELINE: Final = Board(
             "s",
         ),
         stat(
-            "Decision, 99th percentile",
+            "Decision, p99",
             quantile(0.99, m.DECISION_DURATION, window="5m"),
             "Over 5 minutes.",
             "s",
             steps((t.DECISION_SLOW, RED)),
         ),
         stat(
-            "Decision to order, 99th percentile",
+            "Decision to order, p99",
             quantile(0.99, m.TICK_TO_ORDER, window="5m"),
             "From the start of the decision to the order that left, over 5 minutes.",
             "s",

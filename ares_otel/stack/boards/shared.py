@@ -8,8 +8,9 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack.boards.model import Panel
-from ares_otel.stack.boards.panels import AMBER, GREEN, RED, lines, stat, state, steps, table
+from ares_otel.stack.boards.panels import AMBER, GREEN, RED, lines, stat, state, steps
 from ares_otel.stack.boards.queries import grouped, shown, total
+from ares_otel.stack.boards.tables import table
 from ares_otel.stack.promql import is_
 
 __all__ = ["EQUITY", "drawdown", "kill_switch", "limits_used", "positions", "won"]

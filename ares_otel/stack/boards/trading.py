@@ -10,29 +10,20 @@ from ares_otel.semconv import spans
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board
-from ares_otel.stack.boards.panels import (
-    ACTIONS,
-    AMBER,
-    GREEN,
-    RED,
-    REGIMES,
-    alerts,
-    heat,
-    lanes,
-    lines,
-    stat,
-    steps,
-    table,
-    trace_table,
-)
+from ares_otel.stack.boards.panels import ACTIONS, AMBER, GREEN, RED, REGIMES, alerts, heat, lanes, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
 from ares_otel.stack.boards.shared import EQUITY, drawdown, kill_switch, limits_used, positions, won
+from ares_otel.stack.boards.tables import table, trace_table
 from ares_otel.stack.promql import bound
 
 __all__ = ["EXECUTION", "TRADING"]
 
 BY_STRATEGY: Final = "{{strategy}}"
 FOUND: Final = (a.CORRELATION_ID, a.DECISION_ID)
+
+REFUSED: Final = common.happened(
+    f"60 * {per_second(m.ORDER_REJECTIONS, a.REJECT_REASON)}", m.ORDER_REJECTIONS, a.REJECT_REASON
+)
 
 
 def _in_time() -> str:
@@ -137,7 +128,7 @@ EXECUTION: Final = Board(
             2,
         ),
         stat(
-            "Answer, 99th percentile",
+            "First answer, p99",
             quantile(0.99, m.ORDER_ACK, window="5m"),
             "From submission to the first answer, over 5 minutes.",
             "s",
@@ -199,9 +190,10 @@ EXECUTION: Final = Board(
         ),
         lines(
             "Refused orders a minute by reason",
-            [(f"60 * {per_second(m.ORDER_REJECTIONS, a.REJECT_REASON)}", "{{order_reject_reason}}")],
+            [(REFUSED, "{{order_reject_reason}}")],
             "Funds and limits are the bot's; price bands are stale prices; rate limits are too many calls.",
             "none",
+            nothing="nothing refused",
         ),
         lines(
             "Net slippage by venue",
@@ -214,7 +206,7 @@ EXECUTION: Final = Board(
         table(
             "Venues in range",
             [
-                (growth(m.ORDERS_SUBMITTED, "$__range", a.VENUE), "Orders", "none"),
+                (f"round({growth(m.ORDERS_SUBMITTED, '$__range', a.VENUE)})", "Orders", "none"),
                 (common.rejected("$__range", a.VENUE), "Refused", "percentunit"),
                 (quantile(0.5, m.ORDER_ACK, a.VENUE, window="$__range"), "Answer, median", "s"),
                 (quantile(0.99, m.ORDER_ACK, a.VENUE, window="$__range"), "Answer, p99", "s"),
@@ -256,6 +248,7 @@ EXECUTION: Final = Board(
             ),
             (a.SYMBOL, a.VENUE, a.ACK_DURATION),
             "First answers that came too late; the correlation id leads to the decision and its trace.",
+            timed=False,
         ),
         trace_table(
             "Refused orders (5 minutes)",
@@ -267,6 +260,7 @@ EXECUTION: Final = Board(
             ),
             (a.SYMBOL, a.VENUE, a.REJECT_REASON),
             "What was refused and why; the correlation id leads to the decision that sent it.",
+            timed=False,
         ),
     ),
     annotations=(common.KILLED, common.DEPLOYED),

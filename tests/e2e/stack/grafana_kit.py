@@ -101,7 +101,7 @@ def open_board(page: Page, grafana: Grafana, board: Board, **parameters: str) ->
     laid = board.document()["panels"]
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in laid) * ROW + AROUND
     page.set_viewport_size({"width": WIDTH, "height": height})
-    query = "&".join(f"{name}={value}" for name, value in {"from": "now-15m", "to": "now", **parameters}.items())
+    query = "&".join(f"{name}={value}" for name, value in {"from": "now-5m", "to": "now", **parameters}.items())
     page.goto(f"{grafana.url}/d/{board.uid}?{query}&kiosk")
     page.wait_for_selector("[data-viz-panel-key]")
     settled = f"() => !document.querySelector({json.dumps(LOADING)})"

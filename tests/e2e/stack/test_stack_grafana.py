@@ -20,7 +20,7 @@ from whole_kit import Stack
 
 from ares_otel.semconv import attributes as a
 from ares_otel.stack.boards import BOARDS, Board
-from ares_otel.stack.boards.panels import TRACE_PANEL
+from ares_otel.stack.boards.tables import TRACE_PANEL
 
 PICTURES = ROOT / "build" / "screenshots"
 LONG_AGO = {"from": "now-30d", "to": "now-29d"}
@@ -92,7 +92,7 @@ def test_exemplars_lead_to_trace_and_decision(stack: Stack, grafana: Grafana, pa
     """Diamonds are drawn on latencies; one that is pointed at offers the trace and the decision's page."""
     open_board(page, grafana, BY_UID["ares-pipeline"])
     panel = page.locator("section[data-testid='data-testid Panel header Time of a decision']")
-    panel.locator(MARKER).last.hover()
+    panel.locator(MARKER).last.hover(force=True)  # its neighbor may lie over it
 
     trace, decision = (page.get_by_role("link", name=name).first for name in ("Open trace", "Decision in Ares"))
     expect(decision).to_have_attribute("href", re.compile(rf"^{re.escape(stack.server.url)}/decisions/[0-9a-f]{{32}}$"))

@@ -35,6 +35,7 @@ EMPTY = {
     "Errors in stages by component": "the demo's stages do not fail",
     "Prediction, 99th percentile": "models report the time of a prediction with the issue on models",
     "Calibration error by member": "comes with the issue on models",
+    "Bot: lost by reason": "nothing is lost",
     "Values left out of records": "the demo says nothing wrongly",
 }
 """Panels that may be empty here, and why."""
