@@ -17,6 +17,7 @@ from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
+    "WHOLE",
     "CallTiming",
     "CallsAsked",
     "Histogram",

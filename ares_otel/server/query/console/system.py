@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import func, select
 
-from ares_otel.server.query.asking import SECOND, row_ns
-from ares_otel.server.query.naming import words
+from ares_otel.server.query.asking import HOUR, clock, row_ns
+from ares_otel.server.query.timing import WHOLE, CallsAsked, StagesAsked, Timing, stages
+from ares_otel.server.query.timing import calls as timed_calls
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Database", "Latency", "calls", "components", "database"]
-
-HOUR: Final = 3_600 * SECOND
-STEPS: Final = 8
-"""Buckets are powers of two in eight steps, so a quantile is within 4.4 %."""
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -47,58 +44,32 @@ class Database(msgspec.Struct, frozen=True):
 
 def components(reader: Reader, hours: int) -> Sequence[Latency]:
     """Return the latency of each component over the newest hours with data, the whole decision first."""
-    row = t.stage_hourly.c
-    edge = reader.db.execute(select(func.max(row.hour))).scalar()
+    edge = reader.db.execute(select(func.max(t.stage_hourly.c.hour))).scalar()
     if edge is None:
         return ()
-    query = select(row.component, row.bucket, func.sum(row.n), func.sum(row.errors), func.sum(row.total_us))
-    found = list(reader.db.execute(query.where(row.hour > edge - hours).group_by(row.component, row.bucket)))
-    name = words(reader, [each[0] for each in found])
-    told = [_latency(name.get(key, "other"), None, part) for key, part in _parts(found, 1).items()]
-    return sorted(told, key=lambda each: (each.name != "decision", -each.total))
+    found = stages(reader, StagesAsked(start=_start(edge, hours)))
+    parts = [_latency(each.component or "other", None, each.timing) for each in found.components]
+    return [_latency(WHOLE, None, found.decisions), *parts] if found.decisions.n else parts
 
 
 def calls(reader: Reader, hours: int) -> Sequence[Latency]:
     """Return the calls of venues over the newest hours with data, the most expensive first."""
-    row = t.call_hourly.c
-    edge = reader.db.execute(select(func.max(row.hour))).scalar()
+    edge = reader.db.execute(select(func.max(t.call_hourly.c.hour))).scalar()
     if edge is None:
         return ()
-    query = select(row.operation, row.venue, row.bucket, func.sum(row.n), func.sum(row.errors), func.sum(row.total_us))
-    chosen = query.where(row.hour > edge - hours).group_by(row.operation, row.venue, row.bucket)
-    found = list(reader.db.execute(chosen))
-    name = words(reader, [number for each in found for number in each[:2]])
-    told = [
-        _latency(name.get(key[0], "other"), name.get(key[1]), part)
-        for key, part in _parts([((each[0], each[1]), *each[2:]) for each in found], 1).items()
-    ]
+    found = timed_calls(reader, CallsAsked(start=_start(edge, hours)))
+    told = [_latency(each.operation or "other", each.venue, each.timing) for each in found]
     return sorted(told, key=lambda each: -each.total)
 
 
-def _parts(found: Iterable[Any], width: int) -> dict[Any, list[tuple[int, int, int, int]]]:
-    groups: dict[Any, list[tuple[int, int, int, int]]] = {}
-    for each in found:
-        bucket, n, errors, total = each[width:]
-        groups.setdefault(each[0], []).append((int(bucket), int(n), int(errors or 0), int(total or 0)))
-    return groups
+def _start(edge: int, hours: int) -> datetime | None:
+    return clock((edge - hours + 1) * HOUR)
 
 
-def _latency(name: str, place: str | None, part: Sequence[tuple[int, int, int, int]]) -> Latency:
-    ordered = sorted(part)
-    n = sum(each[1] for each in ordered)
-    total = sum(each[3] for each in ordered) / 1e6
-    return Latency(
-        name, place, n, sum(each[2] for each in ordered), total, *(_at(ordered, n, q) for q in (0.5, 0.95, 0.99))
-    )
-
-
-def _at(ordered: Sequence[tuple[int, int, int, int]], n: int, share: float) -> float:
-    seen = 0
-    for bucket, number, *_ in ordered:
-        seen += number
-        if seen >= share * n:
-            return float(2 ** (bucket / STEPS)) / 1e6
-    return float(2 ** (ordered[-1][0] / STEPS)) / 1e6
+def _latency(name: str, place: str | None, found: Timing) -> Latency:
+    # of an hour's sums there is at least one run, so that nothing is absent
+    p50, p95, p99 = (each or 0.0 for each in (found.p50_seconds, found.p95_seconds, found.p99_seconds))
+    return Latency(name, place, found.n, found.errors, (found.mean_seconds or 0.0) * found.n, p50, p95, p99)
 
 
 def database(reader: Reader) -> Database:
