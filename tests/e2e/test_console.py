@@ -109,6 +109,11 @@ def name(path: str) -> str:
     return re.sub(r"\W+", "-", path.split("/")[1] + ("-one" if path.count("/") > 1 else "")) or "overview"
 
 
+def picture(page: Page, file: str) -> None:
+    """Keep a picture of a page; of the API's, which is as long as fifty others, only what is seen first."""
+    page.screenshot(path=PICTURES / file, full_page=not page.url.endswith("/docs"))
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_with_data(demo: EmbeddedServer, browser: Browser, source: str, theme: str) -> None:
     """Each page works without a word in the console or a request to elsewhere, and axe finds no barrier."""
@@ -117,7 +122,7 @@ def test_pages_with_data(demo: EmbeddedServer, browser: Browser, source: str, th
     found = {}
     for path in every(demo):
         page = watched.open(path)
-        page.screenshot(path=PICTURES / f"{name(path)}-{theme}.png", full_page=True)
+        picture(page, f"{name(path)}-{theme}.png")
         found[path] = violations(page, source)
 
     assert watched.troubles == []
@@ -132,7 +137,7 @@ def test_pages_without_data(empty: EmbeddedServer, browser: Browser, source: str
     found = {}
     for path in PATHS:
         page = watched.open(path)
-        page.screenshot(path=PICTURES / f"{name(path)}-empty.png", full_page=True)
+        picture(page, f"{name(path)}-empty.png")
         found[path] = violations(page, source)
 
     assert watched.troubles == []
@@ -147,7 +152,7 @@ def test_hostile_names(hostile: EmbeddedServer, browser: Browser, source: str) -
     found = {}
     for path in every(hostile):
         page = watched.open(path)
-        page.screenshot(path=PICTURES / f"{name(path)}-hostile.png", full_page=True)
+        picture(page, f"{name(path)}-hostile.png")
         assert page.locator("script:not([src])").count() == 0
         found[path] = violations(page, source)
     assert {path: each for path, each in found.items() if each} == {}
@@ -170,7 +175,7 @@ def test_phone(kind: str, browser: Browser, source: str, request: pytest.Fixture
     wide, found = {}, {}
     for path in PATHS if kind == "empty" else every(server):
         page = watched.open(path)
-        page.screenshot(path=PICTURES / f"{name(path)}-phone-{kind}.png", full_page=True)
+        picture(page, f"{name(path)}-phone-{kind}.png")
         wide[path] = page.evaluate("document.documentElement.scrollWidth")
         found[path] = violations(page, source)
 
