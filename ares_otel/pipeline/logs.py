@@ -94,8 +94,24 @@ class LogHandler(logging.Handler):
         """Take a record, if filters let it pass."""
         passed = self.filter(record)
         if passed:
-            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+            record = passed if isinstance(passed, logging.LogRecord) else record
+            self.emit(record)
+            self._show(record)
         return bool(passed)
+
+    def _show(self, record: logging.LogRecord) -> None:
+        """Print what `logging` prints where no handler is configured: we are not the one that was meant."""
+        last = logging.lastResort
+        if last is not None and record.levelno >= last.level and self._is_alone(record.name):
+            last.handle(record)
+
+    def _is_alone(self, name: str) -> bool:
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return False
+            logger = logger.parent if logger.propagate else None
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append a record to the queue."""

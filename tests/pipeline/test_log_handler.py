@@ -167,6 +167,23 @@ def test_our_own_records_are_not_taken(handler: LogHandler) -> None:
     assert [taken.logger for taken in handler.take(LIMIT)] == ["ares_otelx"]
 
 
+@pytest.mark.parametrize("where", ["nowhere", "root", "logger", "apart"])
+def test_a_bot_that_configures_no_logging(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], where: str
+) -> None:
+    """Warnings are printed as without us while ours is the only handler, and by nobody else's place once there is."""
+    root, bot = logging.getLogger(), logging.getLogger("unconfigured.bot")
+    made = LogHandler(logging.DEBUG, LIMIT)
+    monkeypatch.setattr(root, "handlers", [made, *([logging.NullHandler()] if where == "root" else [])])
+    monkeypatch.setattr(bot, "handlers", {"logger": [logging.NullHandler()], "apart": [made]}.get(where, []))
+    monkeypatch.setattr(bot, "propagate", where != "apart")
+    bot.warning("something is odd")
+    bot.info("too little")
+
+    assert capfd.readouterr().err == ("something is odd\n" if where in {"nowhere", "apart"} else "")
+    assert len(made.queue) == 1
+
+
 def test_levels_and_filters(handler: LogHandler) -> None:
     """The level counts, and filters may refuse or replace a record."""
     handler.setLevel(logging.WARNING)

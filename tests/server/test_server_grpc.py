@@ -26,6 +26,9 @@ from server_kit import content, fresh, rows, send
 from spans import Bot, body, span
 
 from ares_otel.config import Limits, Server
+from ares_otel.pipeline.grpc import GrpcLogTransport
+from ares_otel.pipeline.model import Batch, LogData, Scope
+from ares_otel.pipeline.otlp.logs import LogEncoder
 from ares_otel.server.http.serve import EmbeddedServer, StartError
 from ares_otel.server.store import writer
 from ares_otel.server.store.store import Store
@@ -189,3 +192,46 @@ def test_without_the_extra(database: Path, monkeypatch: pytest.MonkeyPatch) -> N
         EmbeddedServer(database, settings=Server(grpc_port=0)).start()
     with EmbeddedServer(database) as plain:
         assert plain.grpc_port is None
+
+
+def logs_of(said: str) -> Batch:
+    """Return a batch of one log record."""
+    encoder = LogEncoder({"service.name": "bot"})
+    record = encoder.record(LogData(1_790_000_000 * 10**9, 1, 13, "WARNING", said, {}))
+    (batch,) = encoder.batches({Scope("bot"): [record]})
+    return batch
+
+
+def test_our_log_records(database: Path, tmp_path: Path) -> None:
+    """Our own transport delivers log records, with headers and compressed; what is refused, and why, is known."""
+    file = tmp_path / "tokens"
+    file.write_text("writer-0123456789 write\n")
+    file.chmod(0o600)
+    with EmbeddedServer(database, settings=Server(grpc_port=0, token_file=str(file))) as server:
+        place = f"http://127.0.0.1:{server.grpc_port}"
+        stranger = GrpcLogTransport(place)
+        known = GrpcLogTransport(place, headers={"Authorization": "Bearer writer-0123456789"}, compression="gzip")
+        verdicts = [stranger.send(logs_of("no"), 20.0), known.send(logs_of("yes"), 20.0)]
+        known.close()
+        again = known.send(logs_of("again"), 20.0)
+        for transport in (stranger, known):
+            transport.close()
+
+    assert [(verdict.state, verdict.reason) for verdict in (*verdicts, again)] == [
+        ("refused", "grpc_unauthenticated"),
+        ("delivered", ""),
+        ("delivered", ""),
+    ]
+    assert sorted(rows(database, "SELECT body FROM log")) == [("again",), ("yes",)]
+
+
+def test_our_log_records_without_a_receiver() -> None:
+    """A receiver that is away is tried again; a channel that was closed under a call as well."""
+    away = GrpcLogTransport("127.0.0.1:9")
+    plain = GrpcLogTransport("http://127.0.0.1:9")
+
+    assert plain.send(logs_of("x"), 2.0).reason in {"grpc_unavailable", "grpc_deadline_exceeded"}
+    assert away.send(logs_of("x"), 2.0).state == "retry"
+    away.close()
+    away.close()
+    plain.close()
