@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from ares_otel.demo.venue import PaperVenue
 from ares_otel.demo.walkforward import WalkForward
 
 __all__ = ["Analysis", "Bot", "BotState", "Candidate", "Desk"]
+
+LOG = logging.getLogger("ares_demo.bot")
 
 
 class Desk(NamedTuple):
@@ -92,11 +95,14 @@ class Bot:
         self.venue = venue
         self.state = state
         self.view = view
+        self._switch = ""
 
     def hear(self, report: ExecutionReport) -> None:
         """Take what the venue says happened to one of our orders."""
         self.state.book.apply(report)
         ares.record(said.report(report))
+        if report.reason:
+            LOG.warning("the venue rejected %s: %s", report.client_id, report.text or report.reason)
         self.view(report)
 
     def settle(self, bar: Bar) -> None:
@@ -106,12 +112,26 @@ class Bot:
         drawdown = self.state.switch.drawdown(book.equity)
         if self.state.switch.observe(book.equity, self.strategy.limits):
             self.view(Tripped(self.strategy.name, bar.time, drawdown))
+        self._say_switch(drawdown)
         for record in said.account(self.strategy.name, book, bar):
             ares.record(record)
         for matured in self.state.ensembles[bar.symbol].learn(bar.close):
             for outcome in said.outcomes(matured):
                 ares.record(outcome)
             self.view(matured)
+
+    def _say_switch(self, drawdown: float) -> None:
+        """Say the state of the kill switch when it has moved."""
+        name, cooling = self.strategy.name, self.state.switch.cooling
+        state = "halted" if cooling else "active"
+        if state == self._switch:
+            return
+        self._switch = state
+        ares.record(ares.KillSwitch(state, "drawdown" if cooling else None, name))
+        if cooling:
+            LOG.error("kill switch of %s: %.1f %% lost, %d decisions to sit out", name, 100 * drawdown, cooling)
+        else:
+            LOG.info("%s may trade", name)
 
     def decide(self, bar: Bar, *, flatten: str = "") -> Decision:
         """Decide on a bar that has just ended, and send the orders.
@@ -167,6 +187,7 @@ class Bot:
         predictions = models.predict(row)
         if models.training is not None and models.training is not known:
             self.view(models.training)
+            LOG.info("members of %s fitted on %d bars", models.training.name, models.training.rows)
             for record in said.model(models.training):
                 ares.record(record)
         stretch = float(market.features[row, FEATURES.index("distance_sma_10")])
@@ -219,6 +240,8 @@ class Bot:
                 self.hear(self.venue.submit(candidate.order))
             else:
                 self.state.book.tally.denied += 1
+                stopped = ", ".join(check.name for check in candidate.checks if not check.passed)
+                LOG.warning("order %s denied by %s", candidate.order.client_id, stopped)
 
     def _halted(self) -> str:
         """Why the kill switch wants everything closed; empty if it does not."""

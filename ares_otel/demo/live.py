@@ -6,6 +6,7 @@ No account and no key is needed, and no order leaves this machine: the paper ven
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from ares_otel.demo.strategy import Strategy
 from ares_otel.demo.walkforward import first_row
 
 __all__ = ["Exchange", "Live", "LiveError", "Source", "Stop", "connect", "live_strategies", "open_live", "rules_for"]
+
+LOG = logging.getLogger("ares_demo.live")
 
 TIMEFRAME = "1m"
 HISTORY = 1_000
@@ -184,6 +187,7 @@ class Live:
         except LiveError as error:
             self._failures += 1
             self.trading.view(Trouble(str(error)))
+            LOG.warning("no bars: %s", error)
             return
         self._failures = 0
         for bar in self._waiting:

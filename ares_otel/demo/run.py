@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 import time
@@ -88,6 +89,7 @@ def run(options: Options, loaded: Loaded, stop: threading.Event) -> int:
     console = Console(stderr=options.as_json)
     with ExitStack() as stack:
         url = options.otlp or stack.enter_context(_server(options, ending)).url
+        _log()
         handle = ares.setup(loaded.path, overrides=_overrides(options, url))
         stack.callback(lambda: ares.shutdown(ending.left * (1 - SERVER_SHARE)))
         journal = Journal(options.directory / "orders.jsonl")
@@ -115,6 +117,14 @@ def _server(options: Options, ending: Ending) -> Iterator[EmbeddedServer]:
         server.stop(ending.left)
 
 
+def _log() -> None:
+    """Let the demo's log records be sent and not printed: the screen shows the same."""
+    logger = logging.getLogger("ares_demo")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
 def _overrides(options: Options, url: str) -> dict[str, object]:
     return {
         "mode": "paper",
@@ -124,6 +134,7 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
         "state_directory": str(options.directory / "state"),
         "recorder.drain_interval": DRAIN,
         "performance.periods": "252",
+        "logs.export": True,
     }
 
 

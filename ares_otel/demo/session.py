@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ from ares_otel.demo.venue import PaperVenue, VenueState
 from ares_otel.demo.walkforward import WalkForward, first_row
 
 __all__ = ["STRATEGIES", "Replay", "Trading", "new_state", "open_replay"]
+
+LOG = logging.getLogger("ares_demo.session")
 
 STRATEGIES: tuple[Strategy, ...] = (
     Swing(name="swing", horizon=5, threshold=0.60, max_weight=0.75),
@@ -170,6 +173,7 @@ class Replay:
                 ensemble.awaited.clear()
         self.state.lap += 1
         self.state.step = 0
+        LOG.info("history is over; lap %d begins", self.state.lap)
 
 
 def _in_order(markets: Mapping[str, Market], first: int) -> list[Bar]:

@@ -26,7 +26,6 @@ VALUES = {
     **dict.fromkeys(("env", "service", "strategy", "symbol", "venue", "model"), ".*"),
 }
 EMPTY = {
-    "Kill switch": "the demo has nothing that reports its state",
     "Oldest market data": "the demo's bars are of the past, so their age is not reported",
     "Calls of the venues, 99th percentile": "the paper venue is called without HTTP",
     "Request weight used": "the paper venue has no rate limit",
