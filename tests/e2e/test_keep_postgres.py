@@ -11,6 +11,7 @@ import pytest
 from postgres import PASSWORD, Cluster, cluster
 from server_kit import content, fresh, put, rows, send, store_all, until
 from spans import Bot, body
+from test_server_delivery import word
 from test_server_export import told
 from test_server_influx import Fake, serving, settings
 from test_server_retention import Server
@@ -26,6 +27,7 @@ from ares_otel.server.keep.files import FileError
 from ares_otel.server.keep.forward import CURSOR
 from ares_otel.server.keep.groups import DAY
 from ares_otel.server.keep.importing import Imported, import_files
+from ares_otel.server.query.delivery import deliveries
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.store import Store
 from ares_otel.server.store.version import DatabaseError
@@ -75,6 +77,26 @@ def test_retention(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found[0] == found[1]
     assert found[0][0]["decision"] == 40
     assert len(found[0][1]["orders"]) == 6
+
+
+def test_what_processes_say(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest word of each process is there, until it has been silent for as long as spans are kept."""
+    with closing(Store(url)) as store:
+        server = Server(store)
+        monkeypatch.setattr("time.time_ns", lambda: server.now)
+        server.put([word("one", 5, 0, server.now), word("two", 1, 0, server.now)])
+        server.now += 20 * DAY
+        server.put([word("one", 9, 2, server.now)])
+        with Reader(url) as reader:
+            before = [(each.instance, each.recorded, each.lost) for each in deliveries(reader)]
+        server.now += 20 * DAY
+        server.put([word("three", 1, 0, server.now)])
+        server.settle(Retention(spans=30))
+        with Reader(url) as reader:
+            after = [each.instance for each in deliveries(reader)]
+
+    assert before == [("one", 9, 2), ("two", 1, 0)]
+    assert after == ["three", "one"]
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])
