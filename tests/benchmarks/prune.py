@@ -127,10 +127,13 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=100_000, help="decisions that are to be pruned")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a slice")
     parser.add_argument("--pairs", type=int, default=20, help="pairs of slices")
+    parser.add_argument(
+        "--directory", type=Path, default=Path.cwd(), help="of the database; /dev/shm: without the disk"
+    )
     args = parser.parse_args()
     pairs: list[tuple[Slice, Slice]] = []
     with contextlib.ExitStack() as stack:
-        database = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd()))) / "bench.db"
+        database = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=args.directory))) / "bench.db"
         _filled(database, args.decisions)
         server = Served(SERVE, database)
         stack.callback(server.close)

@@ -154,10 +154,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=25, help="pairs of slices")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--deaf", type=int, default=20, help="how many of them never read")
+    parser.add_argument(
+        "--directory", type=Path, default=Path.cwd(), help="of the database; /dev/shm: without the disk"
+    )
     args = parser.parse_args()
     pairs: list[tuple[Slice, Slice]] = []
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd()))
+        directory = stack.enter_context(tempfile.TemporaryDirectory(dir=args.directory))
         server = Served(SERVE, Path(directory) / "bench.db")
         stack.callback(server.close)
         clients = Clients(server.port, args.clients - args.deaf, args.deaf)
