@@ -5,7 +5,8 @@ process of its own takes requests of 100 decisions from several connections for 
 nothing is sent, and answers them again beside 21,000 spans a second. With `--postgres` a second server with a
 PostgreSQL takes the same requests and questions in turns with the first one, and the ratios of the two are printed,
 too: they are what the neighbors on a machine change least. CPU a span is of the server's process and the database's.
-`--decisions 20000 --seconds 5` is quick.
+`--decisions 20000 --seconds 5` is quick; `--database FILE` keeps the SQLite file that was filled, and goes on with it
+at the next run.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import psutil
+import sqlalchemy as sa
 from postgres import Cluster, cluster
-from store import DECISIONS, Known, Load
+from store import DECISIONS, KEPT, Known, Load
 
 from ares_otel.server.otlp.decode import decode
 from ares_otel.server.otlp.wire import PROTOBUF
+from ares_otel.server.store import schema as t
 from ares_otel.server.store.driver import Location
+from ares_otel.server.store.ids import decision_id
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.store import Store
+from ares_otel.server.story.reader import Reader
 
 __all__ = ["main"]
 
@@ -293,10 +298,25 @@ def bodies_of(load: Load, spans: int) -> list[tuple[bytes, int]]:
     return made
 
 
+def known_of(location: Location) -> Iterator[Known]:
+    """Yield some decisions that have orders, evenly over all."""
+    own, order = t.decision.c, t.orders.c
+    query = sa.select(own.trace, own.span, own.correlation, order.client_id, own.id)
+    query = query.join(t.orders, order.decision == own.id).where(order.id.op("/")(1_024) % KEPT == 1).order_by(order.id)
+    with Reader(location) as reader:
+        for trace, span, correlation, client, row in reader.db.execute(query):
+            yield Known(decision_id(trace, span), correlation, trace.hex(), client, row / 1e9)
+
+
 def filled(args: argparse.Namespace, place: Place) -> tuple[Load, float]:
-    """Fill a place; return the load and the bytes of a decision."""
-    load = Load(gap=MONTH_NS // args.decisions, stages=True)
+    """Fill a place unless it is filled already; return the load that goes on from there and the bytes of a decision."""
     migrate(place.location)
+    with Reader(place.location) as reader:
+        stored = reader.counts().decisions
+    load = Load(seed=1 + stored, gap=MONTH_NS // args.decisions, stages=True)
+    if stored:
+        load.number, load.known = stored, [*known_of(place.location)]
+        return load, place.size() / stored
     began = time.process_time()
     spans = sum(number for _, number in fill(place.location, load, args.decisions))
     took = time.process_time() - began
@@ -429,11 +449,12 @@ def main() -> None:
     parser.add_argument("--expect", type=int, default=60_000, help="spans a second to have at hand")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--postgres", action="store_true", help="and on a PostgreSQL of its own (fsync on), in turns")
+    parser.add_argument("--database", type=Path, help="SQLite file to fill, if it is not filled yet, and to keep")
     parser.add_argument("--json", type=Path, help="write the numbers into this file, too")
     args = parser.parse_args()
     with contextlib.ExitStack() as ends:
         directory = ends.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-"))
-        places = [Place.file(Path(directory) / "ares.db")]
+        places = [Place.file(args.database or Path(directory) / "ares.db")]
         if args.postgres:
             places.append(Place.database(ends.enter_context(cluster())))
         report(run(args, places), args)
