@@ -131,15 +131,16 @@ def estimate(low: float | None, value: float, high: float | None, most: float) -
     return _svg(parts)
 
 
-def columns(parts: Sequence[tuple[float, float, float, str]], reference: float | None = None) -> Markup:
-    """Return estimates between 0 and 1 with their intervals side by side: low, value, high, title each."""
+def columns(parts: Sequence[tuple[float, float, float, str, str]], reference: float | None = None) -> Markup:
+    """Return estimates between 0 and 1 side by side: low, value, high, title, class of the band below."""
     width, height = 1_000.0, 120.0
     step = width / max(len(parts), 1)
     drawn = [_rect(0, height - 1, width, 1, "s-track")]
-    for place, (low, value, high, title) in enumerate(parts):
+    for place, (low, value, high, title, kind) in enumerate(parts):
         middle = step * (place + 0.5)
-        bar = Markup("<g><title>{}</title>{}{}</g>").format(
+        bar = Markup("<g><title>{}</title>{}{}{}</g>").format(
             title,
+            _rect(step * place, height + 4, step, 8, kind),
             _rect(middle - 1, (1 - _clip(high)) * height, 2, max((_clip(high) - _clip(low)) * height, 1), "s-soft"),
             _rect(middle - step / 4, (1 - _clip(value)) * height - 1.5, step / 2, 3, "s-accent"),
         )
@@ -150,7 +151,7 @@ def columns(parts: Sequence[tuple[float, float, float, str]], reference: float |
                 _n((1 - reference) * height), _n(width)
             )
         )
-    return _svg(drawn, width, height, "columns")
+    return _svg(drawn, width, height + 12, "columns")
 
 
 def reliability(points: Iterable[tuple[float, float, float, float, str]]) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -69,12 +70,13 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Outcomes of a stretch of time, Unix ns: how many there are and how many were right."""
+    """Outcomes of a stretch of time, Unix ns: how many there are and were right, and the regime of most of them."""
 
     begin: int
     end: int
     n: int
     correct: int
+    regime: str | None = None
 
 
 def model_rows(reader: Reader) -> Sequence[ModelRow]:
@@ -142,17 +144,24 @@ def importance(reader: Reader, model: int, most: int = 15) -> Importance | None:
 def scores(reader: Reader, model: int) -> Sequence[Score]:
     """Return the newest outcomes of a model in stretches of equal number, by time."""
     row = t.outcome.c
-    inner = select(row.id, row.model, row.result).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
-    found = list(reader.db.execute(select(inner.c.id, inner.c.result).where(inner.c.model == model)))
-    word = words(reader, {each.result for each in found})
-    told = sorted((int(each.id), word[each.result] == "correct") for each in found if each.result in word)
+    inner = select(row.id, row.model, row.result, row.regime).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
+    found = list(reader.db.execute(select(inner.c.id, inner.c.result, inner.c.regime).where(inner.c.model == model)))
+    word = words(reader, {each.result for each in found}, {each.regime for each in found})
+    judged = (each for each in found if each.result in word)
+    told = sorted((int(each.id), word[each.result] == "correct", word.get(each.regime, "")) for each in judged)
     size = max(len(told) // BINS, SMALLEST)
     parts = [told[begin : begin + size] for begin in range(0, len(told), size)]
     return [
-        Score(row_ns(part[0][0]), row_ns(part[-1][0]), len(part), sum(right for _, right in part))
+        Score(row_ns(part[0][0]), row_ns(part[-1][0]), len(part), sum(right for _, right, _ in part), _most(part))
         for part in parts
         if len(part) >= SMALLEST
     ]
+
+
+def _most(part: Sequence[tuple[int, bool, str]]) -> str | None:
+    """Return the regime that most outcomes of a stretch say."""
+    counts = Counter(regime for _, _, regime in part if regime)
+    return counts.most_common(1)[0][0] if counts else None
 
 
 def votes_by(reader: Reader, model: int) -> Mapping[str, Mapping[str, tuple[int, int]]]:
