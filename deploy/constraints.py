@@ -18,7 +18,7 @@ from pathlib import Path
 __all__ = ["frozen", "main", "merge"]
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "dev,live"
+EXTRAS = "compose,dev,live"
 HEADER = """\
 # Versions that were tested together, on Python {pythons}. Written by `make constraints`.
 """

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+import msgspec
 from built import ROOT, built
 from collector import Collector, free_ports
 
+from ares_otel.config.serving import Server as Settings
+from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
 
 __all__ = [
@@ -30,10 +34,13 @@ __all__ = [
     "collecting",
     "decide",
     "demo_bot",
+    "guarded",
     "headers_file",
+    "laid_out",
     "running_alertmanager",
     "running_prometheus",
     "running_tempo",
+    "stored",
     "until",
 ]
 
@@ -62,18 +69,20 @@ class Server:
     """A program that listens: its address, its log, and its end."""
 
     READY = "/-/ready"
+    PATIENCE = 20.0
 
     def __init__(self, command: list[str], url: str, directory: Path, environ: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.log = directory / f"{Path(command[0]).name}.log"
+        self._command = (command, directory, {**os.environ, **(environ or {})})
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it as it was started first."""
+        command, directory, around = self._command
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env={**os.environ, **(environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                command, cwd=directory, env=around, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def ready(self) -> bool:
@@ -86,10 +95,10 @@ class Server:
             return False
 
     def stop(self) -> None:
-        """End it, and wait for its end."""
+        """End it, and wait for its end; do nothing if it ended before."""
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(self.PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -120,6 +129,7 @@ class Tempo(Server):
     """
 
     READY = "/ready"
+    PATIENCE = 12.0  # its data is on disk by then; after a search its frontend never ends by itself
     otlp = ""
     tenant = ""
 
@@ -166,7 +176,7 @@ def running_tempo(binary: Path, directory: Path, prometheus: str, **environ: str
 
 
 def collecting(directory: Path, server: str, tempo: str, prometheus: str, *overlays: str, **environ: str) -> Collector:
-    """Return the collector of the stack, to be started; `overlays` are files beside its configuration."""
+    """Return the collector of the stack, to be started; `overlays` are files beside its configuration, or elsewhere."""
     directory.mkdir(parents=True, exist_ok=True)
     token = directory / "token"
     token.write_text(TOKEN)
@@ -181,6 +191,34 @@ def collecting(directory: Path, server: str, tempo: str, prometheus: str, *overl
     return Collector(server, directory, configs, around)
 
 
+@contextmanager
+def guarded(directory: Path, port: int = 0) -> Iterator[EmbeddedServer]:
+    """Run the ares server with a token, as beyond loopback; a second run in the same directory goes on."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tokens = directory / "tokens"
+    tokens.write_text(f"{TOKEN} write\n")
+    tokens.chmod(0o600)
+    settings = msgspec.structs.replace(Settings(), token_file=str(tokens))
+    server = EmbeddedServer(directory / "ares.db", port=port, settings=settings).start()
+    try:
+        yield server
+    finally:
+        server.stop(10)
+
+
+def stored(directory: Path) -> set[str]:
+    """Return the trace ids of the decisions that the ares server of a directory has."""
+    with closing(sqlite3.connect(str(directory / "ares.db"))) as database:
+        return {bytes(row[0]).hex() for row in database.execute("SELECT trace FROM decision")}
+
+
+def laid_out(deploy: Path) -> None:
+    """Lay out what `make up` reads where it is not the checkout."""
+    for name in ("alertmanager", "collector"):
+        deploy.mkdir(parents=True, exist_ok=True)
+        (deploy / name).symlink_to(ROOT / "deploy" / name)
+
+
 class Made(NamedTuple):
     """A decision that a bot made, and whether its end says that all was delivered."""
 
@@ -191,9 +229,13 @@ class Made(NamedTuple):
 
 BOT = """
 import json, sys
+from opentelemetry import trace
 import ares_otel as ares
 ares.setup()
+call = {"kind": trace.SpanKind.CLIENT, "attributes": {"peer.service": "binance"}}
 with ares.decision(symbol="ETHUSDT", strategy=sys.argv[1], venue="binance", price=3000.0) as d:
+    with trace.get_tracer("kit").start_as_current_span("call", **call):
+        pass
     d.resolve("buy" if sys.argv[2:] else "hold", confidence=0.6, threshold=0.5)
     for order in sys.argv[2:]:
         d.order(order, side="buy", type="market", quantity=1.0)

@@ -1,0 +1,114 @@
+"""The collector of the stack with its committed configuration and each overlay: who gets in, and what arrives where."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+from built import ROOT, built, said
+from scripts import load
+from stack_kit import CONFIGS, collecting, decide, guarded, headers_file, laid_out, stored, until
+
+preparing = load("preparing")
+OVERLAYS = ("logs", "sampling", "tenancy", "tls")
+CHOICES = [
+    chosen
+    for number in range(len(OVERLAYS) + 1)
+    for chosen in itertools.combinations(OVERLAYS, number)
+    if not {"sampling", "tenancy"} <= set(chosen)
+]
+NOBODY = "127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def tenancy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the overlay for tenants, as `make up` does."""
+    place = preparing.Place(tmp_path_factory.mktemp("tenancy"))
+    laid_out(place.directory)
+    preparing.prepare(place, {"TEMPO_STRATEGIES": "momentum|carry"})
+    return Path(place.run / "tenancy.yaml")
+
+
+@pytest.mark.parametrize("overlays", CHOICES, ids="+".join)
+def test_configuration_is_valid(overlays: tuple[str, ...], tenancy: Path) -> None:
+    """The collector takes the configuration with every choice of overlays, in the order of the compose file."""
+    files = {name: CONFIGS / f"{name if name in overlays else 'none'}.yaml" for name in OVERLAYS}
+    if "tenancy" in overlays:
+        files["tenancy"] = tenancy
+
+    said(built("otelcol"), "validate", *(f"--config={path}" for path in (CONFIGS / "stack.yaml", *files.values())))
+
+
+def test_overlays_are_those_of_the_compose_file() -> None:
+    """What is checked above is what the container is told."""
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+
+    told = compose["services"]["otel-collector"]["command"]
+
+    assert told == [f"--config=/etc/otelcol/{name}.yaml" for name in ("stack", *OVERLAYS)]
+
+
+def test_token_is_asked_for(tmp_path: Path) -> None:
+    """Who shows no token, or a wrong one, is sent away and nothing of theirs is kept; the right one delivers."""
+    with (
+        guarded(tmp_path / "server") as server,
+        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}") as collector,
+    ):
+        for header in ({}, {"Authorization": "Bearer wrong"}):
+            request = Request(f"{collector.http}/v1/traces", b"", {"Content-Type": "application/x-protobuf", **header})
+            with pytest.raises(HTTPError, match="401"):
+                urlopen(request, timeout=10)
+
+        made = decide(tmp_path, collector.http, headers=headers_file(tmp_path))
+
+        until(lambda: made.trace_id in stored(tmp_path / "server"), what="the decision is in the ares server")
+
+
+def test_kept_until_the_server_is_there(tmp_path: Path) -> None:
+    """What nobody takes is kept on disk, through the end and the next start of the collector, and then delivered."""
+    home = tmp_path / "server"
+    with guarded(home) as server:
+        url = server.url
+    with collecting(tmp_path / "c", url, NOBODY, f"http://{NOBODY}") as collector:
+        made = decide(tmp_path, collector.http, headers=headers_file(tmp_path))
+        collector.kill()
+        collector.start()
+        assert made.trace_id not in stored(home)
+
+        with guarded(home, int(url.rpartition(":")[2])):
+            until(lambda: made.trace_id in stored(home), what="the decision is in the ares server", seconds=90)
+
+
+def test_mutual_tls(tmp_path: Path) -> None:
+    """With the overlay for TLS a bot with a certificate of our authority delivers; one without never gets in."""
+    place = preparing.Place(tmp_path / "deploy")
+    laid_out(place.directory)
+    preparing.prepare(place, {"COMPOSE_FILE": "compose.yaml:compose.tls.yaml"})
+    tls = place.secrets / "tls"
+    around = {
+        "OTLP_CERTIFICATE": str(tls / "collector.crt"),
+        "OTLP_KEY": str(tls / "collector.key"),
+        "OTLP_CLIENT_CA": str(tls / "ca.crt"),
+    }
+    headers = headers_file(tmp_path)
+    with (
+        guarded(tmp_path / "server") as server,
+        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", "tls", **around) as collector,
+    ):
+        url = collector.http.replace("http://", "https://")
+        trusting = {"ARES_OTEL_EXPORTER_CERTIFICATE": str(tls / "ca.crt")}
+        shown = {
+            "ARES_OTEL_EXPORTER_CLIENT_CERTIFICATE": str(tls / "bot.crt"),
+            "ARES_OTEL_EXPORTER_CLIENT_KEY": str(tls / "bot.key"),
+        }
+        stranger = decide(tmp_path / "stranger", url, headers=headers, **trusting)
+        known = decide(tmp_path / "known", url, headers=headers, **trusting, **shown)
+
+        until(lambda: known.trace_id in stored(tmp_path / "server"), what="the decision is in the ares server")
+        assert not stranger.delivered
+        assert known.delivered
+        assert stranger.trace_id not in stored(tmp_path / "server")
