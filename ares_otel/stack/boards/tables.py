@@ -93,7 +93,7 @@ def trace_table(
 
     `timed` is false for spans that mark a moment: they have no duration.
     """
-    found = (*columns, a.CORRELATION_ID, a.DECISION_ID)
+    found = (*columns, a.CORRELATION_ID)
     timing = ["Duration"] if timed else []
     names = ["Start time", *(each.key for each in columns), *timing, a.CORRELATION_ID.key]
     order = {name: at for at, name in enumerate(names)}
@@ -106,7 +106,7 @@ def trace_table(
             _sized("Duration", 85),
             *map(_told, columns),
             _leading(),
-            *(_unseen(name) for name in (HIDDEN, a.DECISION_ID.key)),
+            _unseen(HIDDEN),
         ),
         options={"showHeader": True, "cellHeight": "sm"},
         transformations=(
@@ -146,7 +146,7 @@ def _told(attribute: Attribute) -> dict[str, Any]:
 
 def _leading() -> dict[str, Any]:
     """Return the column that leads to the decision and to its trace."""
-    decision = '${ares:raw}/decisions/${__data.fields["' + a.DECISION_ID.key + '"]}'
+    decision = "${ares:raw}/decisions/${__value.raw}"  # not every span of a decision has the decision's own id
     trace = "/d/ares-trace?${__url_time_range}&var-trace_id=${__data.fields.traceIdHidden}&viewPanel=panel-%d"
     links = [
         {"title": "Decision in Ares", "url": decision, "targetBlank": True},

@@ -28,6 +28,8 @@ ROW = 38
 AROUND = 160
 LOADING = "[aria-label='Panel loading bar']"
 FAILED = "[data-testid='data-testid Panel status error']"
+CALM = f"() => (window.calm = document.querySelector({json.dumps(LOADING)}) ? 0 : (window.calm || 0) + 1) > 10"
+"""Whether nothing was loading at ten looks in a row: panels begin one after another."""
 SETTINGS = {
     "GF_SERVER_HTTP_ADDR": "127.0.0.1",
     "GF_SECURITY_ADMIN_PASSWORD": PASSWORD,
@@ -104,9 +106,7 @@ def open_board(page: Page, grafana: Grafana, board: Board, **parameters: str) ->
     query = "&".join(f"{name}={value}" for name, value in {"from": "now-5m", "to": "now", **parameters}.items())
     page.goto(f"{grafana.url}/d/{board.uid}?{query}&kiosk")
     page.wait_for_selector("[data-viz-panel-key]")
-    settled = f"() => !document.querySelector({json.dumps(LOADING)})"
-    page.wait_for_load_state("networkidle")
-    page.wait_for_function(settled)
+    page.wait_for_function(CALM, polling=200)
 
 
 def troubles(page: Page) -> dict[str, str]:

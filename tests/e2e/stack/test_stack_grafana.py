@@ -45,10 +45,14 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+expect.set_options(timeout=60_000)
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Return a new page."""
     context = browser.new_context()
+    context.set_default_timeout(150_000)  # nothing here is about time
     yield context.new_page()
     context.close()
 
@@ -108,7 +112,10 @@ def test_trace_is_found_by_its_correlation_id(stack: Stack, grafana: Grafana, pa
     chosen = {"var-correlation_id": newest[a.CORRELATION_ID.key], "var-trace_id": newest["trace"]}
 
     open_board(page, grafana, BY_UID["ares-trace"], **chosen)
-    expect(page.get_by_role("link", name=chosen["var-correlation_id"]).first).to_be_visible()
+    page.get_by_text(chosen["var-correlation_id"]).first.click()
+    decision = page.get_by_role("link", name="Decision in Ares")
+    expect(decision).to_have_attribute("href", f"{stack.server.url}/decisions/{chosen['var-correlation_id']}")
+    expect(page.get_by_role("link", name="Trace", exact=True)).to_have_attribute("href", re.compile("viewPanel=panel-"))
     open_board(page, grafana, BY_UID["ares-trace"], **chosen, viewPanel=f"panel-{TRACE_PANEL}")
 
     expect(page.get_by_text("decision", exact=False).first).to_be_visible()
