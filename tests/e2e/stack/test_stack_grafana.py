@@ -63,7 +63,9 @@ def test_doctor_knows_the_boards(stack: Stack, grafana: Grafana, tmp_path: Path)
     parts = ",".join(["prometheus", "alertmanager", "grafana", *(["tempo"] if stack.tempo else [])])
     around = {"GRAFANA": grafana.url, "PARTS": parts, "GRAFANA_PASSWORD_FILE": str(tmp_path / "password")}
 
-    code, findings = doctor(stack, **{f"ARES_OTEL_STACK_{name}": value for name, value in around.items()})
+    code, findings = doctor(
+        stack, "--wait", "90", **{f"ARES_OTEL_STACK_{name}": value for name, value in around.items()}
+    )
 
     assert {name: each for name, each in findings.items() if each["state"] == "failed"} == {}
     assert code == 0
