@@ -32,7 +32,7 @@ EMPTY = {
     "Clock": "nothing measures the offset of the clock here",
     "Event loop, 99th percentile of its delay": "the demo has no event loop",
     "Errors in stages by component": "the demo's stages do not fail",
-    "Prediction, 99th percentile": "models report the time of a prediction with the issue on models",
+    "Prediction, p99": "models report the time of a prediction with the issue on models",
     "Calibration error by member": "comes with the issue on models",
     "Bot: lost by reason": "nothing is lost",
     "Values left out of records": "the demo says nothing wrongly",
