@@ -28,9 +28,9 @@ MADE = 60
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """A database with some decisions and orders."""
+    """A database with some decisions and orders, each in a frame of its own."""
     made, bot = fresh(tmp_path), Bot()
-    store_all(made, [bot.decision(order=at % 3 == 0).all for at in range(MADE)])
+    store_all(made, *([bot.decision(order=at % 3 == 0).all] for at in range(MADE)))
     return made
 
 

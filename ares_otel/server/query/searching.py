@@ -17,10 +17,10 @@ from ares_otel.server.story.stored import StoredSpan, Wanted
 
 __all__ = ["AttributesAsked", "Found", "FoundSpan", "SearchAsked", "attributes", "search"]
 
-SEGMENTS: Final = 2_000
-"""Segments that are unpacked for one page."""
+SEGMENTS: Final = 500
+"""Segments that are unpacked for one page, each of up to 64 kB of spans."""
 
-BATCH: Final = 200
+BATCH: Final = 100
 MICROSECOND: Final = 1_000
 
 
