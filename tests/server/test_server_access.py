@@ -48,8 +48,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, file: Path) -> Iterator[EmbeddedServer]:
     """A server that asks for tokens."""
-    settings = Server(token_file=str(file), limits=Limits(slow_seconds=0.3))
-    with EmbeddedServer(fresh(tmp_path), settings=settings) as running:
+    with EmbeddedServer(fresh(tmp_path), settings=Server(token_file=str(file))) as running:
         yield running
 
 
@@ -432,9 +431,13 @@ def test_rates_over_http(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "begin", [b"", b"GET / HTTP/1.1\r\nhost: loc", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGE"]
 )
-def test_a_head_that_never_ends(server: EmbeddedServer, begin: bytes) -> None:
+def test_a_head_that_never_ends(tmp_path: Path, begin: bytes) -> None:
     """A connection that says nothing, or stops in a head, even in its second one, is cut off."""
-    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=20) as connection:
+    impatient = Server(limits=Limits(slow_seconds=0.3))
+    with (
+        EmbeddedServer(fresh(tmp_path), settings=impatient) as server,
+        socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=20) as connection,
+    ):
         connection.sendall(begin)
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(4_096):

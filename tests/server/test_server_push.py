@@ -33,7 +33,7 @@ from ares_otel.server.push.feed import Feed
 from ares_otel.server.push.hub import Client, FullError, Hub, Wanted
 from ares_otel.server.store.writer import Writer
 
-FAST = Server(push_interval=0.05, limits=Limits(slow_seconds=1.0, streams=3))
+FAST = Server(push_interval=0.05, limits=Limits(streams=3))
 EVERYTHING = Wanted()
 
 
@@ -489,10 +489,9 @@ def test_streams_end_with_their_token(tmp_path: Path, monkeypatch: pytest.Monkey
             connect(f"{server.url.replace('http', 'ws')}/api/v1/ws")
 
 
-def test_a_client_that_does_not_read(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients of both kinds that never read are cut off after a while; until then what waits for them is bounded."""
     monkeypatch.setattr(feed, "LONGEST", 50_000)
-    place = ("127.0.0.1", urlsplit(server.url).port or 0)
     upgrade = (
         "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
         "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -507,6 +506,9 @@ def test_a_client_that_does_not_read(server: EmbeddedServer, monkeypatch: pytest
             send(server.url, body([span("decision", facts, trace=number.to_bytes(16, "big"))]))
 
     with ExitStack() as stack:
+        impatient = Server(push_interval=0.05, limits=Limits(slow_seconds=1.0))
+        server = stack.enter_context(EmbeddedServer(fresh(tmp_path), settings=impatient))
+        place = ("127.0.0.1", urlsplit(server.url).port or 0)
         for path, more in (("stream", ""), ("ws", upgrade)):
             deaf = stack.enter_context(socket.socket())
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
