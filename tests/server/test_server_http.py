@@ -234,7 +234,8 @@ def test_a_database_that_takes_nothing(
 
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
     assert (ready.status, ready.body) == (503, b"database is locked\n")
-    assert caplog.messages[0].startswith("telemetry failed in store write (database is locked)")
+    said = "telemetry failed in store write (database is locked)"
+    assert any(message.startswith(said) for message in caplog.messages)  # a chore may have found it locked first
     assert send(server.url, data).status == 200
     assert send(server.url, method="GET", path="/readyz").status == 200
 
