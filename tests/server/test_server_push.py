@@ -498,12 +498,12 @@ def test_a_client_that_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     stop = threading.Event()
 
-    def flood() -> None:
+    def flood(url: str) -> None:
         for number in itertools.count(1):
             if stop.is_set():
                 return
             facts = {a.STRATEGY: "x" * 40_000, a.SYMBOL: "y" * 40_000}
-            send(server.url, body([span("decision", facts, trace=number.to_bytes(16, "big"))]))
+            send(url, body([span("decision", facts, trace=number.to_bytes(16, "big"))]))
 
     with ExitStack() as stack:
         impatient = Server(push_interval=0.05, limits=Limits(slow_seconds=1.0))
@@ -515,7 +515,7 @@ def test_a_client_that_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
             deaf.connect(place)
             deaf.sendall(f"GET /api/v1/{path} HTTP/1.1\r\nhost: localhost\r\n{more}\r\n".encode())
         until(lambda: sum(server._hub.clients.values()) == 2)
-        thread = threading.Thread(target=flood)
+        thread = threading.Thread(target=flood, args=(server.url,))
         thread.start()
         until(lambda: sum(server._hub.clients.values()) == 0)
         stop.set()
