@@ -309,15 +309,18 @@ def scrape():
         return sock.recv(12).decode()
 kept = socket.create_connection(address, timeout=20)
 scrape()
-ends = os.pipe()
+ends, begun = os.pipe(), os.pipe()
 child = os.fork()
 if child == 0:
     os.close(ends[1])
+    os.write(begun[1], b".")
     say("child", endpoint.address)
     fresh = Endpoint(Metrics().render, port=0)
     say("fresh", fresh.start() and fresh.address != address)
     os.read(ends[0], 1)
     os._exit(0)
+os.close(begun[1])
+os.read(begun[0], 1)  # until then the child may not have let go yet
 say("parent", scrape())
 endpoint.stop()
 try:
