@@ -204,7 +204,7 @@ def exposures(
 def accounts(reader: Reader, asked: AccountsAsked) -> tuple[Account, ...]:
     """Return the newest equity of each strategy and currency, with its gain and its drawdown."""
     row = t.equity_hourly.c
-    pairs = select(row.strategy, row.currency).distinct()
+    pairs = select(row.strategy, row.currency).distinct().order_by(row.strategy, row.currency)
     if asked.strategy is not None:
         pairs = pairs.where(row.strategy == number(reader, "strategy", asked.strategy))
     return tuple(_account(reader, *pair) for pair in reader.db.execute(pairs).all())
