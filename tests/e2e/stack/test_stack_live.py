@@ -53,7 +53,7 @@ SOME_EMPTY = {
 
 def filled(query: str) -> str:
     """Return a query with Grafana's variables in their places."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: VALUES[found[1]], query)
+    return re.sub(r"\$\{?([a-z_]\w*)\}?", lambda found: VALUES[found[1]], query)
 
 
 def points(prometheus: Prometheus, target: Target) -> list[float]:
