@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
+from ares_otel.pipeline.grpc.target import MISSING, Target
 from ares_otel.pipeline.model import Batch, Verdict
 from ares_otel.pipeline.otlp.response import parse_response
 
@@ -47,11 +46,13 @@ class GrpcLogTransport:
         client_key: str | None = None,
     ) -> None:
         self._grpc = _library()
-        url = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
-        files = (certificate, client_key, client_certificate)
-        secure = url.scheme != "http"
-        self._certificates = [Path(file).read_bytes() if file else None for file in files] if secure else None
-        self._target = url.netloc.rpartition("@")[2] or endpoint
+        self._target = Target.read(
+            endpoint,
+            insecure=None,
+            certificate=certificate,
+            client_certificate=client_certificate,
+            client_key=client_key,
+        )
         self._metadata = [(name.lower(), value) for name, value in (headers or {}).items()]
         kinds = self._grpc.Compression
         self._compression = kinds.Gzip if compression == "gzip" else kinds.NoCompression
@@ -66,7 +67,7 @@ class GrpcLogTransport:
         except self._grpc.RpcError as error:
             name = error.code().name
             state = "retry" if name in RETRYABLE else "refused"
-            return Verdict(state, f"grpc_{name.lower()}", f"{self._target}: {(error.details() or '')[:DETAIL]}")
+            return Verdict(state, f"grpc_{name.lower()}", f"{self._target.address}: {(error.details() or '')[:DETAIL]}")
         except ValueError:
             return Verdict("retry", "closed", "the channel was closed meanwhile")
         rejected, message = parse_response(answer)
@@ -82,11 +83,11 @@ class GrpcLogTransport:
         """Return the channel of this process; that of a parent cannot be used, nor closed."""
         if self._channel is None or self._pid != os.getpid():
             self._pid = os.getpid()
-            if self._certificates is None:
-                self._channel = self._grpc.insecure_channel(self._target)
+            if self._target.certificates is None:
+                self._channel = self._grpc.insecure_channel(self._target.address)
             else:
-                credentials = self._grpc.ssl_channel_credentials(*self._certificates)
-                self._channel = self._grpc.secure_channel(self._target, credentials)
+                credentials = self._grpc.ssl_channel_credentials(*self._target.certificates)
+                self._channel = self._grpc.secure_channel(self._target.address, credentials)
         return self._channel
 
 
@@ -94,5 +95,5 @@ def _library() -> Any:
     try:
         import grpc  # type: ignore[import-untyped]  # noqa: PLC0415  optional
     except ImportError as error:
-        raise ImportError("OTLP/gRPC needs an extra: pip install 'ares-otel[grpc]'") from error
+        raise ImportError(MISSING) from error
     return grpc

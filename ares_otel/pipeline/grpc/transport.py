@@ -6,10 +6,9 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
+from ares_otel.pipeline.grpc.target import MISSING, Target
 from ares_otel.pipeline.model import Batch, Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ ATTEMPTS = 5
 PROBE_SECONDS = 1.0
 HUNG = 0.95
 SUCCESS = 0
-DEFAULT_PORT = 4317
 INHERITED: list[OTLPSpanExporter] = []
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY")
 
@@ -63,12 +61,13 @@ class GrpcTransport:
         if compression not in ("none", "gzip"):
             raise ValueError(f"compression: expected 'gzip' or 'none', got {compression!r}")
         _require()
-        url = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
-        self._address = (url.hostname or "", url.port or DEFAULT_PORT)
-        secure = url.scheme != "http" if insecure is None else not insecure
-        files = (certificate, client_key, client_certificate)
-        self._certificates = [Path(file).read_bytes() if file else None for file in files] if secure else None
-        self._endpoint = url.netloc.rpartition("@")[2] or endpoint
+        self._target = Target.read(
+            endpoint,
+            insecure=insecure,
+            certificate=certificate,
+            client_certificate=client_certificate,
+            client_key=client_key,
+        )
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._gzip = compression == "gzip"
         self._exporter: OTLPSpanExporter | None = None
@@ -93,7 +92,7 @@ class GrpcTransport:
         if time.monotonic() - started >= HUNG * timeout:
             return Verdict("retry", "timeout", f"no success within {timeout:g} s")
         if not self._reachable():
-            return Verdict("retry", "connection", f"{self._endpoint} accepts no connection")
+            return Verdict("retry", "connection", f"{self._target.address} accepts no connection")
         return self._count()
 
     def close(self) -> None:
@@ -127,11 +126,11 @@ class GrpcTransport:
         from grpc import Compression, ssl_channel_credentials  # type: ignore[import-untyped]  # noqa: PLC0415
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # optional
 
-        secure = self._certificates is not None
+        secure = self._target.certificates is not None
         return OTLPSpanExporter(
-            endpoint=self._endpoint,
+            endpoint=self._target.address,
             insecure=not secure,
-            credentials=ssl_channel_credentials(*self._certificates) if self._certificates else None,
+            credentials=ssl_channel_credentials(*self._target.certificates) if self._target.certificates else None,
             headers=tuple(self._headers.items()),
             timeout=timeout,
             compression=Compression.Gzip if self._gzip else Compression.NoCompression,
@@ -139,10 +138,10 @@ class GrpcTransport:
 
     def _reachable(self) -> bool:
         """Tell whether the receiver accepts connections, as far as can be known: a proxy would answer for it."""
-        if not self._address[0] or any(os.environ.get(name) for name in PROXIES):
+        if not self._target.host or any(os.environ.get(name) for name in PROXIES):
             return True
         try:
-            socket.create_connection(self._address, PROBE_SECONDS).close()
+            socket.create_connection((self._target.host, self._target.port), PROBE_SECONDS).close()
         except OSError:
             return False
         return True
@@ -152,4 +151,4 @@ def _require() -> None:
     try:
         import opentelemetry.exporter.otlp.proto.grpc.trace_exporter  # noqa: F401, PLC0415  # optional
     except ImportError as error:
-        raise ImportError("OTLP/gRPC needs an extra: pip install 'ares-otel[grpc]'") from error
+        raise ImportError(MISSING) from error
