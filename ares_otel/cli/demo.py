@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ares_otel.cli.ports import port
 from ares_otel.config import Loaded
 from ares_otel.demo.signals import stop_signals
 
@@ -18,6 +19,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--decisions", type=_count, metavar="N", help="end after N decisions, with a summary")
     parser.add_argument("--seed", type=int, default=7, help="of the models and the paper venue (default 7)")
     parser.add_argument("--otlp", metavar="URL", help="send elsewhere; without it an ares server runs beside the bot")
+    parser.add_argument(
+        "--port",
+        type=port,
+        metavar="PORT",
+        help="of the ares server, 0 for a free one (default: 4318, and a free one where that is taken)",
+    )
     parser.add_argument("--directory", type=Path, default=Path("demo-data"), help="state and store (default demo-data)")
     parser.add_argument("--rate", type=_rate, default=4.0, help="decisions a second once history is replayed")
     parser.add_argument(
@@ -41,6 +48,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
             decisions=args.decisions,
             seed=args.seed,
             otlp=args.otlp,
+            port=args.port,
             directory=args.directory,
             rate=args.rate,
             live=(args.live[0], args.live[1]) if args.live else None,

@@ -8,6 +8,7 @@ import sys
 import msgspec
 
 from ares_otel.cli.locating import add_database, database_of
+from ares_otel.cli.ports import port
 from ares_otel.config import Loaded
 from ares_otel.server.http.journal import written
 from ares_otel.server.http.serve import serve
@@ -26,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Exit codes: 0 ended cleanly, 1 could not start or end, 2 wrong usage or configuration.",
     )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, help="port to listen on, 0 for any free one (default: 4318)")
+    parser.add_argument("--port", type=port, help="port to listen on, 0 for any free one (default: 4318)")
     add_database(parser)
     parser.add_argument("--token-file", metavar="FILE", help="access: one `token [read|write|all]` a line")
     parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (default: text)")
@@ -49,10 +50,3 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
             settings=settings,
             portfolio=loaded.config.portfolio,
         )
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65_535:  # noqa: PLR2004  TCP's limit
-        raise argparse.ArgumentTypeError(f"expected 0 to 65535, got {number}")
-    return number

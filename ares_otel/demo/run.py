@@ -45,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         decisions: end after so many; None: go on until Ctrl-C.
         seed: of the models and the venue.
         otlp: base URL of a receiver; None: an ares server in this process.
+        port: of that server, 0 for a free one; None: the usual one, and a free one where that is taken.
         directory: where state, store and the bot's own list lie.
         rate: decisions per second once history has been replayed; with `decisions`, history runs at full speed.
         live: exchange and pair of a real market.
@@ -55,6 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int | None = None
     seed: int = 7
     otlp: str | None = None
+    port: int | None = None
     directory: Path = Path("demo-data")
     rate: float = 4.0
     live: tuple[str, str] | None = None
@@ -108,8 +110,11 @@ def run(options: Options, loaded: Loaded, stop: threading.Event) -> int:
 def _server(options: Options, ending: Ending) -> Iterator[EmbeddedServer]:
     database = options.directory / "ares.db"
     try:
-        server = EmbeddedServer(database, port=PORT).start()
-    except StartError:  # most likely the port is taken, by a collector or another demo
+        server = EmbeddedServer(database, port=PORT if options.port is None else options.port).start()
+    except StartError:
+        if options.port is not None:
+            raise
+        # most likely the port is taken, by a collector or another demo
         server = EmbeddedServer(database).start()
     try:
         yield server

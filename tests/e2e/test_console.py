@@ -41,7 +41,7 @@ def source() -> str:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """Serve what a short demo has left behind."""
     directory = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--decisions", str(DECISIONS)]
+    command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--port", "0", "--decisions", str(DECISIONS)]
     subprocess.run([*command, "--directory", str(directory)], check=True, capture_output=True, timeout=150)
     with EmbeddedServer(directory / "ares.db") as server:
         yield server

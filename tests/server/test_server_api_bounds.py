@@ -70,6 +70,7 @@ def plans(reader: Reader, question: Callable[[Reader], Any]) -> list[str]:
         ),
         lambda reader: decisions(reader, DecisionsAsked(strategy="swing", action="buy")),
         lambda reader: decisions(reader, DecisionsAsked(rejected=True)),
+        lambda reader: decisions(reader, DecisionsAsked(ordered=True, filled=False, order_side="buy")),
         lambda reader: orders(reader, OrdersAsked()),
         lambda reader: orders(reader, OrdersAsked(symbol="SP500", open=True)),
         lambda reader: logs(reader, LogsAsked(correlation_id="x")),
@@ -93,6 +94,15 @@ def test_a_symbol_has_its_own_index(reader: Reader) -> None:
     asked = DecisionsAsked(symbol="SP500", strategy="swing", action="buy")
 
     assert any("COVERING INDEX decision_filter" in each for each in plans(reader, lambda one: decisions(one, asked)))
+
+
+def test_orders_are_found_by_their_decision(reader: Reader) -> None:
+    """However many orders others sent in the same minute: those of a decision have an index of their own."""
+    looked = plans(reader, lambda one: decisions(one, DecisionsAsked(ordered=True, outcomes=True)))
+    of_orders = [each for each in looked if " orders" in each]
+
+    assert len(of_orders) > 1
+    assert {"INDEX orders_decision (decision=?" in each for each in of_orders} == {True}
 
 
 def test_what_arrives_moves_no_page(database: Path) -> None:

@@ -49,7 +49,7 @@ def shows_help(reader: Reader, _: re.Match[str]) -> None:
 
 def decides(reader: Reader, _: re.Match[str]) -> None:
     """`make demo`, ended after twenty decisions instead of by Ctrl-C."""
-    assert reader.make("demo", "ARGS=--decisions 20")
+    assert reader.make("demo", "ARGS=--decisions 20 --port 0")
 
 
 def clones(reader: Reader, command: re.Match[str]) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import ColumnElement, Row, bindparam, exists, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select
 
-from ares_otel.server.query.asking import SECOND, Moment, Name, Page, Paged, clock, last_row, row_ns, row_time
+from ares_otel.server.query.asking import Moment, Name, Page, Paged, clock, last_row, row_ns, row_time
 from ares_otel.server.query.bars import Bars, Move
 from ares_otel.server.query.listing import RELATIONS, Filter, bounds_of, listed, named, names_of
 from ares_otel.server.query.naming import Words, words
@@ -24,23 +24,19 @@ __all__ = ["DecisionRow", "DecisionsAsked", "OrderBrief", "decision_page", "deci
 NAMED: Final = ("strategy", "symbol", "venue", "action", "regime")
 PARAMETERS: Final = {**{name: name for name in (*NAMED, "model")}, "order_status": "status", "order_side": "side"}
 OF_ORDER: Final = {name: t.orders.c[name] for name in ("status", "side")}
-SENT_WITHIN: Final = 60 * SECOND
-"""An order is looked for so long after its decision began, among the first so many that came then."""
-
-NEAR: Final = 1_000
 LATER: Final = 5
+SENT: Final = 100
+"""Most orders that are told of one decision."""
+
 CLOSED: Final = 100
 
 _ORDER: Final = t.orders.c
-_AFTER: Final = (
-    select(_ORDER.client_id, _ORDER.id, _ORDER.status, _ORDER.quantity, _ORDER.cum_quantity, _ORDER.updated,
-           _ORDER.decision)
-    .where(_ORDER.id.between(bindparam("low"), bindparam("high")))
+_SENT: Final[Select[Any]] = (
+    select(_ORDER.client_id, _ORDER.id, _ORDER.status, _ORDER.quantity, _ORDER.cum_quantity, _ORDER.updated)
+    .where(_ORDER.decision == bindparam("decision"))
     .order_by(_ORDER.id)
-    .limit(NEAR)
-    .subquery()
-)  # fmt: skip
-SENT: Final = select(_AFTER).where(_AFTER.c.decision == bindparam("low")).order_by(_AFTER.c.id)
+    .limit(SENT)
+)
 _ENDED: Final = (
     select(t.trade.c.id, t.trade.c.pnl)
     .where(t.trade.c.id.between(bindparam("low"), bindparam("high")))
@@ -188,8 +184,7 @@ def _has(what: str) -> ColumnElement[bool]:
 
 
 def _order_with(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    near = _ORDER.id.between(t.decision.c.id, t.decision.c.id + SENT_WITHIN)
-    return exists().where(near, _ORDER.decision == t.decision.c.id, condition)
+    return exists().where(_ORDER.decision == t.decision.c.id, condition)
 
 
 def _row(row: Row[Any], known: Words) -> DecisionRow:
@@ -216,7 +211,7 @@ def _row(row: Row[Any], known: Words) -> DecisionRow:
 
 def _followed(reader: Reader, stored: Sequence[Row[Any]], told: Sequence[DecisionRow]) -> list[DecisionRow]:
     """Return rows with their orders and what came later."""
-    orders = {row.id: _orders(reader, row.id) for row in stored}
+    orders = {row.id: reader.db.execute(_SENT, {"decision": row.id}).all() for row in stored}
     name = words(reader, (order.status for each in orders.values() for order in each))
     bars, truth = Bars(reader), judged(reader, stored)
     return [
@@ -228,14 +223,6 @@ def _followed(reader: Reader, stored: Sequence[Row[Any]], told: Sequence[Decisio
         )
         for own, row in zip(stored, told, strict=True)
     ]
-
-
-def _orders(reader: Reader, decision: int) -> Sequence[Row[Any]]:
-    """Return the orders of a decision, looked up by the time at which they can have been sent.
-
-    One query for each decision: SQLite would read the whole table for all of them at once.
-    """
-    return reader.db.execute(SENT, {"low": decision, "high": decision + SENT_WITHIN}).all()
 
 
 def _brief(reader: Reader, order: Row[Any], name: Mapping[int | None, str]) -> OrderBrief:

@@ -95,7 +95,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that makes the tables as they stand here."""
 
 name = Table(
@@ -224,6 +224,7 @@ orders = Table(
     *bigs("event_time"),
     Column("position_id", Text),
     Index("orders_client", "client_id"),
+    Index("orders_decision", "decision"),
 )
 """One row a client order id and trace, so that a bot that numbers its orders anew at each start loses none. The time
 is that of the submission, or of the first update while that is unknown (`submitted` 0); the state is that of the

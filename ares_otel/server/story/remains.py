@@ -83,9 +83,7 @@ def _by_time(text: str) -> ColumnElement[bool] | None:
 
 def _story(db: Connection, row: Mapping[str, Any], since: datetime) -> Story:
     votes = db.execute(select(t.vote).where(t.vote.c.decision == row["id"]).order_by(t.vote.c.position)).mappings()
-    # an order comes after its decision: the primary key bounds the search
-    near = t.orders.c.id.between(row["id"] - BEFORE * MILLISECOND, row["id"] + AFTER * MILLISECOND)
-    orders = db.execute(select(t.orders).where(near, t.orders.c.decision == row["id"]).order_by(t.orders.c.id))
+    orders = db.execute(select(t.orders).where(t.orders.c.decision == row["id"]).order_by(t.orders.c.id))
     ballots, sent = [dict(each) for each in votes], [dict(each) for each in orders.mappings()]
     names = _names(db, [row, *ballots, *sent])
     decided = _decision(row, ballots, names)
