@@ -1,8 +1,11 @@
 """Ids that begin with the time, so that neighbours in time are neighbours in every index that holds them.
 
-Correlation ids are UUIDv7 (RFC 9562); trace ids hold the same 48 bits of Unix milliseconds and 80 random bits, which
-leaves the right 7 bytes random as W3C Trace Context level 2 asks. Randomness comes from a generator of our own: a bot
-that calls `random.seed(0)` must not make the same ids in every run.
+Correlation ids are UUIDv7 (RFC 9562). A decision's trace id is the left half of the UUID that was drawn for it (the
+time) and, as right half, what is random in the UUID's; its span id is that right half. So the trace of most decisions
+can be told from their correlation id, and three ids cost the bot's thread one string. All 64 bits of the right half
+are random, because samplers decide by them; W3C Trace Context level 2 asks for 56.
+
+Randomness comes from a generator of our own: a bot that calls `random.seed(0)` must not make the same ids in every run.
 """
 
 from __future__ import annotations
@@ -10,10 +13,9 @@ from __future__ import annotations
 import random
 from collections import deque
 
-__all__ = ["IdSource", "clean_id", "decision_id", "span_of", "stamped"]
+__all__ = ["IdSource", "clean_id", "decision_id", "span_of", "trace_of"]
 
-LOW_80 = (1 << 80) - 1
-LOW_144 = (1 << 144) - 1
+LOW_64 = (1 << 64) - 1
 POOL = 4_096
 REFILL = 64
 MILLISECOND = 1_000_000
@@ -28,7 +30,7 @@ class IdSource:
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
-        self._pool: deque[tuple[int, str]] = deque()
+        self._pool: deque[str] = deque()
         self._stamp = (0, 0, "")
 
     def reseed(self, seed: int | None = None) -> None:
@@ -38,20 +40,20 @@ class IdSource:
 
     def take(self, wall_ns: int) -> tuple[int, int, str]:
         """Return trace id (128 bits), span id (64 bits) and correlation id, for the given Unix time in ns."""
-        drawn, correlation = self.draw(wall_ns)
-        return stamped(wall_ns, drawn), span_of(drawn), correlation
+        correlation = self.draw(wall_ns)
+        return trace_of(correlation), span_of(correlation), correlation
 
-    def draw(self, wall_ns: int) -> tuple[int, str]:
-        """Return 144 random bits, for `stamped` and `span_of`, and a correlation id: half of what `take` costs."""
+    def draw(self, wall_ns: int) -> str:
+        """Return a correlation id; `trace_of` and `span_of` tell the ids that belong to it."""
         try:
-            drawn, tail = self._pool.popleft()
+            tail = self._pool.popleft()
         except IndexError:
             self.refill(REFILL)
             return self.draw(wall_ns)
         first, end, head = self._stamp
         if not first <= wall_ns < end:
             head = self._head(wall_ns // MILLISECOND)
-        return drawn, head + tail
+        return head + tail
 
     def _head(self, millis: int) -> str:
         digits = f"{millis & 0xFFFFFFFFFFFF:012x}"
@@ -67,20 +69,22 @@ class IdSource:
         """Draw random parts ahead, called by the worker so that the bot's thread finds them ready."""
         bits, add = self._random.getrandbits, self._pool.append
         for _ in range(upto - len(self._pool)):
-            drawn = bits(218)
-            rest = drawn >> 144
-            tail = f"{rest & 0xFFF:03x}-{0x8000 | rest >> 12 & 0x3FFF:04x}-{rest >> 26:012x}"
-            add((drawn & LOW_144, tail))
+            drawn = bits(74)
+            add(f"{drawn & 0xFFF:03x}-{0x8000 | drawn >> 12 & 0x3FFF:04x}-{drawn >> 26:012x}")
 
 
-def stamped(wall_ns: int, drawn: int) -> int:
-    """Return the trace id of a Unix time in ns and 144 random bits, of which it takes 80."""
-    return (wall_ns // MILLISECOND & 0xFFFFFFFFFFFF) << 80 | drawn & LOW_80
+def trace_of(correlation: str) -> int:
+    """Return the trace id that belongs to a correlation id that was drawn here."""
+    return int(correlation[:8] + correlation[9:13] + correlation[14:18], 16) << 64 | span_of(correlation)
 
 
-def span_of(drawn: int) -> int:
-    """Return the span id of 144 random bits: the other 64, never 0."""
-    return drawn >> 80 or 1
+def span_of(correlation: str) -> int:
+    """Return the span id that belongs to a correlation id that was drawn here; never 0.
+
+    The two bits of a UUID's right half that are the same in all of them give way to the last two of its left half.
+    """
+    bits = int(correlation[14:18] + correlation[19:23] + correlation[24:], 16)
+    return (bits << 2 | bits >> 64 & 3) & LOW_64 or 1
 
 
 def decision_id(trace: int, span: int) -> str:

@@ -11,8 +11,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
 
-from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, set_
-from ares_otel.correlation.ids import decision_id, span_of, stamped
+from ares_otel.correlation.context import BAGGAGE_KEY, CORRELATION, DECISION_KEY, SPAN_KEY, get, reset, set_
+from ares_otel.correlation.ids import decision_id, span_of, trace_of
 from ares_otel.decision.live import LiveSpan, failure, leave, plain_writes
 from ares_otel.guard import GUARD
 from ares_otel.orders.client_ids import make_client_id
@@ -31,6 +31,7 @@ from ares_otel.records import (
     require,
 )
 from ares_otel.records.model import Number, Time
+from ares_otel.records.rows import VoteRow, votes_of
 from ares_otel.semconv.enums import Action, Component, OrderType, Side, TimeInForce
 
 if TYPE_CHECKING:
@@ -92,28 +93,28 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
 
     Attributes:
         facts: what it knew at the start.
-        drawn: the random bits of its ids, drawn at the start; the ids are made of them when somebody asks.
+        drawn: what was drawn for it at the start; its ids are made of that when somebody asks.
         drawn_trace: its trace id, once somebody asked for it, or that of its parent.
         given_correlation: id of the workflow, once it is known.
         causation_id: what caused it: given, or the outer decision.
         items: in the order in which they ended: spans; (monotonic ns, record or records, span that was current);
-            for `did()` (monotonic ns, component, attributes).
+            for `did()` (monotonic ns, component, attributes); for `votes()` (monotonic ns, `Vote`, votes and rows).
         resolution: what was decided, if `resolve()` was called.
         orders: whether it sent an order, so that its trace is kept.
-        numbered: client order ids made so far that carry the trace id.
-        settled: it was taken over by the worker; nothing may be added any more.
+        missed: the queue does not have it, so it goes there when it ends.
+        settled: the worker has told it, or nobody will; nothing may be added any more.
     """
 
     name: str = "decision"
     facts: Decision = NO_FACTS
-    drawn: int = 0
+    drawn: str | None = None
     drawn_trace: int = 0
     given_correlation: str | None = None
     causation_id: str | None = None
     items: list[Any] = msgspec.field(default_factory=list)
     resolution: Resolution | None = None
     orders: bool = False
-    numbered: int = 0
+    missed: bool = False
     settled: bool = False
 
     # --- the block ---------------------------------------------------------------------------------------------
@@ -124,20 +125,22 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         if context:
             self._enter_within(context, now)
         else:
-            self.drawn, made = R.ids.draw(now + R.clock.offset)
+            made = self.drawn = R.ids.draw(now + R.clock.offset)
             correlation = self.given_correlation
             if correlation is None:
                 correlation = self.given_correlation = made
             self.token = set_({SPAN_KEY: self, BAGGAGE_KEY: {CORRELATION: correlation}, DECISION_KEY: self})
-        if R.enabled and len(R.open) < R.open_limit:
-            R.open.add(self)
+        if R.enabled and len(R.queue) < R.limit:
+            R.queue.append(self)
+        else:
+            self.missed = True
         if R.on_loop is not None:
             R.take_on_loop()
         return self
 
     def _enter_within(self, context: Mapping[str, Any], now: int) -> None:
         """Begin inside another decision, a foreign span, or a context that came from another process."""
-        self.drawn, made = R.ids.draw(now + R.clock.offset)
+        made = self.drawn = R.ids.draw(now + R.clock.offset)
         outer = context.get(DECISION_KEY)
         stale = isinstance(outer, OpenDecision) and bool(outer.end_at)
         parent = None if stale else context.get(SPAN_KEY)
@@ -152,16 +155,18 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
         self.token = set_({**context, SPAN_KEY: self, BAGGAGE_KEY: baggage, DECISION_KEY: self})
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.end_at = R.now()
-        if self.token is not None:
-            leave(self.token)
+        now = R.now()
+        token = self.token
+        if token is not None:
             self.token = None
+            try:
+                reset(token)
+            except ValueError as problem:
+                GUARD.failed("context", problem)  # ended in another thread or task
         if error is not None:
             self.making_more.error = failure(error)
-        R.open.discard(self)
-        if len(R.queue) < R.limit and R.enabled and not self.settled:
-            R.queue.append(self)
-        elif not self.settled and not R.put(self):
+        self.end_at = now  # last: from here on the worker may tell it
+        if self.missed and not self.settled and not R.put(self):
             discard(self)
 
     def adopt(self, item: object) -> bool:
@@ -181,7 +186,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def correlation_id(self) -> str:
         """Id of the workflow (UUIDv7, or what the outer context or the caller gave)."""
         if self.given_correlation is None:
-            self.drawn, self.given_correlation = R.ids.draw(R.clock.now())
+            self.given_correlation = self._drawn
         return self.given_correlation
 
     @property
@@ -193,20 +198,20 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def trace_id(self) -> int:
         """128-bit id, known from the start of the block."""
         if not self.drawn_trace:
-            self.drawn_trace = stamped(R.clock.wall(self.start or R.now()), self._random)
+            self.drawn_trace = trace_of(self._drawn)
         return self.drawn_trace
 
     @property
     def span_id(self) -> int:
         """64-bit id, known from the start of the block."""
         if not self.drawn_span:
-            self.drawn_span = span_of(self._random)
+            self.drawn_span = span_of(self._drawn)
         return self.drawn_span
 
     @property
-    def _random(self) -> int:
-        if not self.drawn:
-            self.drawn = R.ids.draw(R.clock.now())[0]
+    def _drawn(self) -> str:
+        if self.drawn is None:
+            self.drawn = R.ids.draw(R.clock.now())
         return self.drawn
 
     @property
@@ -253,16 +258,20 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         else:
             items.append((R.now(), component, attributes))
 
-    def votes(self, votes: Iterable[Vote]) -> None:
-        """Say how the members of the ensemble voted, all in one call; a meta-learner's vote is marked as such."""
+    def votes(self, votes: Iterable[Vote | VoteRow]) -> None:
+        """Say how the members of the ensemble voted, all in one call; a meta-learner's vote is marked as such.
+
+        Args:
+            votes: records, or plain tuples (model, action, confidence, weight), which cost the bot nothing.
+        """
         given = tuple(votes)
         if R.strict:
-            _require(given, Vote)
+            _require(votes_of(given), Vote)
         items = self.items
         if self.end_at or len(items) >= R.max_items:
-            self._say(given)
+            self._say(tuple(votes_of(given)))
         else:
-            items.append((R.now(), given, None))
+            items.append((R.now(), Vote, given))
 
     def regime(self, regime: Regime) -> None:
         """Say which market regime the decision saw."""
@@ -342,8 +351,9 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
             return f"{prefix}-{R.ids.take(R.clock.now())[2].replace('-', '')}"
         # decisions that share a trace number their orders apart
         first = 0 if self.parent is None else 100 * (1 + self.span_id % 899)
-        self.numbered += 1
-        return make_client_id(self.trace_id, first + self.numbered, prefix)
+        more = self.making_more
+        more.numbered += 1
+        return make_client_id(self.trace_id, first + more.numbered, prefix)
 
     def send(self, order: Order) -> LiveOrder:
         """Say that an order is sent, as a record."""
@@ -354,12 +364,11 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
         items = self.items
         if self.end_at or len(items) >= R.max_items:
             live.late = True
+            R.put(live)
         else:
             items.append(live)
-        if len(R.queue) < R.limit and R.enabled:
-            R.queue.append(live)
-        else:
-            R.put(live)
+            if self.missed:
+                R.put(live)
         return live
 
     def _say(self, what: object) -> None:
@@ -368,7 +377,7 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
                 R.put(Note(record, R.now(), self, self))
 
 
-def _require(records: tuple[object, ...], kind: type[Record]) -> None:
+def _require(records: Iterable[object], kind: type[Record]) -> None:
     for record in records:
         if isinstance(record, kind):
             require(record)

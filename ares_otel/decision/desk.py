@@ -132,28 +132,50 @@ class Desk:
     def abandon(self, older_than: float) -> int:
         """Close decisions that are open for longer than that many seconds; return how many."""
         limit = self.recorder.now() - int(older_than * SECOND)
-        return self._close([live for live in list(self.recorder.open) if 0 < live.start < limit])
+        return self._close(lambda live: live.start < limit)
 
     def close_all(self) -> int:
         """Close every open decision, at shutdown; return how many."""
-        return self._close(list(self.recorder.open))
+        return self._close(lambda live: True)  # noqa: ARG005
 
-    def _close(self, decisions: Sequence[OpenDecision]) -> int:
-        for live in decisions:
-            live.settled = True
+    def _close(self, due: Callable[[OpenDecision], bool]) -> int:
+        watched: Sequence[OpenDecision] = self.recorder.open
+        found = [live for live in watched if due(live)]
+        self.recorder.open = [live for live in watched if not due(live)]
+        for live in found:
+            is_open = not live.end_at
             live.end_at = live.end_at or self.recorder.now()
-            self.recorder.open.discard(live)
             with GUARD.shield("abandon"):
-                self._decision(live, abandoned=True)
-        return len(decisions)
+                self._end(live, abandoned=is_open)
+        return len(found)
 
     # --- decisions and spans -----------------------------------------------------------------------------------
 
-    def _decision(self, live: OpenDecision, *, abandoned: bool = False) -> None:
+    def _decision(self, live: OpenDecision) -> None:
+        """Tell a decision that has ended; keep an open one, whose orders are on their way already."""
+        if live.settled:
+            return
+        if not live.end_at:
+            self._orders(live)
+            if len(self.recorder.open) < self.recorder.open_limit:
+                self.recorder.open.append(live)
+                return
+            live.missed = True  # nobody watches it: its end puts it into the queue
+            if not live.end_at:
+                return
+        self._end(live)
+
+    def _end(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         try:
+            self._orders(live)
             self._tell(live, abandoned=abandoned)
         finally:
             discard(live)
+
+    def _orders(self, live: OpenDecision) -> None:
+        for item in live.items:
+            if isinstance(item, LiveOrder):
+                self._order(item)
 
     def _tell(self, live: OpenDecision, *, abandoned: bool) -> None:
         live.settled = True
@@ -202,7 +224,9 @@ class Desk:
     # --- orders ------------------------------------------------------------------------------------------------
 
     def _order(self, live: LiveOrder) -> None:
-        order, _ = examined_order(live)
+        if live.told is not None:
+            return
+        order, _ = examined_order(live)  # and so it is told
         decision = live.decision if isinstance(live.decision, OpenDecision) else None
         wall = self.recorder.clock.wall(live.start)
         origin = origin_of(decision, live, exemplar=True)

@@ -76,6 +76,7 @@ class More(msgspec.Struct, eq=False):
         events: name, Unix ns, attributes.
         links: other spans, with attributes.
         status: as the bot set it.
+        numbered: client order ids of a decision made so far that carry its trace id.
     """
 
     error: Failure | None = None
@@ -84,6 +85,7 @@ class More(msgspec.Struct, eq=False):
     events: list[tuple[str, int, Mapping[str, AttributeValue]]] = msgspec.field(default_factory=list)
     links: list[tuple[SpanContext, Mapping[str, AttributeValue]]] = msgspec.field(default_factory=list)
     status: Status | None = None
+    numbered: int = 0
 
 
 NOTHING_MORE = More()

@@ -18,6 +18,7 @@ from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.records import Attributes, Decision, Order, Record, Regime, Stage, Vote, examine
 from ares_otel.records.facts import DecisionFacts, Origin, UpdateFacts
+from ares_otel.records.rows import votes_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import Action, Component, OrderStatus
@@ -72,6 +73,8 @@ class _Teller:
             if isinstance(item, tuple):
                 if isinstance(item[1], str):
                     self._mark(*item)
+                elif item[1] is Vote:
+                    self._records(item[0], votes_of(item[2]), None)
                 else:
                     self._records(*item)
             elif isinstance(item, LiveOrder):
@@ -82,7 +85,7 @@ class _Teller:
                 self.foreign.append(item)
 
     def _records(self, at: int, given: object, inside: Span | None) -> None:
-        for record in given if isinstance(given, tuple) else (given,):
+        for record in given if isinstance(given, (tuple, list)) else (given,):
             said = listen(record)
             if said is not None:
                 self._said(said, at, inside)

@@ -33,7 +33,8 @@ class Recorder:
         refused: items that found the queue full.
         limited: items beyond the limit of their decision.
         taken: items that the worker took.
-        open: decisions that have not ended; at most `open_limit`.
+        open: decisions that had not ended when the worker saw them, in the order in which they began; the worker's own.
+        open_limit: how many of them it keeps.
         ids_carry_trace: client order ids made here carry the trace id.
         max_items: stages, records and spans that one decision may hold.
         now: monotonic clock in ns.
@@ -76,7 +77,7 @@ class Recorder:
         self.open_limit = OPEN_LIMIT
         self.max_items = ITEM_LIMIT
         self.queue: deque[Any] = deque()
-        self.open: set[Any] = set()
+        self.open: list[Any] = []
         self.refused = 0
         self.limited = 0
         self.taken = 0
@@ -118,11 +119,15 @@ class Recorder:
             self.limited += 1
 
     def snapshot(self) -> list[Any]:
-        """Take what is in the queue now, and not what is appended meanwhile."""
+        """Take what was open and what is in the queue now, and not what is appended meanwhile.
+
+        What was open comes first: what is in the queue may be about its orders.
+        """
         pop = self.queue.popleft
         found = [pop() for _ in range(len(self.queue))]
         self.taken += len(found)
-        return found
+        watched, self.open = self.open, []
+        return watched + found
 
     def forget(self) -> None:
         """Begin anew in a forked child: what was recorded is the parent's, which delivers it.
@@ -131,22 +136,25 @@ class Recorder:
         recorded under it here joins its trace.
         """
         self._lock = threading.Lock()
-        for item in self.queue:
-            discard(item)
+        for item in (*self.queue, *self.open):
+            discard(item, self.now())
         self.queue = deque()
-        for live in self.open:
-            live.settled = True
-            live.end_at = self.now()
-            discard(live)
-        self.open = set()
+        self.open = []
         self.refused = self.limited = self.taken = 0
         self.ids.reseed()
 
 
-def discard(item: object) -> None:
-    """Let go of what belongs to a decision that nobody will tell; any other item is left as it is."""
+def discard(item: Any, ended: int = 0) -> None:
+    """Let go of what belongs to a decision that nobody will tell; any other item is left as it is.
+
+    Args:
+        item: what was in the queue.
+        ended: when it is to have ended if it is still open (monotonic ns); 0 leaves that to its block.
+    """
     parts = getattr(item, "items", None)
     if isinstance(parts, list):
+        item.settled = True
+        item.end_at = item.end_at or ended
         parts.clear()
 
 

@@ -135,12 +135,12 @@ class Telemetry:
         desk.closing = self._deadline != NEVER
         recorder.clock.follow()
         if desk.closing:
-            # before the queue is closed: what ends in the meantime would be neither open nor in it
-            desk.close_all()
             recorder.enabled = False
             if self.logs is not None:
                 self.logs.remove()
         self._work_through(recorder.snapshot())
+        if desk.closing:
+            desk.close_all()
         desk.abandon(self.config.correlation.timeout)
         with GUARD.shield("accounts"):
             # before the ledger: a report that a crash leaves out there alone is not booked twice when it comes again

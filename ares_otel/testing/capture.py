@@ -98,8 +98,8 @@ class Capture:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        left = [live.facts for live in RECORDER.open]
         self.drain()
+        left = [live.facts for live in RECORDER.open]
         ctx.reset(self._token)
         STAND_INS.pop()
         if not self._patched:

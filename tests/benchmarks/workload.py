@@ -138,7 +138,7 @@ class Ours:
         for _, action, _, _ in given.votes:
             if action == given.side:
                 agree += 1
-        d.votes([Vote(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
+        self._vote(d, given)
         d.resolve(given.side, confidence=given.confidence)
         d.order(
             next(self.order_ids),
@@ -148,6 +148,9 @@ class Ours:
             price=given.price,
         )
         return agree
+
+    def _vote(self, d: ares.LiveDecision, given: Input) -> None:
+        d.votes([Vote(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
 
     def flush(self) -> None:
         """Deliver."""
@@ -178,6 +181,9 @@ class OursCareful(Ours):
             d.did("strategist", {"bias": given.signal, "risk": given.score, "horizon": 15, "name": "x"})
             d.did("tactician", {"entry": given.price, "stop": 0.98, "take": 1.05, "leverage": 2.0})
             return self._conclude(d, given)
+
+    def _vote(self, d: ares.LiveDecision, given: Input) -> None:
+        d.votes(given.votes)
 
 
 class _Metrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares_otel.correlation.ids import IdSource, clean_id, decision_id
+from ares_otel.correlation.ids import IdSource, clean_id, decision_id, span_of, trace_of
 
 MILLISECOND = 1_000_000
 NOW = 1_767_225_600_000_000_000
@@ -54,6 +55,26 @@ def test_a_trace_id_begins_with_the_time(millis: int) -> None:
     assert trace >> 80 == millis
     assert trace < 1 << 128
     assert 0 < span < 1 << 64
+
+
+@given(TIMES)
+def test_ids_of_one_draw_belong_together(millis: int) -> None:
+    """The trace's left half is the UUID's, its right half is the span, and nothing of what is random is lost."""
+    trace, span, text = IdSource().take(millis * MILLISECOND)
+    found = UUID(text).int
+
+    assert (trace, span) == (trace_of(text), span_of(text))
+    assert (trace >> 64, trace & (1 << 64) - 1) == (found >> 64, span)
+    assert span >> 2 == found & (1 << 62) - 1
+
+
+def test_the_right_half_of_a_trace_id_is_random() -> None:
+    """Each of its 64 bits, because samplers take a share of the traces by it; five sigmas of a fair coin."""
+    source = IdSource(7)
+    drawn = [source.take(NOW)[0] for _ in range(4_000)]
+    ones = [sum(trace >> place & 1 for trace in drawn) for place in range(64)]
+
+    assert all(abs(count - 2_000) < 5 * math.sqrt(1_000) for count in ones)
 
 
 @given(st.lists(TIMES, min_size=2, max_size=20, unique=True).map(sorted))

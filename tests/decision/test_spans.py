@@ -26,6 +26,7 @@ from ares_otel.decision.live import LiveSpan
 from ares_otel.guard import GUARD, BadValueError
 from ares_otel.orders import trace_of
 from ares_otel.pipeline.recorder import RECORDER
+from ares_otel.records.rows import VoteRow
 from ares_otel.testing import Capture, OpenDecisionError, UndeclaredError
 
 PRIVATE = {"trace_id", "span_id", "parent_id"}
@@ -388,6 +389,64 @@ def test_a_decision_told_afterwards(ares_capture: Capture) -> None:
     assert ares_capture.value("ares_decisions_total", strategy="s", symbol="BTC", action="sell") == 1
 
 
+def test_an_order_of_an_open_decision(ares_capture: Capture) -> None:
+    """It is counted and answered while the decision goes on, once, and its span comes with the decision's."""
+    placed = {"strategy": "s", "symbol": "BTC", "venue": "okx"}
+    with ares.decision(strategy="s", symbol="BTC", venue="okx") as d:
+        d.order("c-1", side="buy", type="market", quantity=1)
+        assert ares_capture.value("ares_orders_submitted_total", **placed, order_side="buy", order_type="market") == 1
+        d.order("c-2", side="sell", type="market", quantity=1)
+        ares.record(OrderUpdate("c-2", "filled", quantity=1, price=2, trade_id="t-1"))
+        assert ares_capture.value("ares_order_updates_total", **placed, order_status="filled") == 1
+        assert [span["name"] for span in ares_capture.spans()] == ["order update"]
+
+    for side in ("buy", "sell"):
+        assert ares_capture.value("ares_orders_submitted_total", **placed, order_side=side, order_type="market") == 1
+    assert [span["name"] for span in ares_capture.spans()] == ["order update", "decision", *["order submit"] * 2]
+
+
+def test_a_full_queue_at_the_start(ares_capture: Capture) -> None:
+    """A decision that found no place in the queue is told if there is one when it ends, with its order counted once."""
+    RECORDER.limit = 0
+    placed = {"strategy": "s", "symbol": "BTC", "venue": "okx"}
+    with ares.decision(strategy="s", symbol="BTC", venue="okx") as d:
+        RECORDER.limit = 2
+        d.order("c-1", side="buy", type="market", quantity=1)
+
+    assert [span["name"] for span in ares_capture.spans()] == ["decision", "order submit"]
+    assert ares_capture.value("ares_orders_submitted_total", **placed, order_side="buy", order_type="market") == 1
+    assert RECORDER.refused == 0
+
+
+def test_votes_as_rows(ares_capture: Capture) -> None:
+    """Plain tuples are the same votes, also beside records and after the end; what a list may change later is kept."""
+    said: list[Vote | VoteRow] = [("a", "buy", 0.7, 0.6), ("b", "sell", 0.6), ("c", "hold"), Vote("d", "buy", 0.5)]
+    with ares.decision(strategy="s") as d:
+        d.votes(said)
+        said.clear()
+        d.resolve("buy")
+    with ares.decision(strategy="s") as same:
+        same.votes([Vote("a", "buy", 0.7, 0.6), Vote("b", "sell", 0.6), Vote("c", "hold"), Vote("d", "buy", 0.5)])
+        same.resolve("buy")
+    d.votes([("late", "sell", 0.9)])
+
+    rows, records, late = ares_capture.spans()
+    assert [facts for _, _, facts in rows["events"]] == [facts for _, _, facts in records["events"]]
+    assert rows["attributes"]["ares.ensemble.agreement"] == 0.5
+    assert (late["name"], late["attributes"]["ares.model.name"]) == ("vote", "late")
+    assert late["attributes"]["ares.correlation.id"] == d.correlation_id
+
+
+def test_a_row_that_is_no_vote() -> None:
+    """It is left out and counted; the others stay."""
+    with Capture(strict=False) as capture:
+        with ares.decision(strategy="s") as d:
+            d.votes([("a", "buy"), ("alone",), ("b", "sell", 0.6, 0.4, "more")])  # type: ignore[list-item]
+        (span,) = capture.spans()
+        assert GUARD.bad_values() == {("Vote", "row"): 2}
+    assert [facts["ares.model.name"] for _, _, facts in span["events"]] == ["a"]
+
+
 def test_strict_raises_at_the_call(ares_capture: Capture) -> None:
     """In the test kit a bad value raises where it was said."""
     with ares.decision(strategy="s") as d:
@@ -405,6 +464,10 @@ def test_strict_raises_at_the_call(ares_capture: Capture) -> None:
             d.order("c", side="buy", type="market", quantity=-1)
         with pytest.raises(BadValueError, match="expected a Vote"):
             d.votes([{"model": "m"}])  # type: ignore[list-item]
+        with pytest.raises(BadValueError, match=r"Vote\.confidence"):
+            d.votes([("m", "buy", 1.4)])
+        with pytest.raises(BadValueError, match=r"Vote\.row: expected \(model, action, confidence, weight\)"):
+            d.votes([("m",)])  # type: ignore[list-item]
         with pytest.raises(BadValueError, match="a record of ares_otel"):
             ares.record({"model": "m"})  # type: ignore[arg-type]
         d.resolve("hold")

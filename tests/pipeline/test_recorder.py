@@ -99,16 +99,16 @@ def test_in_a_forked_child(ares_capture: Capture) -> None:
     with ares.decision(strategy="parent's"):
         pass
     RECORDER.put("refused")
+    RECORDER.limit = 100
     open_one = ares.decision(strategy="open")
     with open_one:
         RECORDER.forget()
-        RECORDER.limit = 100
         assert ares.current() is None
         ares.record(ares.Prediction("child", "up"))
     with ares.decision(strategy="child's"):
         pass
 
-    assert (RECORDER.refused, RECORDER.limited, RECORDER.open) == (0, 0, set())
+    assert (RECORDER.refused, RECORDER.limited, RECORDER.open) == (0, 0, [])
     spans = ares_capture.spans()
     assert [span["name"] for span in spans] == ["prediction", "decision"]
     assert spans[0]["trace_id"] == f"{open_one.trace_id:032x}"
