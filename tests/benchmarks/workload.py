@@ -183,7 +183,7 @@ class OursCareful(Ours):
             return self._conclude(d, given)
 
     def _vote(self, d: ares.LiveDecision, given: Input) -> None:
-        d.votes(given.votes)
+        d.votes([(name, action, confidence, weight) for name, action, confidence, weight in given.votes])
 
 
 class _Metrics:
