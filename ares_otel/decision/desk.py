@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note, OpenDecision
@@ -132,22 +132,16 @@ class Desk:
     def abandon(self, older_than: float) -> int:
         """Close decisions that are open for longer than that many seconds; return how many."""
         limit = self.recorder.now() - int(older_than * SECOND)
-        return self._close(lambda live: live.start < limit)
-
-    def close_all(self) -> int:
-        """Close every open decision, at shutdown; return how many."""
-        return self._close(lambda live: True)  # noqa: ARG005
-
-    def _close(self, due: Callable[[OpenDecision], bool]) -> int:
-        watched: Sequence[OpenDecision] = self.recorder.open
-        found = [live for live in watched if due(live)]
-        self.recorder.open = [live for live in watched if not due(live)]
-        for live in found:
+        watched, self.recorder.open = self.recorder.open, []
+        for live in watched:
+            if live.start > limit:
+                self.recorder.open.append(live)
+                continue
             is_open = not live.end_at
             live.end_at = live.end_at or self.recorder.now()
             with GUARD.shield("abandon"):
                 self._end(live, abandoned=is_open)
-        return len(found)
+        return len(watched) - len(self.recorder.open)
 
     # --- decisions and spans -----------------------------------------------------------------------------------
 
