@@ -104,7 +104,7 @@ class FillAccounts:
         if book is None:
             if said or not key.position:
                 self._begin(key, position)
-        elif float(book.holding.quantity) == float(said):
+        elif book.agrees(said):
             self._disputed.pop(key, None)
         elif self._disputed.get(key) == said:
             self._guard.complain(WHERE, "differs", "fills and reported positions differ; the report is believed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,9 @@ from ares_otel.portfolio.money import ZERO, Sums, add, exactly, fraction, plus
 from ares_otel.portfolio.trades import OpenTrade, Trade
 
 __all__ = ["Accounts", "Book", "Key"]
+
+ROUNDING: Final = Decimal("1e-9")
+"""Of the largest quantity: far above what a million additions are off by, far below what a venue trades."""
 
 
 class Key(NamedTuple):
@@ -44,6 +47,7 @@ class Book(msgspec.Struct):
         first: time of the earliest one, Unix ns; None if there is none, or if it was not kept.
         last: time of the latest one.
         trade: the one that has not ended, None when flat.
+        largest: quantity of the largest fill or position so far, without its sign.
     """
 
     strategy: str = ""
@@ -60,6 +64,7 @@ class Book(msgspec.Struct):
     first: int | None = None
     last: int | None = None
     trade: OpenTrade | None = None
+    largest: Decimal = ZERO
 
     @property
     def key(self) -> Key:
@@ -85,6 +90,7 @@ class Book(msgspec.Struct):
         add(self.rebates if fill.fee < 0 else self.fees, fill.fee_currency or self.currency, abs(fill.fee))
         self.turnover = plus(self.turnover, fill.value)
         closing = self.holding.apply(fill)
+        self.largest = max(self.largest, abs(fill.quantity), abs(self.holding.quantity))
         fee = fraction(fill.fee, -closing.quantity, fill.quantity) if closing.quantity else ZERO
         ended = self._leave(closing, fill, fee)
         rest = fill.quantity + closing.quantity
@@ -113,9 +119,14 @@ class Book(msgspec.Struct):
         """Begin anew with a position that others say is there; the profit of its trade is unknown."""
         self.holding.lots = [Lot(quantity, cost)] if quantity else []
         self.holding.multiplier = multiplier
+        self.largest = max(self.largest, abs(quantity))
         self.trade = None
         if quantity:
             self.trade = OpenTrade(1 if quantity > 0 else -1, 0, paid=None, profit=None)
+
+    def agrees(self, quantity: Decimal) -> bool:
+        """Whether it holds a quantity, but for what a sum of floating-point numbers is off by."""
+        return abs(self.holding.quantity - quantity) <= ROUNDING * max(self.largest, abs(quantity))
 
     @exactly
     def fund(self, amount: Decimal, currency: str | None = None) -> None:

@@ -224,6 +224,20 @@ def test_two_reports_that_differ_begin_the_book_anew(trader: Trader) -> None:
     assert trader.trades("loss") == 0.0
 
 
+def test_a_sum_of_floats_is_the_same_position(trader: Trader) -> None:
+    """A bot that adds its fills as floating-point numbers means what was filled, also when it is flat again."""
+    held = 0.0
+    for side, signed in (("buy", 0.1), ("buy", 0.2), ("buy", 1e9), ("sell", -1e9), ("sell", -0.3)):
+        trader.trade(side, abs(signed), 100)
+        held += signed
+        trader.say(held)
+        trader.say(held)
+    assert held != 0.0
+
+    assert GUARD.counts() == {}
+    assert [trader.trades(outcome) for outcome in ("win", "loss", "flat")] == [0.0, 0.0, 1.0]
+
+
 def test_funding_is_realized_profit(trader: Trader) -> None:
     """Of a position, of its trade, and of a strategy as a whole."""
     trader.trade("buy", 1, 100)
