@@ -9,7 +9,7 @@ from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
 from ares_otel.semconv.enums import CorrelationOutcome
 from ares_otel.stack import foreign as f
-from ares_otel.stack.promql import IDENTITY, by, grown, is_, select
+from ares_otel.stack.promql import IDENTITY, Matcher, by, grown, is_, select
 from ares_otel.stack.rules.model import Alert, Domain, Group, Record, Severity, Team
 
 __all__ = ["BOT", "INTERVAL", "RECORDS", "TELEMETRY"]
@@ -18,6 +18,8 @@ INTERVAL: Final = "ares:decision:interval_seconds"
 STRATEGY: Final = by(a.STRATEGY)
 BOTS: Final = is_("job", "ares-bot")
 SELF: Final = by("instance")
+FOLDING: Final = "metrics.series"
+"""Where a bot says that labels became `other`: it keeps to its budget, and nothing failed."""
 MINIMUM: Final = f"{t.EXECUTION_MINIMUM.value:g}"
 
 RECORDS: Final = (
@@ -247,7 +249,7 @@ TELEMETRY: Final = (
     ),
     Alert(
         "AresTelemetryErrors",
-        grown(select(m.TELEMETRY_ERRORS), "15m", by(a.WHERE)),
+        grown(select(m.TELEMETRY_ERRORS, Matcher(str(a.WHERE), "!=", FOLDING)), "15m", by(a.WHERE)),
         Severity.WARNING,
         Team.PLATFORM,
         Domain.TELEMETRY,
@@ -275,6 +277,16 @@ TELEMETRY: Final = (
         f"The budget of one bot is {t.SERIES_BUDGET.value:.0f}; a label has more values than it was meant to have.",
         "ares-telemetry",
         hold="15m",
+    ),
+    Alert(
+        "AresSeriesFolded",
+        grown(select(m.TELEMETRY_ERRORS, is_(a.WHERE, FOLDING)), "15m", by()),
+        Severity.INFO,
+        Team.PLATFORM,
+        Domain.TELEMETRY,
+        "{{ $labels.service_name }} shows some of its symbols or strategies as `other`",
+        "It trades more than its budget of series has room for. Sums stay complete; traces have every name.",
+        "ares-telemetry",
     ),
     Alert(
         "AresExemplarsMissing",
