@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
+from ares_otel.stack.boards import BOARDS, render
 
 __all__ = ["STRATEGIES", "Place", "TroubleError", "filled", "prepare", "settings"]
 
@@ -88,6 +89,7 @@ def prepare(place: Place, chosen: Mapping[str, str], bots: str | None = None) ->
     if "compose.tls.yaml" in chosen.get("COMPOSE_FILE", "").split(":"):
         _make_certificates(place.secrets / "tls")
     _write_alerting(place, chosen)
+    _write_boards(place, chosen)
     tenancy = _tenancy(place, (chosen.get("TEMPO_STRATEGIES") or STRATEGIES).split("|"))
     (place.run / "tenancy.yaml").write_text(yaml.safe_dump(tenancy, width=120), encoding="utf-8")
     place.targets.mkdir(parents=True, exist_ok=True)
@@ -169,8 +171,9 @@ def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
         slack=given["slack"],
         pager=given["pager"],
         deadman=given["deadman"],
-        ares=f"http://127.0.0.1:{chosen.get('ARES_PORT') or 8100}",
-        grafana=f"http://127.0.0.1:{chosen.get('GRAFANA_PORT') or 3000}",
+        ares=_public(chosen, "ARES_URL", "ARES_PORT", 8100),
+        grafana=_public(chosen, "GRAFANA_URL", "GRAFANA_PORT", 3000),
+        runbooks=chosen.get("RUNBOOKS_URL", ""),
     )
     home = place.run / "alertmanager"
     for directory in (home / "templates", home / "secrets"):
@@ -178,6 +181,23 @@ def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
     (home / "alertmanager.yml").write_text(alertmanager(delivery), encoding="utf-8")
     (home / "templates" / "addresses.tmpl").write_text(addresses(delivery), encoding="utf-8")
     shutil.copyfile(place.directory / "alertmanager" / "templates" / "ares.tmpl", home / "templates" / "ares.tmpl")
+
+
+def _write_boards(place: Place, chosen: Mapping[str, str]) -> None:
+    """Write the boards with links to where browsers find the ares server; one that is gone is gone here, too."""
+    home = place.run / "dashboards"
+    home.mkdir(parents=True, exist_ok=True)
+    ares = _public(chosen, "ARES_URL", "ARES_PORT", 8100)
+    made = {f"{board.uid}.json": render(board, ares) for board in BOARDS}
+    for name, text in made.items():
+        (home / name).write_text(text, encoding="utf-8")
+    for old in {path.name for path in home.iterdir()} - set(made):
+        (home / old).unlink()
+
+
+def _public(chosen: Mapping[str, str], address: str, port: str, usual: int) -> str:
+    """Return where browsers find a server, without a slash at the end: what is set, else its port of this machine."""
+    return (chosen.get(address) or f"http://127.0.0.1:{chosen.get(port) or usual}").rstrip("/")
 
 
 def _tenancy(place: Place, strategies: list[str]) -> dict[str, Any]:

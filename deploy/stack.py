@@ -45,6 +45,7 @@ BOT_FILES = {
     "ARES_OTEL_EXPORTER_CLIENT_CERTIFICATE": "bot.crt",
     "ARES_OTEL_EXPORTER_CLIENT_KEY": "bot.key",
 }
+ADDRESSES = ("ARES_URL", "GRAFANA_URL", "RUNBOOKS_URL")
 STRATEGY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}")
 
 
@@ -80,6 +81,7 @@ def troubles(place: Place, docker: Docker, *, running: bool) -> Iterator[str]:
     yield from _docker_troubles(docker)
     chosen = settings(place, docker.environ)
     yield from _settings_troubles(place, chosen)
+    yield from _address_troubles(chosen)
     if not running:
         yield from _port_troubles(place, chosen)
 
@@ -128,6 +130,12 @@ def _settings_troubles(place: Place, chosen: Mapping[str, str]) -> Iterator[str]
         path = place.secrets / name
         if path.exists() and len(path.read_text(encoding="utf-8").strip()) < SHORTEST:
             yield f"secrets/{name} is shorter than {SHORTEST} characters: remove it, and a new one is made"
+
+
+def _address_troubles(chosen: Mapping[str, str]) -> Iterator[str]:
+    for name in ADDRESSES:
+        if chosen.get(name) and not chosen[name].startswith(("http://", "https://")):
+            yield f"{name}={chosen[name]}: expected an address with http:// or https://"
 
 
 def _port_troubles(place: Place, chosen: Mapping[str, str]) -> Iterator[str]:

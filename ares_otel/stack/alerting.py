@@ -23,7 +23,11 @@ ADDRESSES: Final = """\
 {{{{ define "ares.url" }}}}{ares}{{{{ end }}}}
 {{{{ define "grafana.url" }}}}{grafana}{{{{ end }}}}
 {{{{ define "runbooks.url" }}}}{runbooks}{{{{ end }}}}
+{{{{ define "ares.runbook.html" }}}}{linked}{{{{ end }}}}
 """
+RUNBOOK: Final = "runbook {{ .Annotations.runbook_url }}"
+"""A runbook in a page where nobody said what its path is appended to: a link would lead nowhere."""
+RUNBOOK_LINK: Final = '<a href="{{ template "ares.runbook" . }}">runbook</a>'
 SIMULATED: Final = 'mode =~ "backtest|replay"'
 SAME: Final = ["deployment_environment_name", "service_name", "mode"]
 
@@ -75,7 +79,8 @@ def alertmanager(delivery: Delivery = Delivery()) -> str:
 
 def addresses(delivery: Delivery = Delivery()) -> str:
     """Return the template that tells the others where links lead."""
-    return ADDRESSES.format(ares=delivery.ares, grafana=delivery.grafana, runbooks=delivery.runbooks)
+    linked = RUNBOOK_LINK if delivery.runbooks else RUNBOOK
+    return ADDRESSES.format(ares=delivery.ares, grafana=delivery.grafana, runbooks=delivery.runbooks, linked=linked)
 
 
 def _global(delivery: Delivery) -> dict[str, Any]:

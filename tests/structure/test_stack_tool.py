@@ -16,6 +16,8 @@ import yaml
 from scripts import load, script
 from sources import ROOT
 
+from ares_otel.stack.boards import BOARDS
+
 stack = load("stack")
 preparing = load("preparing")
 
@@ -201,6 +203,7 @@ def test_same_port_twice(machine: Machine) -> None:
         ),
         ({"TEMPO_STRATEGIES": "momentum|momentum"}, "TEMPO_STRATEGIES=momentum|momentum: expected names"),
         ({"TEMPO_STRATEGIES": "a b"}, "TEMPO_STRATEGIES=a b: expected names"),
+        ({"ARES_URL": "ares.example.org"}, "ARES_URL=ares.example.org: expected an address with http"),
         ({"TEMPO_STRATEGIES": "ares"}, "TEMPO_STRATEGIES=ares: expected names"),
     ],
 )
@@ -323,6 +326,43 @@ def test_loki_is_scraped_where_it_runs(machine: Machine) -> None:
 
     assert without == []
     assert targets(machine, "loki.yaml") == [{"targets": ["loki:3100"]}]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ares", "grafana"),
+    [
+        ({}, "http://127.0.0.1:8100", "http://127.0.0.1:3000"),
+        ({"ARES_PORT": "8111", "GRAFANA_PORT": "3111"}, "http://127.0.0.1:8111", "http://127.0.0.1:3111"),
+        (
+            {"ARES_PORT": "8111", "ARES_URL": "https://ares.example.org/", "GRAFANA_URL": "https://g.example.org"},
+            "https://ares.example.org",
+            "https://g.example.org",
+        ),
+    ],
+)
+def test_links_lead_to_where_servers_are(machine: Machine, chosen: dict[str, str], ares: str, grafana: str) -> None:
+    """Boards and messages lead to the ports, or to the addresses, that are set."""
+    preparing.prepare(machine.place, {**chosen, "RUNBOOKS_URL": "https://git.example.org/ares/"})
+
+    made = {path.stem: json.loads(path.read_text()) for path in (machine.place.run / "dashboards").iterdir()}
+    assert set(made) == {board.uid for board in BOARDS}
+    variables = [one for each in made.values() for one in each["templating"]["list"] if one["name"] == "ares"]
+    assert [one["query"] for one in variables] == [ares] * len(BOARDS)
+    told = (machine.place.run / "alertmanager" / "templates" / "addresses.tmpl").read_text()
+    assert f'"ares.url" }}}}{ares}{{{{' in told
+    assert f'"grafana.url" }}}}{grafana}{{{{' in told
+    assert '"runbooks.url" }}https://git.example.org/ares/{{' in told
+
+
+def test_boards_that_are_gone(machine: Machine) -> None:
+    """A board of an earlier version does not stay."""
+    preparing.prepare(machine.place, {})
+    old = machine.place.run / "dashboards" / "ares-old.json"
+    old.write_text("{}")
+
+    preparing.prepare(machine.place, {})
+
+    assert not old.exists()
 
 
 def test_certificates(machine: Machine) -> None:

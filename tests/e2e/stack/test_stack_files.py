@@ -128,13 +128,15 @@ def test_every_alert_is_routed(alert: Any) -> None:
     assert answer.strip() == wanted[alert.severity]
 
 
-def rendered(tmp_path: Path, name: str, kind: str, **alert: Any) -> str:
+def rendered(tmp_path: Path, name: str, kind: str, runbooks: str = "", **alert: Any) -> str:
     """Return a template of ours as Alertmanager renders it for one alert."""
+    (tmp_path / "addresses.tmpl").write_text(addresses(Delivery(runbooks=runbooks)))
+    (tmp_path / "ares.tmpl").write_bytes((ROUTING / "templates" / "ares.tmpl").read_bytes())
     one = {**ALERT, **alert}
     data = {"status": one["status"], "receiver": "r", "alerts": [one], "commonLabels": one["labels"]}
     (tmp_path / "data.json").write_text(json.dumps(data))
     return said(
-        *(built("alertmanager", "amtool"), "template", "render", f"--template.glob={ROUTING}/templates/*.tmpl"),
+        *(built("alertmanager", "amtool"), "template", "render", f"--template.glob={tmp_path}/*.tmpl"),
         *(f'--template.text={{{{ template "{name}" . }}}}', f"--template.type={kind}"),
         f"--template.data={tmp_path}/data.json",
     )
@@ -167,3 +169,15 @@ def test_message_as_page(tmp_path: Path) -> None:
     assert "<script>" not in page
     assert "<b>" not in page
     assert 'href="http://127.0.0.1:3000/d/x?a=b"' in page
+
+
+@pytest.mark.parametrize(
+    ("runbooks", "shown"),
+    [
+        ("", "runbook docs/r.md#a"),
+        ("https://git.example.org/ares/", '<a href="https://git.example.org/ares/docs/r.md#a">runbook</a>'),
+    ],
+)
+def test_runbook_in_a_page(tmp_path: Path, runbooks: str, shown: str) -> None:
+    """The runbook is a link where it is known where the repository's pages are, else its path."""
+    assert shown in rendered(tmp_path, "ares.html", "html", runbooks)
