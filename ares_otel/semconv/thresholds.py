@@ -22,10 +22,13 @@ __all__ = [
     "EVENT_LOOP_SLOW",
     "EXECUTION_MINIMUM",
     "FEATURES_SHOWN",
+    "FILL_RATIO_DROP",
+    "FILL_RATIO_MINIMUM",
     "LIMIT_FULL",
     "LIMIT_NEAR",
     "MARKET_DATA_STALE",
     "MEMORY_HIGH",
+    "MODEL_OLD",
     "ORDERS_REJECTED",
     "ORDER_ACK_OBJECTIVE",
     "ORDER_ACK_SLO",
@@ -42,6 +45,7 @@ __all__ = [
     "SLO_PERIOD",
     "SPOOL_LARGE",
     "STAGE_ERROR_RATIO",
+    "STAGE_SLOW",
     "STORE_DISK_LOW",
     "SYMBOLS_SHOWN",
     "THRESHOLDS",
@@ -69,15 +73,19 @@ BOT_SILENT = Threshold("bot_silent", 60.0, "s", "a bot that answers no scrape fo
 DECISION_OVERDUE = Threshold("decision_overdue", 5.0, "1", "silence in usual intervals between decisions")
 DECISION_PATIENCE = Threshold("decision_patience", 300.0, "s", "silence that is never too long")
 ORDERS_REJECTED = Threshold("orders_rejected", 0.2, "1", "share of rejected orders that asks for attention")
+FILL_RATIO_DROP = Threshold("fill_ratio_drop", 0.5, "1", "part of the usual share of filled orders that is too little")
+FILL_RATIO_MINIMUM = Threshold("fill_ratio_minimum", 50, "{order}", "fewer orders in a day do not say what is usual")
 SLIPPAGE_HIGH = Threshold("slippage_high", 20.0, "bp", "mean net slippage that asks for attention")
 EXECUTION_MINIMUM = Threshold("execution_minimum", 10, "{order}", "fewer orders give no ratio that alerts")
 STAGE_ERROR_RATIO = Threshold("stage_error_ratio", 0.05, "1", "share of failing stages that asks for attention")
+STAGE_SLOW = Threshold("stage_slow", 1.0, "s", "99th percentile of one stage's time that asks for attention")
 VENUE_ERROR_RATIO = Threshold("venue_error_ratio", 0.05, "1", "share of failing calls of a venue that alerts")
 VENUE_SLOW = Threshold("venue_slow", 1.0, "s", "99th percentile of a venue's calls that asks for attention")
 RATE_LIMIT_NEAR = Threshold("rate_limit_near", 0.9, "1", "used share of a venue's request weight that is near it")
 LIMIT_FULL = Threshold("limit_full", 1.0, "1", "used share of a limit that is all of it")
 LIMIT_NEAR = Threshold("limit_near", 0.8, "1", "used share of a limit that is near it")
 ACCURACY_LOW = Threshold("accuracy_low", 0.4, "1", "accuracy of a model that asks for attention")
+MODEL_OLD = Threshold("model_old", 30.0 * 86_400.0, "s", "age of a model's training that asks for attention")
 AGREEMENT_LOW = Threshold("agreement_low", 0.4, "1", "mean agreement of an ensemble that asks for attention")
 REGIME_FLAPPING = Threshold("regime_flapping", 12, "{change}", "changes of regime in an hour that are no regimes")
 CPU_HIGH = Threshold("cpu_high", 0.95, "1", "used share of a processor that leaves nothing for a burst")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 __all__ = [
     "COLLECTOR_CAPACITY",
     "COLLECTOR_ENQUEUE_FAILED",
+    "COLLECTOR_LOGS_ENQUEUE_FAILED",
+    "COLLECTOR_LOGS_SEND_FAILED",
     "COLLECTOR_QUEUE",
     "COLLECTOR_REFUSED",
     "COLLECTOR_SEND_FAILED",
@@ -53,6 +55,13 @@ COLLECTOR_SENT = Foreign("otelcol_exporter_sent_spans", "spans delivered", "otel
 COLLECTOR_SEND_FAILED = Foreign("otelcol_exporter_send_failed_spans", "spans given up", "otel-collector", ("exporter",))
 COLLECTOR_ENQUEUE_FAILED = Foreign(
     "otelcol_exporter_enqueue_failed_spans", "spans that found no room in the queue", "otel-collector", ("exporter",)
+)
+COLLECTOR_LOGS_SEND_FAILED = Foreign(
+    "otelcol_exporter_send_failed_log_records", "log records given up", "otel-collector", ("exporter",)
+)
+COLLECTOR_LOGS_ENQUEUE_FAILED = Foreign(
+    *("otelcol_exporter_enqueue_failed_log_records", "log records that found no room in the queue", "otel-collector"),
+    ("exporter",),
 )
 COLLECTOR_REFUSED = Foreign(
     "otelcol_receiver_refused_spans", "spans sent back to the bot", "otel-collector", ("receiver",)

@@ -103,6 +103,7 @@ def test_runbooks_name_what_exists() -> None:
 def test_texts_use_labels_that_are_there(alert: Alert) -> None:
     """A text can only name a label that the query keeps; an unknown one would be empty, silently."""
     kept = {label.strip() for clause in re.findall(r"\bby \(([^)]*)\)", alert.expr) for label in clause.split(",")}
+    kept |= set(re.findall(r'"(\w+)", "[^"]*", "", ""\)', alert.expr))  # those of label_replace
     if kept:
         assert labels_of(alert) - kept == set()
 

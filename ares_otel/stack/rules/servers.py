@@ -12,6 +12,17 @@ from ares_otel.stack.rules.model import Alert, Domain, Severity, Team
 
 __all__ = ["STACK"]
 
+LOST: Final = (
+    f.COLLECTOR_ENQUEUE_FAILED,
+    f.COLLECTOR_SEND_FAILED,
+    f.COLLECTOR_LOGS_ENQUEUE_FAILED,
+    f.COLLECTOR_LOGS_SEND_FAILED,
+)
+UPKEEP: Final = {
+    "backup": serving.BACKUP_FAILURES,
+    "deletion of what is old": serving.PRUNE_FAILURES,
+    "forwarding to InfluxDB": serving.FORWARD_FAILURES,
+}
 SERVERS: Final = among("job", "ares-server|tempo|alertmanager|grafana|loki")
 
 STACK: Final = (
@@ -61,12 +72,11 @@ STACK: Final = (
     ),
     Alert(
         "AresCollectorLosing",
-        f"sum by (instance, exporter) (rate({select(f.COLLECTOR_ENQUEUE_FAILED)}[5m])) > 0 or "
-        f"sum by (instance, exporter) (rate({select(f.COLLECTOR_SEND_FAILED)}[5m])) > 0",
+        " or ".join(f"sum by (instance, exporter) (rate({select(each)}[5m])) > 0" for each in LOST),
         Severity.CRITICAL,
         Team.PLATFORM,
         Domain.STACK,
-        "The collector loses {{ $value | humanize }} spans a second on the way to {{ $labels.exporter }}",
+        "The collector loses {{ $value | humanize }} spans or records a second on the way to {{ $labels.exporter }}",
         "They found no room in its queue, or were refused for good.",
         "ares-telemetry",
         hold="5m",
@@ -92,6 +102,19 @@ STACK: Final = (
         "Without room the ares server stores nothing more, and senders keep what they have.",
         "ares-telemetry",
         hold="5m",
+    ),
+    Alert(
+        "AresUpkeepFailing",
+        " or ".join(
+            f'label_replace({grown(select(metric), "1h", "by (instance)")}, "chore", "{chore}", "", "")'
+            for chore, metric in UPKEEP.items()
+        ),
+        Severity.WARNING,
+        Team.PLATFORM,
+        Domain.STACK,
+        "The {{ $labels.chore }} of the ares server at {{ $labels.instance }} failed {{ $value | humanize }} times",
+        "It is tried again; until then there is no newer backup, the disk fills, or the other database is behind.",
+        "ares-telemetry",
     ),
     Alert(
         "AresTempoDiscarding",

@@ -7,7 +7,7 @@ from typing import Final
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
-from ares_otel.semconv.enums import CheckOutcome, Direction
+from ares_otel.semconv.enums import CheckOutcome, Direction, OrderStatus
 from ares_otel.stack.promql import by, grown, is_, select
 from ares_otel.stack.rules.model import Alert, Domain, Severity, Team
 
@@ -28,6 +28,12 @@ def _net_slippage() -> str:
     favorable = _sum(COSTS, select(m.SLIPPAGE, is_(a.DIRECTION, Direction.FAVORABLE), part="_sum"), "1h")
     orders = _sum(COSTS, select(m.SLIPPAGE, part="_count"), "1h")
     return f"({adverse} - ({favorable} or 0 * {adverse})) / ({orders} >= {ENOUGH}) > {t.SLIPPAGE_HIGH.value:g}"
+
+
+def _filled(window: str, least: float) -> str:
+    filled = _sum(COSTS, select(m.ORDER_UPDATES, is_(a.STATUS, OrderStatus.FILLED)), window)
+    sent = _sum(COSTS, select(m.ORDERS_SUBMITTED), window)
+    return f"({filled} or 0 * {sent}) / ({sent} >= {least:g})"
 
 
 def _venue_errors() -> str:
@@ -77,6 +83,20 @@ EXECUTION: Final = (
         "Orders of {{ $labels.strategy }} lose {{ $value | humanize }} bp against their arrival price",
         f"Mean net slippage at {{{{ $labels.venue }}}} over an hour and at least {ENOUGH} orders is above "
         f"{t.SLIPPAGE_HIGH.value:g} bp.",
+        "ares-execution",
+        hold="10m",
+        variables=("strategy", "venue"),
+    ),
+    Alert(
+        "AresFillRatioLow",
+        f"{_filled('1h', t.EXECUTION_MINIMUM.value)} < "
+        f"{t.FILL_RATIO_DROP.value:g} * ({_filled('1d', t.FILL_RATIO_MINIMUM.value)})",
+        Severity.WARNING,
+        Team.TRADING,
+        Domain.EXECUTION,
+        "Only {{ $value | humanizePercentage }} of the orders of {{ $labels.strategy }} are filled",
+        f"Of at least {ENOUGH} orders at {{{{ $labels.venue }}}} in an hour; "
+        f"less than {t.FILL_RATIO_DROP.value:.0%} of the share that was filled in the last day.",
         "ares-execution",
         hold="10m",
         variables=("strategy", "venue"),
@@ -216,6 +236,17 @@ MODELS: Final = (
         f"Below {t.ACCURACY_LOW.value:.0%} for half an hour, on at least {t.SCORE_MINIMUM.value:g} predictions.",
         "ares-ensemble",
         hold="30m",
+    ),
+    Alert(
+        "AresModelOld",
+        f"time() - max {by(a.MODEL_NAME)} ({select(m.MODEL_TRAINED)}) > {t.MODEL_OLD.value:g}",
+        Severity.WARNING,
+        Team.MODELS,
+        Domain.MODELS,
+        "{{ $labels.model_name }} was trained {{ $value | humanizeDuration }} ago",
+        f"Longer than {t.MODEL_OLD.value / 86_400:g} days: markets of today are not in it.",
+        "ares-ensemble",
+        hold="1h",
     ),
     Alert(
         "AresEnsembleDisagrees",
