@@ -77,6 +77,7 @@ def engine() -> Iterator[Engine]:
         command = ["dockerd", f"--host={socket}", f"--data-root={home}/data", f"--exec-root={home}/run"]
         command += [f"--pidfile={home}/pid", "--log-level=warn"]
         environ = {**os.environ, "DOCKER_HOST": socket, "DOCKER_CONFIG": home, "DOCKER_BUILDKIT": "0"}
+        environ["COMPOSE_PARALLEL_LIMIT"] = "1"  # two images have the same first stages: the second finds them made
         with Path(home, "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:

@@ -42,6 +42,7 @@ __all__ = [
     "running_tempo",
     "stored",
     "until",
+    "within",
 ]
 
 T = TypeVar("T")
@@ -63,6 +64,14 @@ def until(ask: Callable[[], T], *, what: str, seconds: float = 60.0) -> T:
             return answer
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s; last: {answer!r}"
         time.sleep(0.2)
+
+
+def within(promised: float) -> float:
+    """Return a promised time in seconds as this machine can keep it now: longer where more wants to run than can.
+
+    Two programs for each processor are usual here; the servers under test are some of them.
+    """
+    return promised * max(1.0, os.getloadavg()[0] / (2 * (os.cpu_count() or 1)))
 
 
 class Server:
@@ -292,14 +301,19 @@ def running_prometheus(directory: Path, targets: dict[str, str]) -> Iterator[Pro
 
 
 @contextmanager
-def running_alertmanager(directory: Path, delivery: Delivery, secrets: dict[str, str]) -> Iterator[Server]:
-    """Run Alertmanager with the generated configuration and the committed templates; `secrets` become files."""
+def running_alertmanager(
+    directory: Path, delivery: Delivery, secrets: dict[str, str], configuration: str = ""
+) -> Iterator[Server]:
+    """Run Alertmanager with the committed templates and the generated configuration, or one made of it.
+
+    `secrets` become files.
+    """
     (port,) = free_ports(1)
     (directory / "secrets").mkdir(parents=True)
     (directory / "templates").mkdir()
     for name, secret in secrets.items():
         (directory / "secrets" / name).write_text(secret)
-    (directory / "alertmanager.yml").write_text(alertmanager(delivery))
+    (directory / "alertmanager.yml").write_text(configuration or alertmanager(delivery))
     (directory / "templates" / "addresses.tmpl").write_text(addresses(delivery))
     committed = ROOT / "deploy" / "alertmanager" / "templates" / "ares.tmpl"
     (directory / "templates" / "ares.tmpl").symlink_to(committed)

@@ -30,7 +30,7 @@ from ares_otel.semconv import metrics as m
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.stack.alerting import Delivery
 
-__all__ = ["Stack", "whole_stack"]
+__all__ = ["Hook", "Stack", "whole_stack"]
 
 SCRAPES = 6
 
