@@ -1,4 +1,4 @@
-"""The correlation id, trace id and span id on log records: a filter, a structlog processor, a JSON formatter."""
+"""The correlation id and the ids and flags of the span on log records: a filter, a structlog processor, a JSON formatter."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ares_otel.guard import GUARD, shown
 __all__ = ["CorrelationFilter", "JsonFormatter", "add_correlation", "annotate", "ids", "install", "uninstall"]
 
 ABSENT = "-"
-FIELDS = ("correlation_id", "trace_id", "span_id")
+FIELDS = ("correlation_id", "trace_id", "span_id", "trace_flags")
+"""Named as OpenTelemetry names them in logs that are not OTLP."""
 STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
 
 Make = Callable[..., logging.LogRecord]
 
 
 def ids() -> dict[str, str]:
-    """Return correlation id, trace id and span id of the current context, those that exist."""
+    """Return correlation id, and trace id, span id and trace flags of the current span, as hex; those that exist."""
     found: dict[str, str] = {}
     with GUARD.shield("logs"):  # the current span may be anybody's
         context = ctx.get()
@@ -35,12 +36,16 @@ def ids() -> dict[str, str]:
         if isinstance(span, Span):
             where = span.get_span_context()
             if where.is_valid:
-                found |= {"trace_id": f"{where.trace_id:032x}", "span_id": f"{where.span_id:016x}"}
+                found |= {
+                    "trace_id": f"{where.trace_id:032x}",
+                    "span_id": f"{where.span_id:016x}",
+                    "trace_flags": f"{where.trace_flags:02x}",
+                }
     return found
 
 
 class CorrelationFilter(logging.Filter):
-    """Puts `correlation_id`, `trace_id` and `span_id` on every record that passes; "-" where there is none."""
+    """Puts `correlation_id`, `trace_id`, `span_id` and `trace_flags` on every record that passes; "-" for none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Annotate the record and let it pass."""
@@ -49,7 +54,7 @@ class CorrelationFilter(logging.Filter):
 
 
 def annotate(record: logging.LogRecord) -> None:
-    """Set the three fields on a record unless it has them."""
+    """Set the fields on a record unless it has them."""
     known = vars(record)
     if all(field in known for field in FIELDS):
         return

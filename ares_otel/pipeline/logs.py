@@ -32,7 +32,7 @@ STEADY: Final = frozenset({str, int, float, bool, bytes, type(None)})
 PARTS: Final = 64
 STACK_LIMIT: Final = 16_384
 ATTRIBUTES: Final = 64
-TRACE_DIGITS, SPAN_DIGITS = 32, 16
+TRACE_DIGITS, SPAN_DIGITS, FLAG_DIGITS = 32, 16, 2
 HIGHEST: Final = 24
 STEPS: Final = 4
 EVENT_NAME: Final = "event_name"
@@ -52,7 +52,7 @@ class Taken(NamedTuple):
         raised: type, message and stack trace of an exception.
         where: file, function and line; name and number of the thread.
         extra: further fields of the record.
-        known: correlation id, trace id, span id, those that exist.
+        known: correlation id, trace id, span id, trace flags, those that exist.
     """
 
     time: float
@@ -237,7 +237,8 @@ def log_data(taken: Taken, hide: Redactor, observed: int, body_limit: int) -> tu
         _number(taken.known.get("trace_id"), TRACE_DIGITS),
         _number(taken.known.get("span_id"), SPAN_DIGITS),
         event if isinstance(event, str) else "",
-        dropped_attributes=lost,
+        _number(taken.known.get("trace_flags"), FLAG_DIGITS),
+        lost,
     )
 
 

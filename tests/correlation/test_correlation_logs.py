@@ -124,7 +124,7 @@ def test_structlog(ares_capture: Capture) -> None:
         log.info("inside", price=1.5)
         log.info("own", correlation_id="mine")
 
-    ids = {"trace_id": f"{d.trace_id:032x}", "span_id": f"{d.span_id:016x}"}
+    ids = {"trace_id": f"{d.trace_id:032x}", "span_id": f"{d.span_id:016x}", "trace_flags": "01"}
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [
         {"event": "outside"},
         {"event": "inside", "price": 1.5, "correlation_id": d.correlation_id, **ids},
@@ -144,6 +144,7 @@ def test_json_golden(ares_capture: Capture, logger: logging.Logger, lines: Lines
     ids = (
         '"correlation_id": "019b76da-a800-7438-ae6b-26bca9d37914", "trace_id": "019b76daa8007438b9ac9af2a74de450",'
         ' "span_id": "b9ac9af2a74de450"'
+        ', "trace_flags": "01"'
     )
     assert lines.lines == [f'{said}, "venue": "okx", {ids}}}']
     assert len(ares_capture.spans()) == 1

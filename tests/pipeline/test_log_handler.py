@@ -202,13 +202,13 @@ def test_levels_and_filters(handler: LogHandler) -> None:
 
 def test_ids_come_from_the_record_or_the_context(handler: LogHandler) -> None:
     """What was annotated where it was logged counts, also if it is handled in another thread; what is no id is none."""
-    known = {"correlation_id": "c-1", "trace_id": f"{5:032x}", "span_id": f"{6:016x}"}
+    known = {"correlation_id": "c-1", "trace_id": f"{5:032x}", "span_id": f"{6:016x}", "trace_flags": "01"}
     LOG.info("hello", extra=known)
     data = told(handler)
-    assert (data.attributes["ares.correlation.id"], data.trace_id, data.span_id) == ("c-1", 5, 6)
-    LOG.info("hello", extra={"correlation_id": "-", "trace_id": "mine", "span_id": "x" * 16})
+    assert (data.attributes["ares.correlation.id"], data.trace_id, data.span_id, data.flags) == ("c-1", 5, 6, 1)
+    LOG.info("hello", extra={"correlation_id": "-", "trace_id": "mine", "span_id": "x" * 16, "trace_flags": "?"})
     data = told(handler)
-    assert ("ares.correlation.id" in data.attributes, data.trace_id, data.span_id) == (False, 0, 0)
+    assert ("ares.correlation.id" in data.attributes, data.trace_id, data.span_id, data.flags) == (False, 0, 0, 0)
     token = ctx.set_({**ctx.get(), ctx.BAGGAGE_KEY: {ctx.CORRELATION: "c-2"}})
     try:
         LOG.info("hello")

@@ -49,6 +49,7 @@ def told(sink: Sink) -> list[dict[str, Any]]:
             "body": record.body.string_value,
             "trace_id": record.trace_id.hex(),
             "span_id": record.span_id.hex(),
+            "flags": record.flags,
             "resource": {each.key: each.value.string_value for each in part.resource.attributes},
             **{each.key: each.value.string_value for each in record.attributes},
         }
@@ -81,7 +82,21 @@ def test_a_record_is_found_with_its_decision(begin: Begin, sink: Sink) -> None:
     assert inside["span_id"] == f"{stage.get_span_context().span_id:016x}"
     assert inside["resource"]["service.name"] == "ares-bot"
     assert (before["trace_id"], "ares.correlation.id" in before) == ("", False)
+    assert (before["flags"], inside["flags"]) == (0, 1)
     assert shown(handle.metrics_url, "ares_telemetry_exported_logs_total") == 2
+
+
+@pytest.mark.parametrize("inject", [True, False])
+@pytest.mark.parametrize(("ratio", "flags"), [(1.0, 1), (0.0, 0)])
+def test_flags_say_whether_it_is_sampled(begin: Begin, sink: Sink, ratio: float, flags: int, inject: bool) -> None:
+    """A record of a decision that is not recorded has its ids all the same, and says that its trace was not chosen."""
+    how = {"sampling__sampler": "traceidratio", "sampling__ratio": ratio, "logging__inject": inject}
+    begin(sink, logs__export=True, logs__endpoint=url_of(sink), **how)
+    with ares.decision() as d:
+        LOG.warning("inside")
+    assert ares.flush(10.0)
+
+    assert [(record["flags"], record["trace_id"]) for record in told(sink)] == [(flags, f"{d.trace_id:032x}")]
 
 
 def test_nothing_without_being_asked(begin: Begin, sink: Sink) -> None:
