@@ -200,7 +200,7 @@ def up(place: Place, docker: Docker, bots: str | None) -> int:
 
 
 def _examined(place: Place, docker: Docker, chosen: Mapping[str, str]) -> int:
-    """Let `ares-otel doctor` send a span through all of it and look for what came of it."""
+    """Let `ares-otel doctor` send a span and a log record through all of it and look for what came of them."""
     ports = {name: chosen.get(name) or str(port) for name, port in place.ports().items()}
     files = chosen.get("COMPOSE_FILE", "").split(":")
     # a span of its own need not be kept, and not under the tenant that is asked
@@ -215,6 +215,8 @@ def _examined(place: Place, docker: Docker, chosen: Mapping[str, str]) -> int:
         "ARES_OTEL_STACK_GRAFANA_PASSWORD_FILE": str(place.secrets / "grafana_admin_password"),
         "ARES_OTEL_EXPORTER_ENDPOINT": f"http{'s' if secure else ''}://127.0.0.1:{ports['OTLP_HTTP_PORT']}",
         "ARES_OTEL_EXPORTER_HEADERS_FILE": str(place.secrets / "otlp_headers"),
+        "ARES_OTEL_LOGS_EXPORT": "true",
+        "ARES_OTEL_ALERTING_ALERTMANAGERS": f"http://127.0.0.1:{ports['ALERTMANAGER_PORT']}",
         "ARES_OTEL_STATE_DIRECTORY": str(place.run / "doctor"),
     }
     command = [*docker.doctor, "--stack", f"--wait={DOCTOR_SECONDS}"]

@@ -1,4 +1,4 @@
-"""The correlation id and the ids and flags of the span on log records: a filter, a structlog processor, a JSON formatter."""
+"""Correlation id, and ids and flags of the span, on log records: a filter, a structlog processor, a JSON formatter."""
 
 from __future__ import annotations
 

@@ -71,6 +71,7 @@ class Pusher:
         timeout: seconds for one attempt.
 
     Attributes:
+        shown: its address without user, password and path.
         pushed: alerts that were taken.
         failures: failed attempts by reason.
     """
@@ -78,7 +79,7 @@ class Pusher:
     def __init__(self, url: str, timeout: float = 3.0) -> None:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
-        self._shown = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
+        self.shown = f"{parts.scheme}://{parts.hostname}:{parts.port or (443 if secure else 80)}"
         self._target = f"{parts.path.rstrip('/')}/api/v2/alerts"
         self._headers = {"content-type": "application/json"}
         if parts.username is not None:
@@ -102,6 +103,10 @@ class Pusher:
             self._waiting[alert.labels] = alert
             self._start()
             self._changed.notify_all()
+
+    def refusal(self) -> tuple[str, str]:
+        """Tell it of no alert at all: return why that was not taken, as a reason and in words; both empty if it was."""
+        return self._post([])
 
     def stop(self, timeout: float) -> bool:
         """Wait until everything was taken, at most so many seconds, and end the thread; tell whether it was."""
@@ -162,19 +167,22 @@ class Pusher:
 
     def _push(self, batch: list[Alert]) -> str:
         """Return "" if the alerts were taken, else why not."""
+        reason, detail = self._post(batch)
+        if reason:
+            GUARD.complain(WHERE, reason, f"{self.shown}: {detail}; the alerts are kept and told again")
+        return reason
+
+    def _post(self, batch: list[Alert]) -> tuple[str, str]:
         body = json.dumps([alert.document() for alert in batch]).encode()
         try:
             answer = self._link.post(self._target, self._headers, body, time.monotonic() + self._timeout)
         except TimeoutError:
-            reason, detail = "timeout", f"no answer within {self._timeout:g} s"
+            return "timeout", f"no answer within {self._timeout:g} s"
         except (OSError, http.client.HTTPException, TlsSettingsError) as error:
-            reason, detail = "connection", str(error)
-        else:
-            if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                return ""
-            reason, detail = f"http_{answer.status}", answer.body.decode("utf-8", "replace")[:200]
-        GUARD.complain(WHERE, reason, f"{self._shown}: {detail}; the alerts are kept and told again")
-        return reason
+            return "connection", str(error)
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return "", ""
+        return f"http_{answer.status}", answer.body.decode("utf-8", "replace")[:200]
 
 
 def _time(unix_ns: int) -> str:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ares_otel.stack.boards import BOARDS
@@ -19,7 +20,7 @@ from ares_otel.stack.rules import FILES
 __all__ = ["NO_DATE", "PARTS", "FakeStack"]
 
 NO_DATE = -1.0
-PARTS = ("collector", "server", "tempo", "prometheus", "alertmanager", "grafana")
+PARTS = ("collector", "server", "tempo", "prometheus", "alertmanager", "grafana", "loki")
 GROUPS = [
     {"name": group.name, "rules": [{"name": "r", "health": "ok", "lastError": ""}]}
     for file in FILES.values()
@@ -35,6 +36,8 @@ class FakeStack:
     Attributes:
         url: its address.
         sent: what was asked: method, path and headers.
+        traces: trace ids of the spans that came.
+        logs: trace ids of the log records that came.
     """
 
     def __init__(self) -> None:
@@ -47,8 +50,13 @@ class FakeStack:
             "/api/v1/targets": (200, {"data": {"activeTargets": [{"labels": {"job": "bot"}, "health": "up"}]}}),
             "/api/v1/alertmanagers": (200, {"data": {"activeAlertmanagers": [{"url": "http://alertmanager"}]}}),
         }
+        self.answers |= {
+            "/api/v1/logs": lambda _: (200, {"items": [{"trace_id": trace} for trace in self.logs]}),
+            "/loki/api/v1/query_range": self._streams,
+        }
         self.date: float | None = None
         self.traces: list[str] = []
+        self.logs: list[str] = []
         self.sent: list[tuple[str, str, dict[str, str]]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
         self._server.daemon_threads = True
@@ -65,14 +73,27 @@ class FakeStack:
         self._thread.join()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead `ares-otel` to it."""
+        """Return the variables that lead `ares-otel` to it, with everything that it may send."""
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            "ARES_OTEL_LOGS_EXPORT": "true",
+            "ARES_OTEL_ALERTING_ALERTMANAGERS": self.url,
+            "ARES_OTEL_STACK_PARTS": ",".join(PARTS),
             **{f"ARES_OTEL_STACK_{part.upper()}": self.url for part in PARTS},
         }
 
-    def take(self, body: bytes) -> None:
-        """Keep the trace ids of a request."""
+    def take(self, path: str, body: bytes) -> None:
+        """Keep the trace ids of a request, if it is one of OTLP."""
+        if path == "/v1/logs":
+            told = ExportLogsServiceRequest.FromString(body)
+            self.logs += [
+                record.trace_id.hex()
+                for resource in told.resource_logs
+                for scope in resource.scope_logs
+                for record in scope.log_records
+            ]
+        if path != "/v1/traces":
+            return
         request = ExportTraceServiceRequest.FromString(body)
         self.traces += [
             span.trace_id.hex()
@@ -85,6 +106,10 @@ class FakeStack:
         if query.get("type") == "dash-db":
             return 200, [{"uid": board.uid} for board in BOARDS]
         return 200, {"traces": [{"traceID": trace.lstrip("0")} for trace in self.traces]}
+
+    def _streams(self, query: dict[str, str]) -> Answer:
+        assert query["query"].startswith('{service_name="ares-otel-doctor"} | trace_id="')
+        return 200, {"data": {"result": [{} for trace in self.logs if f'| trace_id="{trace}" |' in query["query"]]}}
 
     def _exemplars(self, query: dict[str, str]) -> Answer:
         assert "ares-otel-doctor" in query["query"]
@@ -109,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.sent.append(("POST", self.path, dict(self.headers)))
         status, said = self.fake.answers.get(self.path, (200, ""))  # type: ignore[misc]
         if status == 200:
-            self.fake.take(body)
+            self.fake.take(self.path, body)
         self._answer(status, said)
 
     def date_time_string(self, timestamp: float | None = None) -> str:

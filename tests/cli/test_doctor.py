@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from fake_stack import NO_DATE, FakeStack
 
-from ares_otel.cli.checks import probe
+from ares_otel.cli.checks import sent
 from ares_otel.cli.checks.bot import server_of
 from ares_otel.cli.checks.finding import Check, failed, fine, settled
 from ares_otel.cli.checks.web import TroubleError, Web, basic, bearer
@@ -26,7 +26,7 @@ from ares_otel.cli.main import main
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeStack]:
     """Run a healthy stack that the environment leads to."""
-    monkeypatch.setattr(probe, "PATIENCE", 0.0)
+    monkeypatch.setattr(sent, "PATIENCE", 0.0)
     with FakeStack() as fake:
         for name, value in fake.environment().items():
             monkeypatch.setenv(name, value)
@@ -43,11 +43,30 @@ def test_all_is_well(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> No
     """Every part is asked, the span that was sent is found everywhere, and what is not there is not said to be well."""
     found = told(capsys, code=0)
 
-    assert {name for name, each in found.items() if each["state"] == "not configured"} == {"Loki"}
-    assert {each["state"] for name, each in found.items() if name not in {"Loki", "license"}} == {"ok"}
+    assert {each["state"] for name, each in found.items() if name != "license"} == {"ok"}
     assert {"span in Tempo", "span in the ares server", "exemplar in Prometheus", "rules", "scrapes"} <= set(found)
+    assert {"log records", "log record in the ares server", "log record in Loki", "data source loki"} <= set(found)
+    assert stack.logs == stack.traces
     assert len(stack.traces) == 1
+    assert ("POST", "/api/v2/alerts") in {(method, path) for method, path, _ in stack.sent}
     assert stack.traces[0] in found["span sent"]["detail"]
+
+
+def test_what_a_bot_does_not_send(
+    stack: FakeStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Log records that are not exported and alerts that the bot does not tell are neither sent nor said to be well."""
+    monkeypatch.setenv("ARES_OTEL_LOGS_EXPORT", "false")
+    monkeypatch.setenv("ARES_OTEL_ALERTING_ALERTMANAGERS", "")
+    monkeypatch.setenv("ARES_OTEL_STACK_PARTS", "tempo")
+
+    found = told(capsys, code=0)
+
+    absent = {name for name, each in found.items() if each["state"] == "not configured"}
+    assert {"log records", "log record sent", "alerts of hard limits", "Loki", "ares server"} <= absent
+    assert "log record in Loki" not in found
+    assert stack.logs == []
+    assert {path for method, path, _ in stack.sent if method == "POST"} == {"/v1/traces"}
 
 
 def test_nothing_of_the_stack_is_configured(
@@ -81,6 +100,27 @@ def test_nothing_of_the_stack_is_configured(
             (200, {"data": [{"exemplars": [{"labels": {"trace_id": "1"}}]}]}),
             *("exemplar in Prometheus", "no exemplar has its trace id", "send_exemplars"),
         ),
+        ("/v1/logs", (404, ""), "log records", "answered 404", "mend the path of logs.endpoint (else that of exporter"),
+        ("/v1/logs", (401, "no"), "log records", "answered 401 no", "logs.headers_file (else that of exporter"),
+        ("/v1/logs", (403, "no"), "log record sent", "answered 403 no", "see log records"),
+        ("/v1/logs", (403, "no"), "log record in Loki", "no log record could be sent", "see log record sent"),
+        (
+            "/api/v1/logs",
+            (200, {"items": []}),
+            "log record in the ares server",
+            "finds none",
+            "sends to the ares server",
+        ),
+        ("/loki/api/v1/query_range", (200, {"data": {}}), "log record in Loki", "find none", "logs.yaml"),
+        ("/api/v2/alerts", (401, "who?"), "alerts of hard limits", "401 who?", "user and password"),
+        (
+            "/api/v2/alerts",
+            (404, ""),
+            "alerts of hard limits",
+            "answered 404",
+            "mend the path in alerting.alertmanagers",
+        ),
+        ("/api/v2/alerts", (503, "full"), "alerts of hard limits", "503 full", "`make logs ARGS=alertmanager`"),
         ("/v1/traces", (401, "no"), "exporter", "answered 401 no", "exporter.headers_file"),
         ("/v1/traces", (404, ""), "span sent", "answered 404", "see exporter"),
         ("/api/v1/rules", (200, {"data": {"groups": []}}), "rules", "groups are missing: ares-bot", "prometheus/rules"),
@@ -161,6 +201,7 @@ def test_waiting(monkeypatch: pytest.MonkeyPatch, stack: FakeStack, capsys: pyte
         return (200, "") if len(asked) > 2 else (503, "starting")
 
     stack.answers["/ready"] = starting
+    monkeypatch.setenv("ARES_OTEL_STACK_PARTS", "tempo")
     monkeypatch.setattr("ares_otel.cli.checks.finding.PAUSE", 0.0)
 
     assert main(["doctor", "--wait", "60"]) == 0
@@ -219,9 +260,14 @@ def test_grpc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert found["span sent"]["state"] == "failed"
     assert found["extra grpc"]["detail"] == "installed"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:9")
+    monkeypatch.setenv("ARES_OTEL_ALERTING_ALERTMANAGERS", "http://joe:hunter2@127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc", None)
     found = told(capsys, code=1)
     assert "127.0.0.1:9" in found["exporter"]["detail"]
+    assert "127.0.0.1:9" in found["log records"]["detail"]
+    assert found["alerts of hard limits"]["detail"].startswith("http://127.0.0.1:9: ")
+    assert "start it (`make up`)" in found["alerts of hard limits"]["remedy"]
+    assert "hunter2" not in json.dumps(found)
     assert "pip install 'ares-otel[grpc]'" in found["extra grpc"]["remedy"]
 
 
@@ -282,9 +328,10 @@ def test_licenses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert "drifter 0.13 (extra drift): Business Source License 1.1;" in found["license"]["detail"]
 
 
-def test_text(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text(stack: FakeStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """For people each state has its mark, and each failure its remedy below it."""
     stack.answers["/readyz"] = (503, "full")
+    monkeypatch.setenv("ARES_OTEL_STACK_PARTS", "server,tempo")
 
     assert main(["doctor"]) == 1
 

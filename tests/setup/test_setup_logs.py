@@ -86,11 +86,11 @@ def test_a_record_is_found_with_its_decision(begin: Begin, sink: Sink) -> None:
     assert shown(handle.metrics_url, "ares_telemetry_exported_logs_total") == 2
 
 
-@pytest.mark.parametrize("inject", [True, False])
+@pytest.mark.parametrize("injected", ["true", "false"])
 @pytest.mark.parametrize(("ratio", "flags"), [(1.0, 1), (0.0, 0)])
-def test_flags_say_whether_it_is_sampled(begin: Begin, sink: Sink, ratio: float, flags: int, inject: bool) -> None:
+def test_flags_say_whether_it_is_sampled(begin: Begin, sink: Sink, ratio: float, flags: int, injected: str) -> None:
     """A record of a decision that is not recorded has its ids all the same, and says that its trace was not chosen."""
-    how = {"sampling__sampler": "traceidratio", "sampling__ratio": ratio, "logging__inject": inject}
+    how = {"sampling__sampler": "traceidratio", "sampling__ratio": ratio, "logging__inject": injected == "true"}
     begin(sink, logs__export=True, logs__endpoint=url_of(sink), **how)
     with ares.decision() as d:
         LOG.warning("inside")

@@ -435,6 +435,8 @@ def test_up_is_examined(machine: Machine, chosen: dict[str, str], parts: str, sc
     ports = dict(zip(preparing.Place().ports(), map(str, machine.ports), strict=True))
     assert told["ARES_OTEL_STACK_PARTS"] == parts
     assert told["ARES_OTEL_STACK_TEMPO"] == f"http://127.0.0.1:{ports['TEMPO_PORT']}"
+    assert told["ARES_OTEL_LOGS_EXPORT"] == "true"
+    assert told["ARES_OTEL_ALERTING_ALERTMANAGERS"] == f"http://127.0.0.1:{ports['ALERTMANAGER_PORT']}"
     assert told["ARES_OTEL_EXPORTER_ENDPOINT"] == f"{scheme}://127.0.0.1:{ports['OTLP_HTTP_PORT']}"
     files = [value for name, value in told.items() if name.startswith("ARES_") and value.startswith("/")]
     assert [path for path in files if not path.endswith("/run/doctor") and not Path(path).exists()] == []

@@ -1,4 +1,4 @@
-"""The bot's side: configuration, exporter, clock, state on disk, extras and their licenses."""
+"""The bot's side: configuration, receivers of what it sends, clock, state on disk, extras and their licenses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from urllib.parse import urlsplit
 from ares_otel.cli.checks.finding import Check, Finding, absent, failed, fine, note
 from ares_otel.cli.checks.web import TroubleError, Web
 from ares_otel.config import Config, Loaded
+from ares_otel.config.schema import Exporter, Logs
+from ares_otel.pipeline.alertmanager import Pusher
 from ares_otel.pipeline.link import Tls, TlsSettingsError
+from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.semconv import thresholds as t
 from ares_otel.setup.parts import make_transport
@@ -35,6 +38,18 @@ MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 LICENSES: Final = ("License-Expression", "License", "Classifier")
 FOR_DEVELOPERS: Final = "dev"
+WAYS: Final = {
+    Signal.TRACES: ("spans", "exporter", ""),
+    Signal.LOGS: ("log records", "logs", " (else that of exporter counts)"),
+}
+"""What goes each way, the section that says how, and what counts where that says nothing."""
+ANSWERED: Final = "http_"
+ALERTMANAGERS: Final = {
+    "401": "put user and password into the URL in alerting.alertmanagers (https://user:password@host)",
+    "403": "put user and password of somebody who may send alerts into the URL in alerting.alertmanagers",
+    "404": "mend the path in alerting.alertmanagers: /api/v2/alerts must be below it, as with --web.route-prefix",
+}
+"""What mends the refusal of an Alertmanager, by status."""
 
 
 def bot_checks(loaded: Loaded) -> list[Check]:
@@ -42,7 +57,7 @@ def bot_checks(loaded: Loaded) -> list[Check]:
     config = loaded.config
     return [
         Check(partial(_configuration, loaded)),
-        *(Check(partial(look, config)) for look in (_exporter, _clock, _grpc, _spool, _ledger)),
+        *(Check(partial(look, config)) for look in (_exporter, _logs, _alerts, _clock, _grpc, _spool, _ledger)),
         Check(_licenses),
     ]
 
@@ -65,45 +80,82 @@ def _off(config: Config) -> bool:
 def _exporter(config: Config) -> Iterator[Finding]:
     if _off(config):
         yield absent("exporter", "off, as configured")
-    elif config.exporter.protocol == "grpc":
-        yield _connected(config)
     else:
-        yield _accepted(config)
+        yield _receiver(config, "exporter", Signal.TRACES)
 
 
-def _connected(config: Config) -> Finding:
-    url = urlsplit(config.exporter.url if "//" in config.exporter.url else f"//{config.exporter.url}")
+def _logs(config: Config) -> Iterator[Finding]:
+    if config.disabled or not config.logs.export:
+        yield absent("log records", "logs.export is off: log records stay where the bot writes them")
+    else:
+        yield _receiver(config, "log records", Signal.LOGS)
+
+
+def _how(config: Config, signal: Signal) -> Exporter | Logs:
+    return config.logs if signal == Signal.LOGS else config.exporter
+
+
+def _receiver(config: Config, name: str, signal: Signal) -> Finding:
+    return (_connected if _how(config, signal).protocol == "grpc" else _accepted)(config, name, signal)
+
+
+def _connected(config: Config, name: str, signal: Signal) -> Finding:
+    target = _how(config, signal).url
+    url = urlsplit(target if "//" in target else f"//{target}")
     host, port = url.hostname or "", url.port or 4317
     try:
         with socket.create_connection((host, port), TIMEOUT):
-            return fine("exporter", f"{host}:{port} accepts connections")
+            return fine(name, f"{host}:{port} accepts connections")
     except OSError as error:
-        return failed("exporter", f"{host}:{port}: {error}", _advice(""))
+        return failed(name, f"{host}:{port}: {error}", _advice("", signal))
 
 
-def _accepted(config: Config) -> Finding:
-    """Send a request without a span: it proves name, path, TLS and access, and leaves nothing behind."""
+def _accepted(config: Config, name: str, signal: Signal) -> Finding:
+    """Send a request that holds nothing: it proves name, path, TLS and access, and leaves nothing behind."""
+    what, place, _ = WAYS[signal]
     try:
-        transport = make_transport(config)
+        transport = make_transport(config, signal)
     except ValueError as error:
-        return failed("exporter", str(error), "mend exporter.endpoint or exporter.headers")
-    verdict = transport.send(Encoder({}).batch({}), config.exporter.timeout)
+        return failed(name, str(error), f"mend {place}.endpoint or {place}.headers")
+    how = _how(config, signal)
+    verdict = transport.send(Encoder({}).batch({})._replace(signal=signal), how.timeout)
     transport.close()
     if verdict.state == "delivered":
-        return fine("exporter", f"{server_of(config.exporter.url)} takes spans")
-    return failed("exporter", verdict.detail, _advice(verdict.reason))
+        return fine(name, f"{server_of(how.url)} takes {what}")
+    return failed(name, verdict.detail, _advice(verdict.reason, signal))
 
 
-def _advice(reason: str) -> str:
+def _advice(reason: str, signal: Signal) -> str:
+    what, place, default = WAYS[signal]
     known = {
-        "http_401": "give the receiver's token in exporter.headers_file",
-        "http_403": "give a token that may write in exporter.headers_file",
-        "http_404": "mend the path of exporter.endpoint: nothing takes spans there",
-        "tls": "trust its certificate by exporter.certificate, or mend client_certificate and client_key",
-        "dns": "mend the host of exporter.endpoint",
+        "http_401": f"give the receiver's token in {place}.headers_file{default}",
+        "http_403": f"give a token that may write in {place}.headers_file{default}",
+        "http_404": f"mend the path of {place}.endpoint{default}: nothing takes {what} there",
+        "tls": f"trust its certificate by {place}.certificate{default}, or mend client_certificate and client_key",
+        "dns": f"mend the host of {place}.endpoint{default}",
     }
-    start = "start the receiver (`ares-otel serve`), or set exporter.endpoint; until then spans wait in the spool"
-    return known.get(reason, start)
+    waiting = f"or set {place}.endpoint{default}; until then {what} wait in the spool"
+    return known.get(reason, f"start the receiver (`ares-otel serve`), {waiting}")
+
+
+def _alerts(config: Config) -> Iterator[Finding]:
+    """Tell each Alertmanager of no alert: it proves address, path and access, and nobody hears of it."""
+    name = "alerts of hard limits"
+    if config.disabled or not config.alerting.alertmanagers:
+        yield absent(name, "alerting.alertmanagers names none: broken limits are told by Prometheus, a scrape later")
+        return
+    for url in config.alerting.alertmanagers:
+        pusher = Pusher(url, config.alerting.timeout)
+        reason, detail = pusher.refusal()
+        pusher.stop(0.0)
+        if reason.startswith(ANSWERED):
+            status = reason.removeprefix(ANSWERED)
+            remedy = ALERTMANAGERS.get(status, "`make logs ARGS=alertmanager` says why")
+            yield failed(name, f"{pusher.shown} answered {status} {detail}".rstrip(), remedy)
+        elif reason:
+            yield failed(name, f"{pusher.shown}: {detail}", "start it (`make up`), or mend alerting.alertmanagers")
+        else:
+            yield fine(name, f"{pusher.shown} takes alerts")
 
 
 def server_of(url: str) -> str:
@@ -136,7 +188,7 @@ def _clock(config: Config) -> Iterator[Finding]:
 
 
 def _grpc(config: Config) -> Iterator[Finding]:
-    if config.exporter.protocol != "grpc":
+    if "grpc" not in {config.exporter.protocol, config.logs.protocol if config.logs.export else ""}:
         return
     try:
         import opentelemetry.exporter.otlp.proto.grpc  # noqa: F401, PLC0415

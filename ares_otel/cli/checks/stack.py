@@ -30,6 +30,7 @@ PARTS: Final = {
 SOURCES: Final = {
     "prometheus": "/api/datasources/uid/prometheus/health",
     "tempo": "/api/datasources/proxy/uid/tempo/api/echo",
+    "loki": "/api/datasources/uid/loki/health",
     "alertmanager": "/api/alertmanager/alertmanager/api/v2/status",
 }
 """How Grafana is asked whether it reaches a part: only some kinds of its data sources have a health check."""
@@ -90,7 +91,7 @@ def stack_checks(config: Config) -> list[Check]:
     return [
         *(Check(partial(_said, failed("parts", f"{name!r} is none", remedy))) for name in unknown),
         *(Check(partial(_ready, name, webs.get(name))) for name in PARTS),
-        *(Probe(config).checks(webs.get("tempo"), webs.get("server"), webs.get("prometheus")) if webs else ()),
+        *(Probe(config).checks(webs) if webs else ()),
         *_of_prometheus(webs),
         *_of_grafana(webs),
     ]

@@ -18,6 +18,8 @@ def doctor(stack: Stack, *arguments: str, **environ: str) -> tuple[int, dict[str
     around = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.collector.http,
         "ARES_OTEL_EXPORTER_HEADERS_FILE": str(stack.headers),
+        "ARES_OTEL_LOGS_EXPORT": "true",
+        "ARES_OTEL_ALERTING_ALERTMANAGERS": stack.alertmanager.url,
         "ARES_OTEL_STACK_PARTS": ",".join(parts),
         "ARES_OTEL_STACK_COLLECTOR": stack.collector.health,
         "ARES_OTEL_STACK_SERVER": stack.server.url,

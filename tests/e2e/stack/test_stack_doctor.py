@@ -7,14 +7,19 @@ from whole_kit import Stack
 
 
 def test_doctor_finds_all_in_order(stack: Stack) -> None:
-    """A span goes through the collector into every server and is found there; what does not run here is said so."""
+    """A span and a log record go through the collector and are found; what does not run here is said so."""
     code, findings = doctor(stack, "--wait", "90")
 
     missing = {"Grafana", "Loki", *(() if stack.tempo else ("Tempo",))}
     assert {name for name, each in findings.items() if each["state"] == "not configured"} == missing
     assert {name: each for name, each in findings.items() if each["state"] == "failed"} == {}
     assert code == 0
-    expected = {"span in the ares server", *(("span in Tempo", "exemplar in Prometheus") if stack.tempo else ())}
+    assert findings["alerts of hard limits"]["detail"] == f"{stack.alertmanager.url} takes alerts"
+    expected = {
+        "span in the ares server",
+        "log record in the ares server",
+        *(("span in Tempo", "exemplar in Prometheus") if stack.tempo else ()),
+    }
     assert expected <= set(findings)
 
 
@@ -28,4 +33,6 @@ def test_doctor_finds_what_is_wrong(stack: Stack) -> None:
     assert "401" in findings["exporter"]["detail"]
     assert "exporter.headers_file" in findings["exporter"]["remedy"]
     assert findings["span in the ares server"]["state"] == "failed"
+    assert "401" in findings["log records"]["detail"]
+    assert findings["log record in the ares server"]["state"] == "failed"
     assert findings["Prometheus"]["state"] == "ok"
