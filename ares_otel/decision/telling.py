@@ -38,7 +38,7 @@ __all__ = [
 Wall = Callable[[int], int]
 SECOND = 1e9
 ERROR = 2
-CONSUMER = 5
+INTERNAL = 1
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 COMPONENTS = frozenset(Component)
 
@@ -310,7 +310,10 @@ def _flags(live: LiveSpan) -> int:
 
 
 def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:
-    """Return the span of an execution report: a child of its order's submission, linked to the decision."""
+    """Return the span of an execution report: a child of its order's submission, linked to the decision.
+
+    It is no consumer: that would be the other end of what its parent, a client, calls, and make the bot the venue.
+    """
     origin, order = facts.origin, facts.order
     said: dict[str, Any] = {**_ids(origin), **attributes}
     derived = {
@@ -337,7 +340,7 @@ def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanDa
     links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
     ids = RECORDER.ids
     return SpanData(
-        *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, CONSUMER),
+        *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, INTERNAL),
         *(wall, wall, said),
         links=links,
         status=ERROR if refused else 0,

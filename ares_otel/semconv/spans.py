@@ -134,7 +134,6 @@ ORDER_UPDATE = Span(
         *(a.FEE, a.FEE_CURRENCY, a.SLIPPAGE, a.SHORTFALL, a.REJECT_REASON, a.REJECT_TEXT, a.ACK_DURATION, a.CURRENCY),
         a.MULTIPLIER,
     ),
-    SpanKind.CONSUMER,
 )
 EXCHANGE = Span(
     "exchange {operation}",

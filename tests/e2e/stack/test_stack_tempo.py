@@ -147,6 +147,18 @@ def test_venue_is_in_the_service_graph(stack: Stack, tmp_path: Path) -> None:
     assert until(lambda: stack.prometheus.value(query), what="an edge from the bot to its venue", seconds=120)
 
 
+def test_orders_are_calls_of_the_venue(stack: Stack, tmp_path: Path) -> None:
+    """An order that the venue answered is a call from the bot to the venue: a bot is never a node that calls itself."""
+    bot = "kit-trader"
+    decide(tmp_path, stack.collector.http, "my-order-1", headers=stack.headers, ARES_OTEL_SERVICE_NAME=bot)
+    edges = "traces_service_graph_request_total"
+    calls = f'sum({edges}{{client="{bot}",server="binance"}})'
+
+    until(lambda: stack.prometheus.value(calls) == 2, what="the bot's own call and its order", seconds=120)
+    servers = stack.prometheus.ask("label/server/values", **{"match[]": edges})
+    assert {bot, "ares-demo"} & set(servers) == set()
+
+
 def test_dedicated_columns_are_declared_attributes() -> None:
     """Each column that blocks have is one of our attributes, of spans, and the ids are blobs."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "deploy" / "tempo" / "tempo.yaml").read_text(encoding="utf-8"))
