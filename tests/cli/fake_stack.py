@@ -113,7 +113,7 @@ class FakeStack:
 
     def _exemplars(self, query: dict[str, str]) -> Answer:
         assert "ares-otel-doctor" in query["query"]
-        return 200, {"data": [{"exemplars": [{"labels": {"trace_id": trace}} for trace in self.traces]}]}
+        return 200, {"data": [{"exemplars": [{"labels": {"trace_id": trace.lstrip("0")}} for trace in self.traces]}]}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -69,6 +69,18 @@ def test_what_a_bot_does_not_send(
     assert {path for method, path, _ in stack.sent if method == "POST"} == {"/v1/traces"}
 
 
+def test_id_that_begins_with_zeros(
+    monkeypatch: pytest.MonkeyPatch, stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tempo leaves away the zeros that a trace id begins with, in searches and exemplars; the span is found even so."""
+    monkeypatch.setattr("ares_otel.cli.checks.probe.secrets.token_hex", lambda _: "00a1" * 8)
+
+    found = told(capsys, code=0)
+
+    assert stack.traces == ["00a1" * 8]
+    assert {found[name]["state"] for name in ("span in Tempo", "exemplar in Prometheus")} == {"ok"}
+
+
 def test_nothing_of_the_stack_is_configured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

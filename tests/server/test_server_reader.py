@@ -57,11 +57,16 @@ def stored(tmp_path: Path) -> tuple[Path, list[Whole]]:
 
 
 def test_every_id_finds_the_decision(stored: tuple[Path, list[Whole]]) -> None:
-    """Correlation id with and without dashes and in capitals, trace id, decision id, client order id: one story."""
+    """Correlation id with and without dashes and in capitals, trace id, decision id, client order id: one story.
+
+    The trace id may be without the zeros that it begins with: so Tempo shows it, in searches and in its exemplars.
+    """
     database, made = stored
     ids = made[0].ids
     texts = [ids.correlation, ids.correlation.replace("-", ""), ids.correlation.upper(), ids.trace.hex()]
     texts += [ids.trace.hex().upper(), ids.decision, made[0].client_id, f"  {ids.correlation}\n"]
+    assert ids.trace.hex().startswith("0")
+    texts.append(ids.trace.hex().lstrip("0"))
 
     found = [one(database, text) for text in texts]
 

@@ -159,7 +159,8 @@ class Probe:
         )
         start, end = self._span.at - AROUND, self._span.at + AROUND
         found = prometheus.read(_Exemplars, "/api/v1/query_exemplars", query=query, start=start, end=end)
-        ids = {one.labels.get("trace_id") for series in found.data for one in series.exemplars}
+        # Tempo writes an id without the zeros that it begins with
+        ids = {one.labels.get("trace_id", "").zfill(32) for series in found.data for one in series.exemplars}
         if self.trace in ids:
             return ""
         return "no exemplar has its trace id" if ids else "the metrics of its span have no exemplar"

@@ -15,6 +15,7 @@ __all__ = [
     "time_id",
     "trace_key",
     "uuid_digits",
+    "zeros_back",
 ]
 
 TEXT_LIMIT = 256
@@ -37,6 +38,12 @@ def uuid_digits(text: str) -> str | None:
     """Return the 32 lower-case digits of an id of 128 hexadecimal bits, with dashes or without; None for another."""
     digits = text.replace("-", "")
     return digits.lower() if len(digits) == UUID_DIGITS and _is_hex(digits) else None
+
+
+def zeros_back(text: str) -> str | None:
+    """Return the trace id that lost the zeros it began with, as Tempo writes ids; None for what can be no such id."""
+    short = DECISION_DIGITS < len(text) < UUID_DIGITS and _is_hex(text)
+    return text.zfill(UUID_DIGITS) if short else None
 
 
 def canonical(text: str) -> str:

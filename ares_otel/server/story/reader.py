@@ -12,7 +12,7 @@ from ares_otel.orders import trace_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import canonical
+from ares_otel.server.store.ids import canonical, zeros_back
 from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
 from ares_otel.server.story.finding import Finder
 from ares_otel.server.story.logged import logged
@@ -35,10 +35,15 @@ class Reader(SpanReader):
         """Return what an id means, newest first, at most `STORIES`; empty if nothing is known of it.
 
         Args:
-            text: correlation id (with or without dashes, in any case of letters), client order id, trace id, decision
-                id. Several decisions may share a correlation id, a trace or a client order id.
+            text: correlation id (with or without dashes, in any case of letters), client order id, trace id (also
+                as Tempo writes it, without zeros at the beginning), decision id. Several decisions may share a
+                correlation id, a trace or a client order id.
         """
         text = text.strip().encode("utf-8", "replace").decode()
+        found, whole = self._find(text), zeros_back(text)
+        return found or (self._find(whole) if whole else [])
+
+    def _find(self, text: str) -> list[Story]:
         finder = self.finder()
         traces = {span.trace: None for span in (*finder.by_text(text), *finder.by_moment(text)) if answers(span, text)}
         traces |= dict.fromkeys(finder.traces_of_orders([text])[text])
