@@ -85,8 +85,8 @@ fmt: $(VENV)/dev.stamp ## format, and repair what can be repaired without though
 constraints: | $(BIN)/python ## resolve all dependencies anew, on every supported Python
 	@$(BIN)/python deploy/constraints.py $(PYTHONS)
 
-clean: ## remove the environment and all that tools left behind (not built servers, nor the stack's data and secrets)
-	rm -rf .venv deploy/run build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environment and all that tools left behind (not built servers, nor the stack's data, settings and secrets)
+	rm -rf .venv build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, a stamp for each set of extras in it. A stamp is written last: what was interrupted is done again.

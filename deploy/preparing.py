@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -18,7 +19,7 @@ import yaml
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
 from ares_otel.stack.boards import BOARDS, render
 
-__all__ = ["STRATEGIES", "Place", "TroubleError", "filled", "prepare", "settings"]
+__all__ = ["MADE", "STRATEGIES", "Place", "TroubleError", "filled", "fingerprint", "prepare", "settings"]
 
 DEPLOY = Path(__file__).resolve().parent
 STRATEGIES = "momentum"
@@ -29,6 +30,8 @@ LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 HOST = "host.docker.internal"
 ALERTING = ("slack_url", "pager_url", "deadman_url")
 TENANT = "X-Scope-OrgID"
+MADE = "ARES_MADE"
+"""Variable that compose.yaml has as a label of what reads made files: it looks at no content of files itself."""
 
 
 class TroubleError(RuntimeError):
@@ -98,6 +101,17 @@ def prepare(place: Place, chosen: Mapping[str, str], bots: str | None = None) ->
     if bots is not None:
         entries = [_target(bot.strip()) for bot in bots.split(",") if bot.strip() not in {"", "none"}]
         (place.targets / "bots.yaml").write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def fingerprint(place: Place) -> str:
+    """Return what changes with any secret and any made file that containers read."""
+    files = [path for home in (place.secrets, place.run) for path in home.rglob("*") if path.is_file()]
+    own = place.run / "doctor"
+    found = hashlib.blake2b(digest_size=8)
+    for path in sorted(path for path in files if own not in path.parents):
+        for part in (str(path.relative_to(place.directory)).encode(), path.read_bytes()):
+            found.update(b"%d " % len(part) + part)
+    return found.hexdigest()
 
 
 def _target(bot: str) -> dict[str, object]:

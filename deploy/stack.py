@@ -16,10 +16,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from preparing import STRATEGIES, Place, TroubleError, filled, prepare, settings
+from preparing import MADE, STRATEGIES, Place, TroubleError, filled, fingerprint, prepare, settings
 
 __all__ = ["Docker", "main", "troubles"]
 
@@ -181,6 +181,7 @@ def up(place: Place, docker: Docker, bots: str | None) -> int:
         raise TroubleError("\n".join(found))
     chosen = settings(place, docker.environ)
     prepare(place, chosen, bots)
+    docker = replace(docker, environ={**docker.environ, MADE: fingerprint(place)})
     started, _ = _compose(
         place,
         docker,

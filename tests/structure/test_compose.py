@@ -95,6 +95,15 @@ def test_mounted_files_exist(name: str) -> None:
                 assert (DEPLOY / VARIABLE.sub(chosen, source)).exists(), source
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_who_reads_made_files_starts_again(name: str) -> None:
+    """Compose sees no change in a file; what reads secrets or made files has a label that changes with them."""
+    service = SERVICES[name]
+    made = [source for source, _, _ in mounts(service) if source.startswith(("./run/", "./secrets/"))]
+
+    assert bool(made or service.get("secrets")) == (service.get("labels") == {"ares-otel.made": "${ARES_MADE-}"})
+
+
 def test_nothing_keeps_bots_waiting() -> None:
     """The bot starts without the servers, and the servers without each other: queues keep what waits."""
     assert [name for name, service in SERVICES.items() if "depends_on" in service] == []

@@ -24,6 +24,7 @@ preparing = load("preparing")
 HIDDEN = ("OTELCOL_HEALTH_PORT", "LOKI_PORT")
 DOCKER = """#!/bin/sh
 echo "$@" >> "{log}"
+echo "$ARES_MADE" > "{log}.made"
 case "$1 $2" in
 "version --format") {version} ;;
 "info --format") echo {memory} ;;
@@ -441,6 +442,23 @@ def test_up_is_examined(machine: Machine, chosen: dict[str, str], parts: str, sc
     files = [value for name, value in told.items() if name.startswith("ARES_") and value.startswith("/")]
     assert [path for path in files if not path.endswith("/run/doctor") and not Path(path).exists()] == []
     assert ("ARES_OTEL_EXPORTER_CLIENT_KEY" in told) == (scheme == "https")
+
+
+def test_what_changes_is_started_again(machine: Machine) -> None:
+    """Compose sees no content of files: another secret or setting is another label, the same ones are the same."""
+
+    def label() -> str:
+        assert machine.do("up") == 0
+        return (machine.deploy.parent / "log.made").read_text().strip()
+
+    first = label()
+    assert label() == first
+    machine.set(ALERT_SMARTHOST="mail.example.org:25")
+    second = label()
+    assert label() == second
+    (machine.place.secrets / "otlp_token").unlink()
+
+    assert len({first, second, label()}) == 3
 
 
 def test_up_that_is_ill(machine: Machine) -> None:

@@ -202,6 +202,14 @@ def test_own_bots_without_the_demo(stack: Stack) -> None:
     )
 
 
+def test_settings_count_from_the_next_start(stack: Stack) -> None:
+    """Another mail server is in Alertmanager's configuration after the next start; nothing else has to be done."""
+    stack.do("up", ALERT_SMARTHOST="mail.example.org:25")
+
+    config = stack.ask("ALERTMANAGER_PORT", "/api/v2/status")["config"]["original"]
+    assert "smtp_smarthost: mail.example.org:25" in config
+
+
 def test_mutual_tls(stack: Stack) -> None:
     """With the overlay for TLS the demo's decisions still arrive, now over TLS, and doctor sends its span so, too."""
     files = stack.environ["COMPOSE_FILE"].replace("compose.yaml", "compose.yaml:compose.tls.yaml", 1)
