@@ -152,12 +152,28 @@ def test_a_probe_that_fails_is_given_up(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_a_machine_does_not_count_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system without network interfaces and one without counters of a process' bytes have no such series."""
-    monkeypatch.setattr(psutil, "net_io_counters", lambda: None)
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: {})
     probes = Probes(tmp_path)
     monkeypatch.setattr(probes, "_process", SimpleNamespace(**dict.fromkeys(("cpu_percent",), lambda _: 0.0)))
 
     assert list(probes._io()) == []
     assert list(probes._network()) == []
+
+
+def test_an_interface_that_goes_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What interfaces moved only grows, whichever of them come and go; what a new one moved before is not counted."""
+    seen = iter([{"a": (10, 1), "b": (500, 50)}, {"a": (15, 2)}, {"a": (17, 3), "c": (900, 90)}, {"c": (904, 91)}])
+
+    def counters(*, pernic: bool) -> dict[str, SimpleNamespace]:
+        assert pernic
+        return {name: SimpleNamespace(bytes_recv=got, bytes_sent=sent) for name, (got, sent) in next(seen).items()}
+
+    monkeypatch.setattr(psutil, "net_io_counters", counters)
+    probes = Probes(tmp_path)
+
+    moved = [[reading[2] for reading in probes._network()] for _ in range(4)]
+
+    assert moved == [[510, 51], [515, 52], [517, 53], [521, 54]]
 
 
 def test_pauses_of_the_garbage_collector_are_counted(target: Metrics, system: System) -> None:

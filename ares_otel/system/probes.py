@@ -33,6 +33,8 @@ class Probes:
         self._disk = disk
         self._guard = guard
         self._warm = False
+        self._interfaces: dict[str, tuple[int, int]] = {}
+        self._moved = [0, 0]
         self._fails: dict[Probe, int] = dict.fromkeys(
             (self._cpu, self._memory, self._threads, self._files, self._io, self._host, self._network), 0
         )
@@ -86,10 +88,18 @@ class Probes:
         yield m.HOST_DISK, (), psutil.disk_usage(str(place)).percent / 100.0
 
     def _network(self) -> Iterator[Reading]:
-        moved = psutil.net_io_counters()
-        if moved is not None:
-            yield m.HOST_NETWORK, ("received",), moved.bytes_recv
-            yield m.HOST_NETWORK, ("sent",), moved.bytes_sent
+        """Add up what each interface moved: the sum of their counters falls when one of them goes, as a restart's."""
+        now = {
+            name: (moved.bytes_recv, moved.bytes_sent) for name, moved in psutil.net_io_counters(pernic=True).items()
+        }
+        for name, moved in now.items():
+            known = self._interfaces.get(name, moved if self._interfaces else (0, 0))
+            for at, (before, after) in enumerate(zip(known, moved, strict=True)):
+                self._moved[at] += max(0, after - before)
+        self._interfaces |= now
+        if self._interfaces:
+            yield m.HOST_NETWORK, ("received",), self._moved[0]
+            yield m.HOST_NETWORK, ("sent",), self._moved[1]
 
     def _connections(self) -> Iterator[Reading]:
         yield m.PROCESS_CONNECTIONS, (), len(self._process.net_connections("inet"))
