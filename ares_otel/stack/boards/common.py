@@ -15,6 +15,7 @@ from ares_otel.stack.boards.queries import grouped, growth, shown
 from ares_otel.stack.promql import among, is_, select
 
 __all__ = [
+    "AGREEMENT",
     "DEPLOYED",
     "EVENTS",
     "KILLED",
@@ -73,6 +74,8 @@ def _lanes() -> str:
 
 
 REGIME_LANES: Final = _lanes()
+AGREEMENT: Final = grouped("avg", f"avg_over_time({shown(m.AGREEMENT)}[5m])", a.STRATEGY)
+"""A gauge of the last decision: drawn as it is, several decisions a scrape make noise."""
 KILLED: Final = Annotation("Kill switch", f"max({shown(m.KILL_SWITCH)}) > 0", RED, "Kill switch tripped")
 DEPLOYED: Final = Annotation(
     "Start of a bot",
@@ -82,9 +85,9 @@ DEPLOYED: Final = Annotation(
 )
 RETRAINED: Final = Annotation(
     "Training",
-    f"sum by (model_name) (changes({select(m.MODEL_TRAINED, *PLACE)}[2m])) > 0",
+    f"count(changes({select(m.MODEL_TRAINED, *PLACE)}[1m]) > 0)",  # one mark: those of several models cover the panel
     "#B877D9",
-    "{{model_name}} trained again",
+    "Models trained again",
 )
 SWITCHED: Final = Annotation(
     "Change of regime", f"sum(increase({shown(m.REGIME_TRANSITIONS)}[1m])) > 0", GREY, "Regime changed"

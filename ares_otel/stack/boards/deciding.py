@@ -28,6 +28,12 @@ def _right(window: str, *labels: Attribute) -> str:
     return f"{grouped('sum', correct, *labels)} / ({growth(m.OUTCOMES, window, *labels)} > 0)"
 
 
+def _share_of_time() -> str:
+    """Return the share of time by regime: a series begins with the first time of its regime, its mean is no share."""
+    samples = f"sum_over_time({shown(m.REGIME_ACTIVE)}[$__range])"
+    return f"{grouped('sum', samples, a.REGIME)} / on () group_left () (sum({samples}) > 0)"
+
+
 ENSEMBLE: Final = Board(
     "ares-ensemble",
     "Ensemble decisions",
@@ -90,8 +96,9 @@ ENSEMBLE: Final = Board(
         ),
         lines(
             "Agreement by strategy",
-            [(grouped("avg", shown(m.AGREEMENT), a.STRATEGY), "{{strategy}}")],
-            "Share of members that voted for the decided action. Below the line decisions hang on few members.",
+            [(common.AGREEMENT, "{{strategy}}")],
+            "Share of members that voted for the decided action, mean of 5 minutes. "
+            "Below the line decisions hang on few members.",
             "percentunit",
             limits=((t.AGREEMENT_LOW, RED),),
             highest=1.0,
@@ -191,7 +198,7 @@ REGIME: Final = Board(
             decimals=0,
         ),
         stat(
-            "Symbols with a regime",
+            "Pairs with a regime",
             f"count(max by (strategy, symbol) ({shown(m.REGIME_ACTIVE)}) == 1)",
             "Pairs of strategy and symbol that report one.",
         ),
@@ -245,9 +252,9 @@ REGIME: Final = Board(
         ),
         table(
             "Share of time in range",
-            [(grouped("avg", f"avg_over_time({shown(m.REGIME_ACTIVE)}[$__range])", a.REGIME), "Share", "percentunit")],
+            [(_share_of_time(), "Share", "percentunit")],
             {"regime": "Regime"},
-            "How much of the chosen time each regime had.",
+            "How much of the chosen time each regime had, over all strategies and symbols together.",
             *(8, 8),
         ),
         table(

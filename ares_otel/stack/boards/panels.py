@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ares_otel.semconv.enums import Action, RegimeName
+from ares_otel.semconv.enums import Action, RegimeName, TradeOutcome
 from ares_otel.semconv.model import Attribute, Threshold
 from ares_otel.stack.boards.model import PROMETHEUS, Panel, Target
 
@@ -16,6 +16,7 @@ __all__ = [
     "GREY",
     "RED",
     "REGIMES",
+    "TRADES",
     "alerts",
     "bars",
     "heat",
@@ -46,6 +47,7 @@ REGIMES: Final = {
     str(RegimeName.BREAKOUT): "#FF7383",
     str(RegimeName.UNKNOWN): "#CCCCDC",
 }
+TRADES: Final = {str(TradeOutcome.WIN): GREEN, str(TradeOutcome.LOSS): RED, str(TradeOutcome.FLAT): GREY}
 LOWEST: Final = -1e12
 ABSENT: Final = "not reported"
 WATCHED: Final = ("firing", "pending", "error", "recovering")
@@ -202,6 +204,7 @@ def lanes(title: str, query: str, says: str, words: Mapping[str, str], width: in
         "showValue": "auto",
         "alignValue": "left",
         "rowHeight": 0.8,
+        "perPage": height - 1,  # more of them have their names over each other
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
     }
     target = Target(query, "{{strategy}} {{symbol}}")

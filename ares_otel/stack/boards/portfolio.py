@@ -9,7 +9,7 @@ from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board
-from ares_otel.stack.boards.panels import AMBER, alerts, bars, lines, stat, steps
+from ares_otel.stack.boards.panels import AMBER, TRADES, alerts, bars, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, shown, total
 from ares_otel.stack.boards.shared import EQUITY, drawdown, kill_switch, limits_used, positions, won
 from ares_otel.stack.boards.tables import table
@@ -135,6 +135,7 @@ PORTFOLIO: Final = Board(
             [(f"3600 * {per_second(m.TRADES, a.TRADE_OUTCOME)}", "{{trade_outcome}}")],
             "Trades from entry to flat.",
             "none",
+            colors=TRADES,
         ),
         alerts(8, 7, ',domain="risk"'),
     ),

@@ -91,8 +91,9 @@ TRADING: Final = Board(
         ),
         lines(
             "Agreement of the ensemble",
-            [(grouped("avg", shown(m.AGREEMENT), a.STRATEGY), BY_STRATEGY)],
-            "Share of members that voted for the decided action. Below the line the decision hangs on few members.",
+            [(common.AGREEMENT, BY_STRATEGY)],
+            "Share of members that voted for the decided action, mean of 5 minutes. "
+            "Below the line decisions hang on few members.",
             "percentunit",
             *(8, 7),
             limits=((t.AGREEMENT_LOW, RED),),
