@@ -99,6 +99,17 @@ class Collector:
         """URL of the collector's own metrics."""
         return f"http://127.0.0.1:{self._ports[3]}/metrics"
 
+    @property
+    def pid(self) -> int:
+        """Id of its process.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+        if self._process is None:
+            raise RuntimeError("the collector does not run")
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self.start()
         return self

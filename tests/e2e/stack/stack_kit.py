@@ -26,7 +26,9 @@ from ares_otel.stack.alerting import Delivery, addresses, alertmanager
 
 __all__ = [
     "CONFIGS",
+    "READ_TOKEN",
     "TOKEN",
+    "AresServer",
     "Made",
     "Prometheus",
     "Server",
@@ -40,6 +42,7 @@ __all__ = [
     "running_alertmanager",
     "running_prometheus",
     "running_tempo",
+    "serving",
     "stored",
     "until",
     "within",
@@ -47,6 +50,7 @@ __all__ = [
 
 T = TypeVar("T")
 TOKEN = "a-token-of-these-tests"
+READ_TOKEN = "0123456789abcdef"
 CONFIGS = ROOT / "deploy" / "collector"
 FEATURES = ("--enable-feature=exemplar-storage", "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
 
@@ -200,6 +204,36 @@ def collecting(directory: Path, server: str, tempo: str, prometheus: str, *overl
     return Collector(server, directory, configs, around)
 
 
+class AresServer(Server):
+    """A running `ares-otel serve`, in a process of its own as in its container.
+
+    Attributes:
+        database: its file.
+    """
+
+    READY = "/readyz"
+    database = Path()
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[AresServer]:
+    """Run the ares server with tokens of the collector and of Prometheus."""
+    (port,) = free_ports(1)
+    directory.mkdir(parents=True, exist_ok=True)
+    tokens = directory / "tokens"
+    tokens.write_text(f"{TOKEN} write\n{READ_TOKEN} read\n")
+    tokens.chmod(0o600)
+    command = [sys.executable, "-m", "ares_otel.cli.main", "serve", "--port", str(port), "--token-file", str(tokens)]
+    command += ["--database", str(directory / "ares.db"), "--log-format", "json"]
+    server = AresServer(command, f"http://127.0.0.1:{port}", directory)
+    server.database = directory / "ares.db"
+    try:
+        until(server.ready, what="the ares server is ready")
+        yield server
+    finally:
+        server.stop()
+
+
 @contextmanager
 def guarded(directory: Path, port: int = 0) -> Iterator[EmbeddedServer]:
     """Run the ares server with a token, as beyond loopback; a second run in the same directory goes on."""
@@ -279,20 +313,21 @@ def headers_file(directory: Path) -> Path:
 
 
 @contextmanager
-def running_prometheus(directory: Path, targets: dict[str, str]) -> Iterator[Prometheus]:
+def running_prometheus(
+    directory: Path, targets: dict[str, str], *switches: str, **environ: str
+) -> Iterator[Prometheus]:
     """Run Prometheus with the committed configuration and rules; `targets` are addresses by the name of their file."""
     (port,) = free_ports(1)
     (directory / "targets" / "bots").mkdir(parents=True)
     (directory / "prometheus.yml").symlink_to(ROOT / "deploy" / "prometheus" / "prometheus.yml")
     (directory / "rules").symlink_to(ROOT / "prometheus" / "rules")
     (directory / "secrets").mkdir()
-    (directory / "secrets" / "ares_read_token").write_text("0123456789abcdef")
+    (directory / "secrets" / "ares_read_token").write_text(READ_TOKEN)
     for name, address in {"prometheus": f"127.0.0.1:{port}", **targets}.items():
         (directory / "targets" / f"{name}.yaml").write_text(json.dumps([{"targets": [address]}]))
     command = [str(built("prometheus")), "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
-    server = Prometheus(
-        [*command, f"--web.listen-address=127.0.0.1:{port}", *FEATURES], f"http://127.0.0.1:{port}", directory
-    )
+    command += [f"--web.listen-address=127.0.0.1:{port}", *FEATURES, *switches]
+    server = Prometheus(command, f"http://127.0.0.1:{port}", directory, environ)
     try:
         until(server.ready, what="Prometheus is ready")
         yield server
@@ -302,7 +337,11 @@ def running_prometheus(directory: Path, targets: dict[str, str]) -> Iterator[Pro
 
 @contextmanager
 def running_alertmanager(
-    directory: Path, delivery: Delivery, secrets: dict[str, str], configuration: str = ""
+    directory: Path,
+    delivery: Delivery,
+    secrets: dict[str, str],
+    configuration: str = "",
+    **environ: str,
 ) -> Iterator[Server]:
     """Run Alertmanager with the committed templates and the generated configuration, or one made of it.
 
@@ -319,7 +358,7 @@ def running_alertmanager(
     (directory / "templates" / "ares.tmpl").symlink_to(committed)
     command = [str(built("alertmanager")), "--config.file=alertmanager.yml", "--storage.path=data"]
     listen = [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
-    server = Server([*command, *listen], f"http://127.0.0.1:{port}", directory)
+    server = Server([*command, *listen], f"http://127.0.0.1:{port}", directory, environ)
     try:
         until(server.ready, what="Alertmanager is ready")
         yield server

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from collector import Collector
 from stack_kit import (
+    AresServer,
     Prometheus,
     Server,
     Tempo,
@@ -30,7 +31,7 @@ from ares_otel.semconv import metrics as m
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.stack.alerting import Delivery
 
-__all__ = ["Hook", "Stack", "whole_stack"]
+__all__ = ["Hook", "Stack", "aim", "place", "whole_stack"]
 
 SCRAPES = 6
 
@@ -47,7 +48,7 @@ class Stack(NamedTuple):
     prometheus: Prometheus
     alertmanager: Server
     tempo: Tempo | None
-    server: EmbeddedServer
+    server: EmbeddedServer | AresServer
     collector: Collector
     headers: Path
     calls: Queue[Any]
@@ -94,16 +95,16 @@ def whole_stack(home: Path) -> Iterator[Stack]:
         )
         server = EmbeddedServer(home / "ares.db").start()
         running.callback(server.stop, 10)
-        places = {"alertmanager": _place(alerting.url), "ares-server": _place(server.url)}
+        places = {"alertmanager": place(alerting.url), "ares-server": place(server.url)}
         (home / "prometheus").mkdir()
         prometheus = running.enter_context(running_prometheus(home / "prometheus", places))
         targets = home / "prometheus" / "targets"
         tempo = _tempo(running, home, prometheus)
         if tempo is not None:
-            _aim(targets / "tempo.yaml", tempo.url)
+            aim(targets / "tempo.yaml", tempo.url)
         otlp = tempo.otlp if tempo is not None else "127.0.0.1:9"
         collector = running.enter_context(collecting(home / "collector", server.url, otlp, prometheus.url))
-        _aim(targets / "otel-collector.yaml", collector.metrics)
+        aim(targets / "otel-collector.yaml", collector.metrics)
         headers = headers_file(home)
         bot = demo_bot(
             *(home / "demo", targets / "bots" / "demo.json", collector.http),
@@ -120,9 +121,11 @@ def _tempo(running: ExitStack, home: Path, prometheus: Prometheus) -> Tempo | No
     return running.enter_context(running_tempo(binary, home / "tempo", prometheus.url)) if binary else None
 
 
-def _place(url: str) -> str:
+def place(url: str) -> str:
+    """Return host and port of an address."""
     return url.removeprefix("http://").removesuffix("/metrics")
 
 
-def _aim(file: Path, url: str) -> None:
-    file.write_text(json.dumps([{"targets": [_place(url)]}]))
+def aim(file: Path, url: str) -> None:
+    """Have Prometheus scrape an address, by a file of targets."""
+    file.write_text(json.dumps([{"targets": [place(url)]}]))
