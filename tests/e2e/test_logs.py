@@ -4,56 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from collector import Collector, free_ports
+from logging_bot import SECRETS, run_bot
 from trading import eventually
 
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.story.explain import explain
 
 DEADLINE = 60.0
-BOT = """
-import json, logging, sys
-import ares_otel as ares
-
-logging.basicConfig(level="INFO", stream=sys.stderr)
-LOG = logging.getLogger("bot.risk")
-with ares.setup() as handle:
-    LOG.info("awake")
-    with ares.decision(symbol="ETHUSDT", strategy="momentum", venue="paper") as d:
-        with d.stage("analyst"):
-            LOG.warning("spread of %s bp is wide", 14, extra={"api_key": "abcdef123456"})
-            try:
-                raise ConnectionError("https://joe:hunter2@venue/book")
-            except ConnectionError:
-                LOG.exception("no book with Bearer s3cretvalue")
-        d.resolve("hold")
-    print(json.dumps([d.correlation_id, f"{d.get_span_context().trace_id:032x}", ares.flush(float(sys.argv[1]))]))
-"""
-SECRETS = ("abcdef123456", "hunter2", "s3cretvalue")
-
-
-def run_bot(directory: Path, endpoint: str, wait: float = 20.0) -> tuple[str, str, bool]:
-    """Run the bot to its end; return the correlation id and the trace id of its decision, and whether it was sent."""
-    given = {
-        **os.environ,
-        "XDG_STATE_HOME": str(directory / "state"),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "OTEL_LOGS_EXPORTER": "otlp",
-        "ARES_OTEL_METRICS_PORT": "0",
-    }
-    ended = subprocess.run(
-        [sys.executable, "-c", BOT, str(wait)], env=given, check=False, capture_output=True, text=True, timeout=DEADLINE
-    )
-    assert ended.returncode == 0, ended.stderr
-    correlation, trace, sent = json.loads(ended.stdout)
-    return correlation, trace, sent
 
 
 def asked(server: EmbeddedServer, path: str) -> Any:
@@ -92,7 +54,7 @@ def check_story(server: EmbeddedServer, database: Path, correlation: str, trace:
 def test_directly(tmp_path: Path) -> None:
     """From a bot's process to the server, and to its pages."""
     with EmbeddedServer(tmp_path / "ares.db") as server:
-        correlation, trace, sent = run_bot(tmp_path, server.url)
+        correlation, trace, _, sent = run_bot(tmp_path, server.url)
 
         assert sent
         check_story(server, tmp_path / "ares.db", correlation, trace)
@@ -101,7 +63,7 @@ def test_directly(tmp_path: Path) -> None:
 def test_through_the_collector(tmp_path: Path) -> None:
     """The same, with the real collector and its committed configuration between them."""
     with EmbeddedServer(tmp_path / "ares.db") as server, Collector(server.url, tmp_path / "collector") as collector:
-        correlation, trace, sent = run_bot(tmp_path, collector.http)
+        correlation, trace, _, sent = run_bot(tmp_path, collector.http)
         assert sent
         eventually(lambda: all(said in told(tmp_path / "ares.db", trace) for said in ("decision momentum", "no book")))
 
@@ -111,7 +73,7 @@ def test_through_the_collector(tmp_path: Path) -> None:
 def test_after_a_restart_from_the_spool(tmp_path: Path) -> None:
     """A bot whose receiver was away ends in time; the next one delivers its log records with its spans."""
     (port,) = free_ports(1)
-    correlation, trace, sent = run_bot(tmp_path, f"http://127.0.0.1:{port}", 0.5)
+    correlation, trace, _, sent = run_bot(tmp_path, f"http://127.0.0.1:{port}", 0.5)
     assert not sent
 
     with EmbeddedServer(tmp_path / "ares.db") as server:

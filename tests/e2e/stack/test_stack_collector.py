@@ -10,6 +10,8 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 from built import ROOT, built, said
+from log_receiver import LogReceiver
+from logging_bot import SECRETS, STORM_RECORDS, run_bot, run_storm
 from scripts import load
 from stack_kit import CONFIGS, collecting, decide, guarded, headers_file, laid_out, stored, until
 
@@ -81,6 +83,48 @@ def test_kept_until_the_server_is_there(tmp_path: Path) -> None:
 
         with guarded(home, int(url.rpartition(":")[2])):
             until(lambda: made.trace_id in stored(home), what="the decision is in the ares server", seconds=90)
+
+
+def test_log_records_wait_for_loki(tmp_path: Path) -> None:
+    """With the overlay for logs they come to Loki's path once, complete and without secrets, as late as it takes."""
+    headers = {"ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers_file(tmp_path))}
+    home = tmp_path / "server"
+    with (
+        guarded(home) as server,
+        LogReceiver() as loki,
+        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", "logs", LOKI_URL=loki.url) as collector,
+    ):
+        loki.open = False
+        made = run_bot(tmp_path, collector.http, **headers)
+        until(lambda: made.trace in stored(home), what="the ares server does not wait for Loki")
+        until(lambda: loki.refused, what="Loki was tried")
+        collector.kill()
+        collector.start()
+        loki.open = True
+
+        until(lambda: len(loki.records) == 3, what="all log records are there")
+        outside, *inside = sorted(loki.records, key=lambda one: one.time_unix_nano)
+        assert (outside.body.string_value, outside.trace_id, outside.flags) == ("awake", b"", 0)
+        assert {(one.trace_id.hex(), one.span_id.hex(), one.flags) for one in inside} == {(made.trace, made.span, 1)}
+        told = "".join(str(one) for one in loki.records)
+        assert told.count(made.correlation) == 2
+        assert [secret for secret in SECRETS if secret in told] == []
+
+
+def test_storm_costs_log_records_never_spans(tmp_path: Path) -> None:
+    """What finds no room in a storm is dropped, counted; what was sent comes to Loki once, every decision is stored."""
+    headers = {"ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers_file(tmp_path))}
+    home = tmp_path / "server"
+    with (
+        guarded(home) as server,
+        LogReceiver() as loki,
+        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", "logs", LOKI_URL=loki.url) as collector,
+    ):
+        traces, sent = run_storm(tmp_path, collector.http, **headers)
+
+        assert 0 < sent < STORM_RECORDS
+        until(lambda: set(traces) <= stored(home), what="every decision is stored")
+        until(lambda: len(loki.records) == sent, what=f"{sent} log records are there")
 
 
 def test_mutual_tls(tmp_path: Path) -> None:
