@@ -198,6 +198,30 @@ def test_filters_by_orders_and_models(demo_server: EmbeddedServer) -> None:
     assert {each["orders"] for each in told(demo_server, "/api/v1/decisions")["items"]} == {None}
 
 
+def test_filters_of_other_lists(demo_server: EmbeddedServer) -> None:
+    """Orders, ensembles, paths, episodes and breaches are found by what their decisions were, page by page."""
+    every = {each["decision_id"]: each for each in pages(demo_server, "/api/v1/decisions?limit=500")}
+    sent = {each["client_id"]: every[each["decision_id"]] for each in pages(demo_server, "/api/v1/orders?limit=500")}
+    for name, value in (("action", "buy"), ("regime", "sideways")):
+        found = pages(demo_server, f"/api/v1/orders?limit=7&{name}={value}")
+        assert (
+            {each["client_id"] for each in found} == {own for own, row in sent.items() if row[name] == value} != set()
+        )
+    for query in ("action=sell", "regime=bull_trend", "venue=paper", "venue=nowhere", "status=error", "strategy=swing"):
+        name, _, value = query.partition("=")
+        held = {own for own, row in every.items() if query == "venue=paper" or row.get(name) == value}
+        for path in ("ensembles", "decisions"):
+            assert {
+                each["decision_id"] for each in pages(demo_server, f"/api/tracking/{path}?limit=100&{query}")
+            } == held
+    assert {each["regime"] for each in pages(demo_server, "/api/v1/regimes/episodes?regime=sideways")} == {"sideways"}
+    broken = pages(demo_server, "/api/v1/breaches")
+    for name in ("check", "outcome", "strategy"):
+        wanted = broken[0][name]
+        found = pages(demo_server, f"/api/v1/breaches?{name}={quote(wanted)}")
+        assert found == [each for each in broken if each[name] == wanted]
+
+
 def test_one_decision(demo_server: EmbeddedServer) -> None:
     """A decision is told with the prices around it, its neighbors and what the price did afterwards."""
     rows = told(demo_server, "/api/v1/decisions?symbol=SP500&strategy=swing&limit=100")["items"]

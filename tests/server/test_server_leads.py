@@ -12,11 +12,12 @@ from ares_otel.server.query.asking import row_time
 from ares_otel.server.query.bars import Move
 from ares_otel.server.query.console.calibration import calibrations_of
 from ares_otel.server.query.console.equity import Curve
-from ares_otel.server.query.console.models import ModelRow
 from ares_otel.server.query.console.overview import Pulse, StrategyRow
 from ares_otel.server.query.console.system import Latency
 from ares_otel.server.query.control import Breach
 from ares_otel.server.query.decisions import DecisionRow, OrderBrief
+from ares_otel.server.query.learning import Model
+from ares_otel.server.query.scoring import share
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
@@ -118,12 +119,10 @@ def test_decisions() -> None:
     )
 
 
-def model(name: str, judged: int, correct: int) -> ModelRow:
+def model(name: str, judged: int, correct: int) -> Model:
     """Return a model of which so many votes came true."""
-    return ModelRow(
-        name=name, number=1, votes=judged, agreed=0, confidence=None, weight=None, judged=judged, correct=correct,
-        training=None,
-    )  # fmt: skip
+    told: dict[str, Any] = dict.fromkeys(Model.__struct_fields__)
+    return Model(**told | {"model": name, "hit_rate": share(correct, judged, "outcomes")})
 
 
 def test_models() -> None:

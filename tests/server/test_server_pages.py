@@ -297,7 +297,7 @@ def test_filters(site: Site) -> None:
 
 
 def test_came_true_and_earned(site: Site, tmp_path: Path) -> None:
-    """A list says how many votes of a decision were right and which, and what its order realized, where it did."""
+    """A list says how many votes of a decision were right and which, and what its order earned after fees."""
     page = site.page("/decisions")
     bot, database = Bot(), fresh(tmp_path)
     there, _, back = (bot.decision() for _ in range(3))  # of the same symbol
@@ -311,11 +311,12 @@ def test_came_true_and_earned(site: Site, tmp_path: Path) -> None:
         send(server.url, body([*there.all, *back.all]))
         until(lambda: rows(database, "SELECT 1 FROM trade"))
         listed = Site(server).page("/decisions")
-        ((pnl,),) = rows(database, "SELECT pnl FROM trade")
+        ((pnl, fees),) = rows(database, "SELECT pnl, fees FROM trade")
 
     assert "2 of 3" in page.text
     assert "right: forest, logistic; wrong: boosting" in page.having("title")
-    assert listed.text.count(f"+{float(pnl):,.2f}") == 1
+    assert float(fees) > 0
+    assert listed.text.count(f"+{float(pnl) - float(fees):,.2f}") == 1
     assert "no outcome of its votes is among those that followed" in listed.having("title")
 
 

@@ -15,11 +15,11 @@ from ares_otel.semconv.enums import OrderStatus
 from ares_otel.server.pages.formats import lasting, moment, percent, times, word
 from ares_otel.server.query.asking import DAY, ns_of
 from ares_otel.server.query.console.equity import Curve
-from ares_otel.server.query.console.models import ModelRow
 from ares_otel.server.query.console.overview import Pulse, StrategyRow
 from ares_otel.server.query.console.system import Latency
 from ares_otel.server.query.control import Breach
 from ares_otel.server.query.decisions import DecisionRow
+from ares_otel.server.query.learning import Model
 from ares_otel.server.story.wording import amount
 
 __all__ = ["Money", "decisions_lead", "models_lead", "overview_lead", "share", "system_lead"]
@@ -112,24 +112,25 @@ def _followed(row: DecisionRow) -> float | None:
     return row.later.value * SIDES[row.action]
 
 
-def models_lead(rows: Sequence[ModelRow]) -> str:
+def models_lead(rows: Sequence[Model]) -> str:
     """Say which model came true most often, which least, and whether chance may be all there is to it."""
-    known = sorted((row for row in rows if row.judged), key=lambda row: -row.correct / row.judged)
+    rates = [(value, row) for row in rows if (value := row.hit_rate.value) is not None]
+    known = [row for _, row in sorted(rates, key=lambda pair: -pair[0])]
     if not known:
         return ""
     best, least = known[0], known[-1]
-    told = f"{word(best.name)} came true most often, {_of(best)}"
+    told = f"{word(best.model)} came true most often, {_of(best)}"
     if best is least:
-        return f"{word(best.name)} came true in {_of(best)}."
-    low, high = share(best.correct, best.judged), share(least.correct, least.judged)
-    apart = low is not None and high is not None and low.low > high.high
-    return f"{told}, {word(least.name)} least, {_of(least)}: " + (
+        return f"{word(best.model)} came true in {_of(best)}."
+    low, high = best.hit_rate.low, least.hit_rate.high
+    apart = low is not None and high is not None and low > high
+    return f"{told}, {word(least.model)} least, {_of(least)}: " + (
         "more than chance would make of equal ones." if apart else "chance may be all the difference."
     )
 
 
-def _of(row: ModelRow) -> str:
-    return f"{percent(row.correct / row.judged)} of {row.judged:,} judged votes"
+def _of(row: Model) -> str:
+    return f"{percent(row.hit_rate.value or 0.0)} of {row.hit_rate.n:,} judged votes"
 
 
 def system_lead(parts: Sequence[Latency]) -> str:

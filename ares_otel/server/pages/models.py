@@ -12,42 +12,38 @@ from starlette.responses import Response
 from ares_otel.portfolio.statistic import Interval
 from ares_otel.server.pages.leads import models_lead, share
 from ares_otel.server.pages.site import Missing, Site
+from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.console.calibration import Calibration, calibrations
-from ares_otel.server.query.console.models import (
-    Importance,
-    ModelRow,
-    Score,
-    importance,
-    model_rows,
-    results_by_regime,
-    scores,
-    votes_by,
-)
+from ares_otel.server.query.console.models import Score, scores
+from ares_otel.server.query.features import Importance, ImportanceAsked, importances
+from ares_otel.server.query.judging import Hits, HitsAsked, VotesAsked, VoteSum, hits, votes
+from ares_otel.server.query.learning import Model, ModelsAsked, models
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Shown", "model_page", "models_page"]
 
 ACTIONS: Final = ("buy", "sell", "hold")
+FEATURES: Final = 15
 
 
 class Shown(msgspec.Struct, frozen=True):
     """What the page of one model shows."""
 
-    row: ModelRow
-    sure: Interval | None
+    row: Model
     importance: Importance | None
+    largest: Sequence[tuple[str, float]]
     scores: Sequence[tuple[Score, Interval]]
-    votes: Mapping[str, Mapping[str, tuple[int, int]]]
-    regimes: Sequence[tuple[str, int, int, Interval]]
+    votes: Mapping[str, Mapping[str | None, VoteSum]]
+    regimes: Sequence[Hits]
     calibration: Calibration | None
 
 
 async def models_page(site: Site, request: Request) -> Response:
     """Show all models."""
     del request
-    rows = await site.pool.ask(model_rows)
+    rows = await site.pool.ask(lambda reader: models(reader, ModelsAsked()))
     known = await site.pool.ask(calibrations)
-    told = [(row, share(row.correct, row.judged), known.get(row.number)) for row in rows]
+    told = [(row, known.get(row.model)) for row in rows]
     context = {"at": "/models", "title": "Models", "asked": "", "rows": told, "lead": models_lead(rows)}
     return site.page("models.html", context)
 
@@ -59,20 +55,31 @@ async def model_page(site: Site, request: Request) -> Response:
     if shown is None:
         raise Missing(f"No model {name[:80]} has voted or reported anything that is stored here.")
     return site.page(
-        "model.html", {"at": "/models", "title": shown.row.name, "asked": "", "shown": shown, "actions": ACTIONS}
+        "model.html", {"at": "/models", "title": shown.row.model, "asked": "", "shown": shown, "actions": ACTIONS}
     )
 
 
 def _shown(reader: Reader, name: str) -> Shown | None:
-    row = next((each for each in model_rows(reader) if each.name == name), None)
-    if row is None:
+    try:
+        (row,) = models(reader, ModelsAsked(model=name))
+    except NotFoundError:
         return None
-    told = [(score, sure) for score in scores(reader, row.number) if (sure := share(score.correct, score.n))]
-    regimes = [
-        (regime, judged, right, sure)
-        for regime, (judged, right) in results_by_regime(reader, row.number).items()
-        if regime and (sure := share(right, judged))
-    ]
-    votes = votes_by(reader, row.number)
-    sure, weighed = share(row.correct, row.judged), importance(reader, row.number)
-    return Shown(row, sure, weighed, told, votes, regimes, calibrations(reader).get(row.number))
+    told = [(score, sure) for score in scores(reader, name) if (sure := share(score.correct, score.n))]
+    weighed = next(iter(importances(reader, ImportanceAsked(model=name, limit=1)).items), None)
+    by_regime: dict[str, dict[str | None, VoteSum]] = {}
+    for each in votes(reader, VotesAsked(model=name)):
+        by_regime.setdefault(each.regime or "not said", {})[each.action] = each
+    return Shown(
+        row=row,
+        importance=weighed,
+        largest=_largest(weighed),
+        scores=told,
+        votes=by_regime,
+        regimes=[each for each in hits(reader, HitsAsked(model=name)) if each.regime],
+        calibration=calibrations(reader).get(name),
+    )
+
+
+def _largest(weighed: Importance | None) -> Sequence[tuple[str, float]]:
+    values = {} if weighed is None else weighed.importance
+    return sorted(values.items(), key=lambda pair: -abs(pair[1]))[:FEATURES]

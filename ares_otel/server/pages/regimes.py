@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,12 @@ from ares_otel.server.pages.decision import stretched
 from ares_otel.server.pages.formats import REGIMES
 from ares_otel.server.pages.leads import share
 from ares_otel.server.pages.site import Missing, Site
-from ares_otel.server.query.asking import SECOND
+from ares_otel.server.query.asking import SECOND, Period, clock
 from ares_otel.server.query.bars import Bars
+from ares_otel.server.query.climate import Dwell, RegimeShare, Transition, summed
 from ares_otel.server.query.console.earned import Earned, earned
-from ares_otel.server.query.console.models import results_by_regime
-from ares_otel.server.query.console.regimes import Dwell, Episode, Lane, dwell, episodes, lanes, transitions
+from ares_otel.server.query.console.regimes import Episode, Lane, episodes, lanes
+from ares_otel.server.query.judging import HitsAsked, hits
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Regimes", "regimes_page"]
@@ -34,9 +36,9 @@ class Regimes(msgspec.Struct, frozen=True, kw_only=True):
     lanes: Sequence[Lane]
     runs: Sequence[Episode]
     chart: Mapping[str, Any] | None
-    dwell: Sequence[Dwell]
+    dwell: Sequence[tuple[RegimeShare, Dwell | None]]
     names: Sequence[str]
-    matrix: Mapping[str, Mapping[str, int]]
+    matrix: Mapping[str | None, Mapping[str | None, Transition]]
     hits: Sequence[tuple[str, int, int, Interval]]
     earned: Sequence[tuple[Earned, Interval | None]]
 
@@ -58,24 +60,36 @@ def _shown(reader: Reader, strategy: str | None, symbol: str | None) -> Regimes 
     bars = Bars(reader).between(lane.symbol_id, lane.started, lane.ended + SECOND, BARS)
     start = bars[0].time if bars else lane.started
     runs = episodes(reader, lane.strategy_id, lane.symbol_id, start, lane.ended)
-    matrix = transitions(runs)
+    found = summed(reader, {"strategy": lane.strategy_id, "symbol": lane.symbol_id}, Period(start=clock(start)))
+    lasted = {each.regime: each for each in found.dwell}
+    matrix: dict[str | None, dict[str | None, Transition]] = {}
+    for each in found.transitions:
+        matrix.setdefault(each.before, {})[each.after] = each
     present = {run.regime for run in runs}
-    hits = [
-        (regime, judged, right, sure)
-        for regime, (judged, right) in results_by_regime(reader).items()
-        if regime and (sure := share(right, judged))
-    ]
     return Regimes(
         lane=lane,
         lanes=known,
         runs=runs,
         chart=_chart(bars, runs) if bars else None,
-        dwell=dwell(runs),
+        dwell=[(each, lasted.get(each.regime)) for each in found.shares if each.regime],
         names=[name for name in (*REGIMES, "unknown") if name in present],
         matrix=matrix,
-        hits=hits,
-        earned=[(each, share(each.wins, each.trades)) for each in earned(reader, lane)],
+        hits=list(_hits(reader)),
+        earned=[(one, share(one.wins, one.trades)) for one in earned(reader, lane)],
     )
+
+
+def _hits(reader: Reader) -> Iterator[tuple[str, int, int, Interval]]:
+    """Yield, by regime, how many outcomes of all models together were judged and right."""
+    right, wrong = Counter[str](), Counter[str]()
+    for each in hits(reader, HitsAsked()):
+        if each.regime and not each.overall:
+            right[each.regime] += each.correct
+            wrong[each.regime] += each.wrong
+    for regime, n in sorted((right + wrong).items()):
+        sure = share(right[regime], n)
+        if sure is not None:
+            yield regime, n, right[regime], sure
 
 
 def _chart(bars: Sequence[Any], runs: Sequence[Episode]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Annotated, Any, Final
@@ -29,6 +29,7 @@ __all__ = [
     "Transition",
     "episodes",
     "regimes",
+    "summed",
 ]
 
 EPISODES: Final = 5_000
@@ -45,6 +46,7 @@ class RegimesAsked(Period, frozen=True, kw_only=True):
 class EpisodesAsked(RegimesAsked, frozen=True, kw_only=True):
     """Which episodes; the period is that of their beginning."""
 
+    regime: Name | None = None
     limit: Annotated[int, Meta(ge=1, le=500, description="most items of a page")] = 50
     cursor: Annotated[str, Meta(pattern=r"^[0-9]{1,19}(\.[0-9]{1,9}){2}$")] | None = None
 
@@ -101,7 +103,11 @@ class Regimes(msgspec.Struct, frozen=True, kw_only=True):
 def episodes(reader: Reader, asked: EpisodesAsked) -> Page[Episode]:
     """List episodes of regimes, newest beginning first."""
     row = t.regime_episode.c
-    conditions = [*_conditions(reader, asked), *within(row.started, asked)]
+    own = _numbers(reader, asked)
+    if asked.regime is not None:
+        own["regime"] = number(reader, "regime", asked.regime)
+    conditions: list[ColumnElement[bool]] = [row[name] == value for name, value in own.items()]
+    conditions += within(row.started, asked)
     if asked.cursor is not None:
         started, strategy, symbol = map(int, asked.cursor.split("."))
         started = min(started, (1 << 63) - 1)
@@ -117,8 +123,14 @@ def episodes(reader: Reader, asked: EpisodesAsked) -> Page[Episode]:
 
 def regimes(reader: Reader, asked: RegimesAsked) -> Regimes:
     """Return how often each regime was seen, how long it lasts, and what follows it."""
+    return summed(reader, _numbers(reader, asked), asked)
+
+
+def summed(reader: Reader, where: Mapping[str, int], period: Period) -> Regimes:
+    """Return the same of a strategy and a symbol by their numbers (0: none was said), or of all that are not named."""
     row = t.regime_episode.c
-    query = select(t.regime_episode).where(*_conditions(reader, asked), *within(row.started, asked))
+    own = [row[name] == number for name, number in where.items()]
+    query = select(t.regime_episode).where(*own, *within(row.started, period))
     rows = reader.db.execute(query.order_by(row.started.desc()).limit(EPISODES)).all()
     runs: dict[tuple[int, int], list[Row[Any]]] = {}
     for each in reversed(rows):
@@ -126,7 +138,7 @@ def regimes(reader: Reader, asked: RegimesAsked) -> Regimes:
     known = words(reader, (each.regime for each in rows))
     pairs = [pair for run in runs.values() for pair in pairwise(run)]
     return Regimes(
-        shares=tuple(_shares(reader, asked)),
+        shares=tuple(_shares(reader, where, period)),
         dwell=tuple(_dwell([(known.get(one.regime), (two.started - one.started) / SECOND) for one, two in pairs])),
         transitions=tuple(_transitions([(known.get(one.regime), known.get(two.regime)) for one, two in pairs])),
         episodes=len(rows),
@@ -134,10 +146,9 @@ def regimes(reader: Reader, asked: RegimesAsked) -> Regimes:
     )
 
 
-def _conditions(reader: Reader, asked: RegimesAsked) -> list[ColumnElement[bool]]:
-    row = t.regime_episode.c
+def _numbers(reader: Reader, asked: RegimesAsked) -> dict[str, int]:
     pairs = (("strategy", asked.strategy), ("symbol", asked.symbol))
-    return [row[name] == number(reader, name, value) for name, value in pairs if value is not None]
+    return {name: number(reader, name, value) for name, value in pairs if value is not None}
 
 
 def _told(reader: Reader, rows: Sequence[Row[Any]]) -> Iterable[Episode]:
@@ -154,11 +165,10 @@ def _told(reader: Reader, rows: Sequence[Row[Any]]) -> Iterable[Episode]:
         )
 
 
-def _shares(reader: Reader, asked: RegimesAsked) -> Iterable[RegimeShare]:
+def _shares(reader: Reader, where: Mapping[str, int], period: Period) -> Iterable[RegimeShare]:
     row = t.regime_hourly.c
-    pairs = (("strategy", asked.strategy), ("symbol", asked.symbol))
-    own = [row[name] == number(reader, name, value) for name, value in pairs if value is not None]
-    query = select(row.regime, whole_sum(row.n).label("n")).where(*own, *within(row.hour, asked, HOUR))
+    own = [row[name] == number for name, number in where.items()]
+    query = select(row.regime, whole_sum(row.n).label("n")).where(*own, *within(row.hour, period, HOUR))
     rows = reader.db.execute(query.group_by(row.regime)).all()
     known, total = words(reader, (each.regime for each in rows)), sum(each.n for each in rows)
     for each in sorted(rows, key=lambda each: -each.n):

@@ -71,6 +71,8 @@ class BreachesAsked(Paged, frozen=True, kw_only=True):
 
     strategy: Name | None = None
     symbol: Name | None = None
+    check: Name | None = None
+    outcome: Name | None = None
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +155,8 @@ def breaches(reader: Reader, asked: BreachesAsked) -> Page[Breach]:
     """List checks that did not pass, newest first."""
     row = t.breach.c
     conditions = [row.id >= asked.low, row.id < asked.before]
-    pairs = (("strategy", asked.strategy), ("symbol", asked.symbol))
-    conditions += [row[name] == number(reader, name, value) for name, value in pairs if value is not None]
+    wanted = {name: getattr(asked, name) for name in ("strategy", "symbol", "check", "outcome")}
+    conditions += [row[name] == number(reader, name, value) for name, value in wanted.items() if value is not None]
     rows = reader.db.execute(select(t.breach).where(*conditions).order_by(row.id.desc()).limit(asked.limit)).all()
     names = ("strategy", "symbol", "check", "limit_name", "outcome")
     known = words(reader, *([getattr(each, name) for each in rows] for name in names))

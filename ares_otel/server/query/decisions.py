@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select
 
 from ares_otel.server.query.asking import Moment, Name, Page, Paged, clock, last_row, row_ns, row_time
 from ares_otel.server.query.bars import Bars, Move
+from ares_otel.server.query.closed import MONEY, net_of
 from ares_otel.server.query.listing import RELATIONS, Filter, bounds_of, listed, named, names_of
 from ares_otel.server.query.naming import Words, words
 from ares_otel.server.query.truth import Judged, judged
@@ -38,14 +39,14 @@ _SENT: Final[Select[Any]] = (
     .limit(SENT)
 )
 _ENDED: Final = (
-    select(t.trade.c.id, t.trade.c.pnl)
+    select(t.trade.c.id, *MONEY)
     .where(t.trade.c.id.between(bindparam("low"), bindparam("high")))
     .order_by(t.trade.c.id.desc())
     .limit(CLOSED)
     .subquery()
 )
 ENDED: Final = (
-    select(_ENDED.c.pnl)
+    select(*(_ENDED.c[column.name] for column in MONEY))
     .join(t.order_update, t.order_update.c.id == _ENDED.c.id)
     .where(t.order_update.c.order_id == bindparam("low"))
 )
@@ -90,7 +91,11 @@ class DecisionsAsked(Paged, frozen=True, kw_only=True):
 
 
 class OrderBrief(msgspec.Struct, frozen=True):
-    """An order of a decision; `pnl` is what the trades earned that its fills closed, null where it closed none."""
+    """An order of a decision.
+
+    `pnl` is what the trades earned that its fills closed, after fees and funding; null where it closed none, or where
+    one of these is unknown.
+    """
 
     client_id: str
     status: str | None
@@ -238,5 +243,6 @@ def _closed(reader: Reader, order: Row[Any]) -> Decimal | None:
     if not order.cum_quantity or order.updated is None:
         return None
     found = reader.db.execute(ENDED, {"low": order.id, "high": last_row(order.updated)})
-    sums = [Decimal(pnl) for (pnl,) in found if pnl is not None]
-    return sum(sums, Decimal()) if sums else None
+    earned = [net_of(row) for row in found]
+    known = [each for each in earned if each is not None]
+    return sum(known, Decimal()) if known and len(known) == len(earned) else None

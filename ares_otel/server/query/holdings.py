@@ -12,7 +12,8 @@ from sqlalchemy import Row, select
 
 from ares_otel.portfolio.money import EXACT, exact
 from ares_otel.portfolio.statement import exposure, ratio
-from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, row_time, within
+from ares_otel.server.query.asking import HOUR, Moment, Name, Period, clock, row_time
+from ares_otel.server.query.hours import hours_of, owners
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
@@ -142,19 +143,13 @@ class AccountsAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 def equity(reader: Reader, asked: EquityAsked) -> tuple[EquityCurve, ...]:
     """Return equity curves by strategy and currency, over market time."""
-    conditions = [*within(t.equity_hourly.c.hour, asked, HOUR)]
-    if asked.strategy is not None:
-        conditions.append(t.equity_hourly.c.strategy == number(reader, "strategy", asked.strategy))
-    row = t.equity_hourly.c
-    query = select(row.strategy, row.currency, row.hour, row.last, row.low, row.high).where(*conditions)
-    curves: dict[tuple[int, int], list[Any]] = {}
-    for each in reader.walk(reader.db.execute(query.order_by(row.strategy, row.currency, row.hour))):
-        curves.setdefault((each.strategy, each.currency), []).append(each)
-    known = words(reader, (one for key in curves for one in key))
-    return tuple(
-        _curve(known.get(strategy), known.get(currency), rows, asked.points)
-        for (strategy, currency), rows in curves.items()
-    )
+    found = []
+    for strategy, currency in owners(reader, asked.strategy):
+        hours = hours_of(reader, strategy, currency, asked)
+        known = words(reader, (strategy, currency))
+        if hours:
+            found.append(_curve(known.get(strategy), known.get(currency), hours, asked.points))
+    return tuple(found)
 
 
 def positions(reader: Reader, asked: HoldingsAsked) -> Positions:
@@ -203,18 +198,12 @@ def exposures(
 
 def accounts(reader: Reader, asked: AccountsAsked) -> tuple[Account, ...]:
     """Return the newest equity of each strategy and currency, with its gain and its drawdown."""
-    row = t.equity_hourly.c
-    pairs = select(row.strategy, row.currency).distinct().order_by(row.strategy, row.currency)
-    if asked.strategy is not None:
-        pairs = pairs.where(row.strategy == number(reader, "strategy", asked.strategy))
-    return tuple(_account(reader, *pair) for pair in reader.db.execute(pairs).all())
+    return tuple(_account(reader, *pair) for pair in owners(reader, asked.strategy))
 
 
 def _account(reader: Reader, strategy: int, currency: int) -> Account:
-    row, newest = t.equity_hourly.c, t.equity.c
-    own = (row.strategy == strategy, row.currency == currency)
-    curve = select(row.hour, row.first, row.last, row.high, row.last_id).where(*own).order_by(row.hour)
-    hours = reader.db.execute(curve).all()
+    newest = t.equity.c
+    hours = hours_of(reader, strategy, currency)
     last = hours[-1]
     today = last.hour // 24 * 24
     before = [each for each in hours if each.hour < today]

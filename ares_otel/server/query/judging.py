@@ -14,10 +14,11 @@ from ares_otel.server.query.scoring import Sums, share
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Hits", "HitsAsked", "VoteSum", "VotesAsked", "hits", "votes"]
+__all__ = ["UNIT", "Hits", "HitsAsked", "VoteSum", "VotesAsked", "hits", "mean", "votes"]
 
 CORRECT: Final = "correct"
 UNIT: Final = 10_000
+"""Confidences and weights of votes are stored in parts of this."""
 
 
 class VotesAsked(Period, frozen=True, kw_only=True):
@@ -55,13 +56,18 @@ def votes(reader: Reader, asked: VotesAsked) -> tuple[VoteSum, ...]:
             regime=known.get(regime),
             action=known.get(action),
             n=n,
-            confidence=confidence / confidence_n / UNIT if confidence_n else None,
-            weight=weight / weight_n / UNIT if weight_n else None,
+            confidence=mean(confidence, confidence_n),
+            weight=mean(weight, weight_n),
             agreed=share(agreed, n, "votes"),
         )
         for model, regime, action, n, confidence_n, confidence, weight_n, weight, agreed in rows
     ]
     return tuple(sorted(found, key=lambda each: (each.model or "", each.regime or "", each.action or "")))
+
+
+def mean(total: int, n: int) -> float | None:
+    """Return the mean of what is stored in parts of `UNIT`; None of nothing."""
+    return total / n / UNIT if n else None
 
 
 def _named(reader: Reader, row: Any, asked: VotesAsked | HitsAsked) -> list[ColumnElement[bool]]:

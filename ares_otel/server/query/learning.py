@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +11,7 @@ from sqlalchemy import func, select
 
 from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.server.query.asking import DAY, Moment, Name, NotFoundError, Period, clock, row_time, whole_sum, within
-from ares_otel.server.query.judging import HitsAsked, hits
+from ares_otel.server.query.judging import HitsAsked, hits, mean
 from ares_otel.server.query.naming import NOBODY, number, words
 from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
@@ -76,7 +75,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: its version, votes and how often it was right; its age is that at the newest decision, in its time."""
+    """A model: its version, votes and how often it was right; its age is that at the newest decision, in its time.
+
+    `confidence` and `weight` are means over the votes that say them.
+    """
 
     model: str
     version: str | None
@@ -86,19 +88,29 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None
     features: int | None
     versions: tuple[Version, ...]
+    reported: Moment | None
     votes: int
     agreed: Statistic
+    confidence: float | None
+    weight: float | None
     hit_rate: Statistic
     scores: Scores
+
+
+class _Votes(msgspec.Struct, frozen=True):
+    n: int = 0
+    agreed: int = 0
+    confidence: float | None = None
+    weight: float | None = None
+
+
+SILENT: Final = _Votes()
 
 
 def models(reader: Reader, asked: ModelsAsked) -> tuple[Model, ...]:
     """List the models that were reported, voted or had outcomes, by name."""
     reported = _versions(reader, asked.model)
-    voted: Counter[str] = Counter()
-    agreed: Counter[str] = Counter()
-    for model, n, matching in _vote_totals(reader, asked):
-        voted[model], agreed[model] = n, matching
+    voted = _vote_totals(reader, asked)
     right = {
         each.model: each.hit_rate
         for each in hits(reader, HitsAsked(start=asked.start, end=asked.end, model=asked.model))
@@ -110,7 +122,7 @@ def models(reader: Reader, asked: ModelsAsked) -> tuple[Model, ...]:
     if asked.model is not None and not names:
         raise NotFoundError(f"nothing is stored of a model {asked.model}")
     return tuple(
-        _model(name, now, reported.get(name, ()), (voted[name], agreed[name]), right.get(name), tables.get(name, {}))
+        _model(name, now, reported.get(name, ()), voted.get(name, SILENT), right.get(name), tables.get(name, {}))
         for name in names
     )
 
@@ -119,7 +131,7 @@ def _model(
     name: str,
     now: datetime,
     versions: Sequence[tuple[Version, str | None]],
-    votes: tuple[int, int],
+    votes: _Votes,
     right: Statistic | None,
     table: Mapping[tuple[str, str], int],
 ) -> Model:
@@ -134,8 +146,11 @@ def _model(
         rows=None if newest is None else newest.rows,
         features=None if newest is None else newest.features,
         versions=tuple(version for version, _ in versions),
-        votes=votes[0],
-        agreed=share(votes[1], votes[0], "votes"),
+        reported=None if newest is None else newest.reported,
+        votes=votes.n,
+        agreed=share(votes.agreed, votes.n, "votes"),
+        confidence=votes.confidence,
+        weight=votes.weight,
         hit_rate=right or absent(0, "no outcomes of it are stored"),
         scores=scores(table),
     )
@@ -171,14 +186,19 @@ def _versions(reader: Reader, model: str | None) -> dict[str, list[tuple[Version
     return {name: list(own.values()) for name, own in found.items()}
 
 
-def _vote_totals(reader: Reader, asked: ModelsAsked) -> Iterable[tuple[str, int, int]]:
+def _vote_totals(reader: Reader, asked: ModelsAsked) -> dict[str, _Votes]:
     row = t.vote_daily.c
-    query = select(row.model, whole_sum(row.n), whole_sum(row.agreed)).where(*within(row.day, asked, DAY))
+    names = ("n", "agreed", "confidence_sum", "confidence_n", "weight_sum", "weight_n")
+    query = select(row.model, *(whole_sum(row[name]) for name in names)).where(*within(row.day, asked, DAY))
     if asked.model is not None:
         query = query.where(row.model == number(reader, "model", asked.model))
     rows = reader.db.execute(query.group_by(row.model)).all()
     known = words(reader, (model for model, *_ in rows))
-    return [(known[model], n, agreed) for model, n, agreed in rows if model in known and model]
+    return {
+        known[model]: _Votes(n, agreed, mean(sure, sure_n), mean(weight, weight_n))
+        for model, n, agreed, sure, sure_n, weight, weight_n in rows
+        if model in known
+    }
 
 
 def confusions(reader: Reader, asked: ModelsAsked) -> dict[str, dict[tuple[str, str], int]]:

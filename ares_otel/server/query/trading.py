@@ -30,8 +30,11 @@ __all__ = [
     "orders_listed",
 ]
 
-FILTERS: Final = ("strategy", "symbol", "venue", "side", "type", "status")
+FILTERS: Final = ("strategy", "symbol", "venue", "side", "type", "status", "action", "regime")
 """Names by which orders can be filtered."""
+
+DECIDED: Final = ("action", "regime")
+"""Filters that are of the decision."""
 
 NAMED: Final = ("strategy", "symbol", "venue", "side", "type", "status", "currency")
 
@@ -45,6 +48,8 @@ class OrdersAsked(Paged, frozen=True, kw_only=True):
     side: Name | None = None
     type: Name | None = None
     status: Annotated[Name | None, Meta(description="state of the order, FIX 39 in words")] = None
+    action: Annotated[Name | None, Meta(description="of the decision that sent it")] = None
+    regime: Annotated[Name | None, Meta(description="that the decision saw")] = None
     open: Annotated[bool | None, Meta(description="still open, or done")] = None
 
     @property
@@ -149,11 +154,15 @@ def done_numbers(reader: Reader) -> list[int]:
 
 def _conditions(reader: Reader, wanted: Filter) -> list[ColumnElement[bool]] | None:
     row = t.orders.c
-    made = named(reader, wanted, lambda field, chosen: row[field].in_(chosen))
+    made = named(reader, wanted, _with_name)
     if made is not None and (wanted.has or wanted.lacks):
         done = func.coalesce(row.status, 0).in_(done_numbers(reader))
         made += [*(~done for what in wanted.has if what == "open"), *(done for what in wanted.lacks if what == "open")]
     return made
+
+
+def _with_name(field: str, chosen: list[int]) -> ColumnElement[bool]:
+    return (t.decision if field in DECIDED else t.orders).c[field].in_(chosen)
 
 
 def _joined() -> Select[Any]:

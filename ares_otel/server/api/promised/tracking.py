@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -51,6 +51,10 @@ class TrackedAsked(Paged, frozen=True, kw_only=True):
 
     strategy: Name | None = None
     symbol: Name | None = None
+    venue: Name | None = None
+    action: Name | None = None
+    regime: Name | None = None
+    status: Annotated[Literal["ok", "error"] | None, Meta(description="how the decision's span ended")] = None
     limit: Annotated[int, Meta(ge=1, le=100, description="most items of a page")] = 20
 
 
@@ -157,8 +161,7 @@ def ensembles(reader: Reader, asked: TrackedAsked) -> Page[EnsembleDecision]:
 
 
 def _rows(reader: Reader, asked: TrackedAsked) -> Page[DecisionRow]:
-    same = {name: getattr(asked, name) for name in ("start", "end", "limit", "cursor", "strategy", "symbol")}
-    return decisions(reader, DecisionsAsked(**same))
+    return decisions(reader, DecisionsAsked(**msgspec.structs.asdict(asked)))
 
 
 def _ensemble(row: DecisionRow, votes: Sequence[Vote]) -> EnsembleDecision:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from ares_otel.portfolio.conventions import CONVENTION
 from ares_otel.portfolio.intervals import wilson
 from ares_otel.portfolio.statistic import Statistic
-from ares_otel.server.query.console.models import UNIT
+from ares_otel.server.query.judging import UNIT
 from ares_otel.server.query.naming import words
 from ares_otel.server.query.scoring import mean_of
 from ares_otel.server.store import schema as t
@@ -54,7 +54,7 @@ class Calibration(msgspec.Struct, frozen=True):
     brier: Statistic
 
 
-def calibrations(reader: Reader) -> Mapping[int, Calibration]:
+def calibrations(reader: Reader) -> Mapping[str, Calibration]:
     """Return by model what is known of the votes of the newest decisions."""
     row, outcome, vote = t.decision.c, t.outcome.c, t.vote.c
     newest = (
@@ -77,7 +77,8 @@ def calibrations(reader: Reader) -> Mapping[int, Calibration]:
         right = came.get((keys.get(int(decision)), model))
         if right is not None and confidence is not None:
             pairs.setdefault(int(model), []).append((int(confidence) / UNIT, right))
-    return {model: calibrations_of(told) for model, told in pairs.items()}
+    named = words(reader, pairs)
+    return {named[model]: calibrations_of(told) for model, told in pairs.items() if model in named}
 
 
 def calibrations_of(pairs: Sequence[tuple[float, bool]]) -> Calibration:

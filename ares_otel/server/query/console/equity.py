@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import select
 
-from ares_otel.server.query.naming import known
-from ares_otel.server.store import schema as t
+from ares_otel.server.query.hours import hours_of, owners
+from ares_otel.server.query.naming import words
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Account", "Curve", "accounts", "by_currency", "curve", "drawdowns", "thinned"]
@@ -17,7 +16,6 @@ __all__ = ["Account", "Curve", "accounts", "by_currency", "curve", "drawdowns", 
 HOURS: Final = 9_000
 """Most hours of one account that are read: a year of hours, or decades of days."""
 
-STRATEGIES: Final = 50
 POINTS: Final = 1_200
 HOUR: Final = 3_600
 
@@ -47,21 +45,14 @@ class Curve(msgspec.Struct, frozen=True):
     values: Sequence[float]
 
 
-def accounts(reader: Reader, since: int | None = None) -> Sequence[Account]:
-    """Return the accounts that are known, by strategy; `since` is the first hour."""
-    strategies: list[tuple[int, str | None]] = [*known(reader, "strategy", STRATEGIES), (0, None)]
-    currencies = [*known(reader, "currency", 8), (0, "")]
-    row = t.equity_hourly.c
+def accounts(reader: Reader) -> Sequence[Account]:
+    """Return the accounts that are known, by strategy."""
     found = []
-    for strategy, name in strategies:
-        for currency, word in currencies:
-            query = select(row.hour, row.last).where(row.strategy == strategy, row.currency == currency)
-            if since is not None:
-                query = query.where(row.hour >= since)
-            points = list(reader.db.execute(query.order_by(row.hour.desc()).limit(HOURS)))[::-1]
-            if points:
-                hours, values = zip(*points, strict=True)
-                found.append(Account(name, strategy, word, hours, values))
+    for strategy, currency in owners(reader):
+        rows = hours_of(reader, strategy, currency, most=HOURS)
+        known = words(reader, (strategy, currency))
+        hours, values = [row.hour for row in rows], [row.last for row in rows]
+        found.append(Account(known.get(strategy), strategy, known.get(currency, ""), hours, values))
     return found
 
 

@@ -1,9 +1,8 @@
-"""Market regimes over market time."""
+"""Where regimes are known, and their runs under a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ from ares_otel.server.query.naming import known, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Dwell", "Episode", "Lane", "dwell", "episodes", "lanes", "transitions"]
+__all__ = ["Episode", "Lane", "episodes", "lanes"]
 
 MOST: Final = 4_000
 NAMES: Final = 50
@@ -71,47 +70,3 @@ def episodes(reader: Reader, strategy: int, symbol: int, start: int, end: int) -
     found = list(reader.db.execute(query))[::-1]
     name = words(reader, [each.regime for each in found])
     return [Episode(int(each.started), int(each.ended), name.get(each.regime), int(each.n)) for each in found]
-
-
-def transitions(runs: Sequence[Episode]) -> Mapping[str, Mapping[str, int]]:
-    """Return how often one regime was followed by another."""
-    counts: dict[str, dict[str, int]] = {}
-    for before, after in pairwise(runs):
-        if before.regime and after.regime:
-            row = counts.setdefault(before.regime, {})
-            row[after.regime] = row.get(after.regime, 0) + 1
-    return counts
-
-
-class Dwell(msgspec.Struct, frozen=True):
-    """How long a regime lasts: complete episodes, their median and longest in seconds of market time, all decisions."""
-
-    regime: str
-    episodes: int
-    median: float | None
-    longest: float | None
-    decisions: int
-
-
-def dwell(runs: Sequence[Episode]) -> Sequence[Dwell]:
-    """Return the dwell times; an episode lasts until the next one begins, so the last one is not over."""
-    lasted: dict[str, list[float]] = {}
-    decided: dict[str, int] = {}
-    for place, run in enumerate(runs):
-        if run.regime is None:
-            continue
-        decided[run.regime] = decided.get(run.regime, 0) + run.n
-        known_end = lasted.setdefault(run.regime, [])
-        if place + 1 < len(runs):
-            known_end.append((runs[place + 1].started - run.started) / 1e9)
-    told = []
-    for regime, seconds in lasted.items():
-        ordered = sorted(seconds)
-        middle = _median(ordered) if ordered else None
-        told.append(Dwell(regime, len(ordered), middle, ordered[-1] if ordered else None, decided[regime]))
-    return sorted(told, key=lambda each: -each.decisions)
-
-
-def _median(ordered: Sequence[float]) -> float:
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
