@@ -17,7 +17,7 @@ from ares_otel.portfolio.compare import Comparison, compare
 from ares_otel.portfolio.conventions import DAY, PERIODS, Convention
 from ares_otel.portfolio.libraries import FIGURES, Case
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "lines", "run"]
 
 USAGE: Final = 2
 TITLES: Final = ("Sharpe", "Sortino", "Calmar", "max DD", "PF", "VaR 95 %", "CAGR", "vol.")
@@ -58,23 +58,25 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(found))
+        sys.stdout.writelines(f"{line}\n" for line in lines(found))
     return 0
 
 
 def _case(args: argparse.Namespace, loaded: Loaded) -> Case:
     if (args.curve is None) == (args.strategy is None):
         raise CurveError("give a file with a curve, or --strategy NAME (with --database FILE)")
-    trades = read_trades(args.trades) if args.trades is not None else ()
+    trades = read_trades(args.trades) if args.trades is not None else None
     if args.curve is not None:
-        return Case(read_curve(args.curve), trades)
-    return Case(_stored(database_of(args, loaded), args.strategy, args.currency), trades)
+        return Case(read_curve(args.curve), trades or ())
+    stored = _stored(database_of(args, loaded), args.strategy, args.currency)
+    return stored if trades is None else Case(stored.points, trades)
 
 
-def _stored(database: Path | str, strategy: str, currency: str | None) -> tuple[tuple[int, float], ...]:
-    """Return the last equity of each day of a strategy from a store."""
+def _stored(database: Path | str, strategy: str, currency: str | None) -> Case:
+    """Return the last equity of each day of a strategy from a store, and its closed trades."""
     try:
-        from ares_otel.server.query.performance import equity_curves  # noqa: PLC0415  needs the extra "server"
+        from ares_otel.server.query.closed import closed_trades  # noqa: PLC0415  needs the extra "server"
+        from ares_otel.server.query.performance import equity_curves  # noqa: PLC0415
         from ares_otel.server.store.migrate import DatabaseError  # noqa: PLC0415
         from ares_otel.server.story.reader import Reader  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -83,20 +85,23 @@ def _stored(database: Path | str, strategy: str, currency: str | None) -> tuple[
     try:
         with Reader(database) as reader:
             curves = equity_curves(reader)
+            found = [
+                (account, curve)
+                for account, curve in curves.items()
+                if account.strategy == strategy and currency in {None, account.currency}
+            ]
+            if len(found) != 1:
+                known = ", ".join(map(str, curves)) or "none"
+                raise CurveError(f"{len(found)} curves of {strategy!r}, expected one; there are: {known}")
+            ((account, curve),) = found
+            points = tuple((day * DAY, value) for day, value in zip(curve.days, curve.values, strict=True))
+            return Case(points, closed_trades(reader, strategy, account.currency))
     except DatabaseError as error:
         raise CurveError(str(error)) from error
-    found = [
-        curve
-        for account, curve in curves.items()
-        if account.strategy == strategy and currency in {None, account.currency}
-    ]
-    if len(found) != 1:
-        known = ", ".join(map(str, curves)) or "none"
-        raise CurveError(f"{len(found)} curves of {strategy!r}, expected one; there are: {known}")
-    return tuple((day * DAY, value) for day, value in zip(found[0].days, found[0].values, strict=True))
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def lines(found: Comparison) -> Iterator[str]:
+    """Yield what is printed: the convention, a row for each library, and why figures differ."""
     trades = f", {found.trades:,} closed trades" if found.trades else ""
     yield f"{found.n:,} daily returns{trades}. Losses are positive here, whatever sign a library prints."
     yield f"ours: {found.convention}"

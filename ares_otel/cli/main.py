@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import keyword
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -51,9 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _complete(parser, module).parse_args(arguments)
     run: Callable[[argparse.Namespace, Loaded], int] = module.run
     try:
-        return run(args, load(args.config))
+        code = run(args, load(args.config))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # who read the output has seen enough; what is left of it must not fail a second time at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

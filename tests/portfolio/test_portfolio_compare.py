@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from portfolio_curves import autoregressive, curve_of, generated, real_curves
+from sources import ROOT
 
+from ares_otel.cli.compare import lines
 from ares_otel.portfolio import bootstrap
 from ares_otel.portfolio.compare import Row, compare
 from ares_otel.portfolio.conventions import DAY, Convention
@@ -246,6 +248,17 @@ def test_empyrical() -> None:
             "volatility": stats.annual_volatility(returns),
         },
     )
+
+
+def test_the_documented_table() -> None:
+    """The table in the documentation is what is printed for that run of backtesting.py, row by row."""
+    case, _ = goog()
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    printed = list(lines(compare(case, Convention(periods=252))))
+    rows = [line for line in printed if line.startswith(("ares-otel", *(each.name for each in LIBRARIES)))]
+
+    assert len(rows) == len(LIBRARIES) + 1
+    assert [line for line in rows if line not in page.splitlines()] == []
 
 
 def test_one_curve_has_many_sharpe_ratios() -> None:

@@ -13,6 +13,7 @@ import pytest
 from api_kit import demo_server, get, told
 from server_kit import until
 
+from ares_otel.cli.main import main
 from ares_otel.server.api.problems import MEDIA_TYPE
 from ares_otel.server.http.serve import EmbeddedServer
 
@@ -290,3 +291,18 @@ def test_trades_are_those_of_the_fills(demo_server: EmbeddedServer) -> None:
     assert float(found["best_trade"]) == max(gains)
     assert found["avg_trade_duration"] == pytest.approx(sum(t["holding_seconds"] for t in trades) / len(trades))
     assert [trade["exited"] for trade in trades] == sorted((trade["exited"] for trade in trades), reverse=True)
+
+
+def test_compare_has_the_trades_of_the_store(demo_server: EmbeddedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """`ares-otel compare --strategy` takes the closed trades of the store, after fees, beside its curve."""
+    until(lambda: told(demo_server, "/api/v1/metrics/performance")["total_trades"])
+    gains = [float(each["net"]) for each in told(demo_server, "/api/v1/trades?strategy=swing&limit=500")["items"]]
+    assert main(["compare", "--strategy", "swing", "--database", str(demo_server.database), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["library"].partition(" (periods")[0]: row["values"] for row in found["rows"]}
+    factor = sum(gain for gain in gains if gain > 0) / -sum(gain for gain in gains if gain < 0)
+
+    assert found["trades"] == len(gains) > 10
+    assert rows["ares-otel"]["profit_factor"] == pytest.approx(factor)
+    assert rows["freqtrade (closed trades)"]["profit_factor"] == pytest.approx(factor)
+    assert rows["backtesting.py"]["profit_factor"] is not None
