@@ -15,6 +15,7 @@ from pages_kit import DAYS, HOSTILE, Taken, history, renamed
 from server_kit import Reply, fresh, rows, send, store_all, until
 from spans import START, Bot, body, key_values
 
+from ares_otel import Vote
 from ares_otel.config import Server
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -22,6 +23,8 @@ from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.keep import standing
 from ares_otel.server.keep.standing import Standing, Work
 from ares_otel.server.store.store import Store
+from ares_otel.server.story.ballots import pivots
+from ares_otel.server.story.stories import DecisionStory
 
 PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
 PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions", "/fragments/ratios")
@@ -225,6 +228,29 @@ def test_combined_vote_of_a_step(tmp_path: Path) -> None:
         pages = [Site(server).page(f"/decisions/{whole.ids.decision}").text for whole in made]
 
     assert [said in page for page, said in zip(pages, shares.values(), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("forces", "share", "threshold", "named"),
+    [
+        ({"a": ("buy", 0.5), "b": ("buy", 0.3), "c": ("sell", 0.2)}, 0.8, 0.6, {"a": 0.3, "b": 0.5}),
+        ({"a": ("buy", 0.5), "b": ("buy", 0.3), "c": ("sell", 0.2)}, 0.8, 0.4, {"a": 0.3}),
+        ({"a": ("buy", 0.3), "b": ("buy", 0.3), "c": ("buy", 0.4)}, 1.0, 0.55, {}),
+        ({"a": ("buy", 0.5), "b": ("buy", 0.3), "c": ("sell", 0.2)}, 0.7, 0.6, {}),
+        ({"a": ("buy", 0.5), "b": ("buy", 0.3), "c": ("sell", 0.2)}, 0.8, 0.9, {}),
+        ({"a": ("sell", 1.0)}, 1.0, 0.6, {}),
+        ({"a": ("buy", 1.0)}, 1.0, None, {}),
+        ({}, 0.8, 0.6, {}),
+    ],
+)
+def test_pivotal_votes(
+    forces: dict[str, tuple[str, float]], share: float, threshold: float | None, named: dict[str, float]
+) -> None:
+    """A vote is pivotal if without it the share had not passed; none is where votes were combined by another rule."""
+    votes = tuple(Vote(model, action, confidence=1.0, weight=force) for model, (action, force) in forces.items())
+    decided = DecisionStory(action="buy", confidence=share, threshold=threshold, votes=votes)
+
+    assert {each.model: pytest.approx(each.share) for each in pivots(decided)} == named
 
 
 def test_logout(tmp_path: Path) -> None:

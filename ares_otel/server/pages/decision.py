@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from ares_otel.server.query.console.regimes import Episode, episodes
 from ares_otel.server.query.detail import neighbors
 from ares_otel.server.query.naming import numbers
 from ares_otel.server.query.notes import LogRow, LogsAsked, logs
+from ares_otel.server.story.ballots import CLOSE, Pivot, leaning, pivots, said
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import DecisionStory, OrderStory, OutcomeStory, SpanStory, Story
 
@@ -32,8 +32,6 @@ DEPTH: Final = 4
 SIDES: Final = {"buy": 1.0, "sell": -1.0, "sell_short": -1.0, "close": -1.0}
 MICRO: Final = 1_000
 NOTES: Final = 50
-VOTE: Final = "vote"
-CLOSE: Final = 0.005
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,6 +91,7 @@ class View(msgspec.Struct, frozen=True):
     chart: dict[str, Any] | None
     replayed: bool
     combined: Combined | None
+    pivotal: Sequence[Pivot]
 
 
 async def decision_page(site: Site, request: Request) -> Response:
@@ -133,6 +132,7 @@ def view(story: Story, around: Around) -> View:
         chart=_chart(story, around) if around.bars else None,
         replayed=decision is not None and times(story.start, decision.event_time),
         combined=_combined(decision) if decision else None,
+        pivotal=pivots(decision) if decision else (),
     )
 
 
@@ -141,30 +141,15 @@ def _combined(decision: DecisionStory) -> Combined:
 
     A step says no side: that is the one with the most weight times confidence, if their share is what the step says.
     """
+    confidence, threshold = said(decision)
+    if confidence is None:
+        return Combined(None, None, None, threshold)
     if decision.confidence is not None:
-        confidence, action = float(decision.confidence), str(decision.action)
-        return Combined(SIDES.get(action, 0.0) * confidence, None, confidence, _float(decision.threshold))
-    step = next((step for step in decision.path if step.step == VOTE and step.value is not None), None)
-    if step is None:
-        return Combined(None, None, None, _float(decision.threshold))
-    confidence, (leaning, share) = float(step.value or 0), _leaning(decision)
-    known = leaning if abs(share - confidence) < CLOSE else None
+        return Combined(SIDES.get(str(decision.action), 0.0) * confidence, None, confidence, threshold)
+    action, share = leaning(decision.votes)
+    known = action if abs(share - confidence) < CLOSE else None
     value = SIDES.get(known, 0.0) * confidence if known is not None else None
-    return Combined(value, known, confidence, _float(step.threshold))
-
-
-def _leaning(decision: DecisionStory) -> tuple[str, float]:
-    """Return the action with the most weight times confidence among the votes, and its share."""
-    strength: dict[str, float] = {}
-    for vote in decision.votes:
-        force = float(vote.weight or 0) * float(vote.confidence or 0)
-        strength[str(vote.action)] = strength.get(str(vote.action), 0.0) + force
-    leaning = max(strength, key=strength.__getitem__, default="")
-    return leaning, strength[leaning] / sum(strength.values()) if strength.get(leaning) else 0.0
-
-
-def _float(value: Decimal | float | None) -> float | None:
-    return None if value is None else float(value)
+    return Combined(value, known, confidence, threshold)
 
 
 def _voices(decision: DecisionStory, outcomes: Sequence[OutcomeStory]) -> Iterator[Voice]:

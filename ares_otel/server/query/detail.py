@@ -15,6 +15,7 @@ from ares_otel.server.query.bars import NO_BARS, Bars, Move, moved
 from ares_otel.server.query.naming import NOBODY, number
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
+from ares_otel.server.story.ballots import Pivot, pivots
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import Story
 
@@ -75,6 +76,7 @@ class DecisionDetail(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None
     following: str | None
     others: int
+    pivotal: tuple[Pivot, ...]
 
 
 def stories(reader: Reader, asked: Asked) -> tuple[Story, ...]:
@@ -92,7 +94,13 @@ def decision(reader: Reader, asked: Asked) -> DecisionDetail:
     before, after = neighbors(reader, story)
     prices, moves = _prices(reader, story)
     return DecisionDetail(
-        story=story, prices=prices, afterwards=moves, previous=before, following=after, others=len(found) - 1
+        story=story,
+        prices=prices,
+        afterwards=moves,
+        previous=before,
+        following=after,
+        others=len(found) - 1,
+        pivotal=() if story.decision is None else pivots(story.decision),
     )
 
 
