@@ -34,7 +34,7 @@ PORT: Final = 4_318
 LONGEST_END: Final = 1.9
 DRAIN: Final = 0.1  # history is replayed far faster than a bot decides
 SHORTEST_END: Final = 0.4
-UNHURRIED_END: Final = 6.0
+UNHURRIED_END: Final = 60.0
 SERVER_SHARE: Final = 0.2
 
 
