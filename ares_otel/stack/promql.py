@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from ares_otel.semconv.model import Attribute, Histogram, Metric
 from ares_otel.stack.foreign import Foreign
 
-__all__ = ["IDENTITY", "Matcher", "among", "bound", "by", "grown", "is_", "select", "share"]
+__all__ = ["IDENTITY", "ONE_SYMBOL", "Matcher", "among", "bound", "by", "grown", "is_", "select", "share"]
 
 IDENTITY: Final = ("deployment_environment_name", "service_name", "mode")
 """What tells bots apart: labels that their targets carry, beside `job` and `instance`."""
@@ -28,6 +28,10 @@ class Matcher(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.label}{self.operator}"{self.value}"'
+
+
+ONE_SYMBOL: Final = Matcher("symbol", "!=", "other")
+"""Not the symbols that share a series: what is many in one symbol is little in them all."""
 
 
 def is_(label: Label, value: str) -> Matcher:

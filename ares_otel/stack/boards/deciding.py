@@ -15,7 +15,7 @@ from ares_otel.stack.boards.model import Board
 from ares_otel.stack.boards.panels import ACTIONS, RED, REGIMES, lanes, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
 from ares_otel.stack.boards.tables import table, trace_table
-from ares_otel.stack.promql import is_
+from ares_otel.stack.promql import ONE_SYMBOL, is_
 
 __all__ = ["ENSEMBLE", "REGIME"]
 
@@ -32,6 +32,11 @@ def _share_of_time() -> str:
     """Return the share of time by regime: a series begins with the first time of its regime, its mean is no share."""
     samples = f"sum_over_time({shown(m.REGIME_ACTIVE)}[$__range])"
     return f"{grouped('sum', samples, a.REGIME)} / on () group_left () (sum({samples}) > 0)"
+
+
+def _changes() -> str:
+    changes = f"increase({shown(m.REGIME_TRANSITIONS, ONE_SYMBOL)}[1h])"
+    return grouped("sum", changes, a.STRATEGY, a.SYMBOL)
 
 
 ENSEMBLE: Final = Board(
@@ -184,9 +189,9 @@ REGIME: Final = Board(
     "What is the market like, since when, and how sure is that?",
     (
         stat(
-            "Changes in an hour",
-            growth(m.REGIME_TRANSITIONS, "1h"),
-            "Over all strategies and symbols that are chosen above.",
+            "Most changes in an hour",
+            f"max({_changes()})",
+            "Of one strategy in one symbol, among those that are chosen above.",
             limits=steps((t.REGIME_FLAPPING, RED)),
             decimals=0,
         ),
@@ -266,8 +271,8 @@ REGIME: Final = Board(
         ),
         lines(
             "Changes an hour by symbol",
-            [(growth(m.REGIME_TRANSITIONS, "1h", a.SYMBOL), "{{symbol}}")],
-            "Above the line the regime flaps: what switches by it trades on noise.",
+            [(f"max by (symbol) ({_changes()})", "{{symbol}}")],
+            "As the strategy sees it that sees most. Above the line it flaps: what switches by it trades on noise.",
             "none",
             *(8, 8),
             limits=((t.REGIME_FLAPPING, RED),),

@@ -8,7 +8,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv import thresholds as t
 from ares_otel.semconv.enums import CheckOutcome, Direction, OrderStatus
-from ares_otel.stack.promql import by, grown, is_, select
+from ares_otel.stack.promql import ONE_SYMBOL, by, grown, is_, select
 from ares_otel.stack.rules.model import Alert, Domain, Severity, Team
 
 __all__ = ["EXECUTION", "MODELS", "RISK"]
@@ -262,7 +262,8 @@ MODELS: Final = (
     ),
     Alert(
         "AresRegimeFlapping",
-        f"{_sum(by(a.STRATEGY, a.SYMBOL), select(m.REGIME_TRANSITIONS), '1h')} > {t.REGIME_FLAPPING.value:g}",
+        f"{_sum(by(a.STRATEGY, a.SYMBOL), select(m.REGIME_TRANSITIONS, ONE_SYMBOL), '1h')}"
+        f" > {t.REGIME_FLAPPING.value:g}",
         Severity.WARNING,
         Team.MODELS,
         Domain.MODELS,
