@@ -366,3 +366,15 @@ def test_searches() -> None:
     )
     with pytest.raises(ValueError, match=r"no attribute 'ares\.fill\.id'"):
         traces(spans.DECISION, wanted=(a.FILL_ID,))
+
+
+def test_log_panels_ask_for_what_loki_answers() -> None:
+    """A selector of streams has a matcher that an absent label does not fit, also where all services are chosen."""
+    queries = [target.query for board in BOARDS for panel in board.every_panel() for target in panel.targets]
+    selectors = [
+        query.partition("|")[0].replace("$service", ".*") for query in queries if "${correlation_id:raw}" in query
+    ]
+    matchers = [re.findall(r'=~"(.*?)"', selector) for selector in selectors if "service_name" in selector]
+
+    assert matchers
+    assert [found for found in matchers if all(re.fullmatch(each, "") for each in found)] == []

@@ -28,7 +28,11 @@ LARGEST: Final = (
     '"metric", "$1", "__name__", "ares_(.+)")'
 )
 """Without the path of the file, and without what all names begin with: axes and legends have little room."""
-LOGGED: Final = f'{{service_name=~"$service"}} | {a.CORRELATION_ID.key.replace(".", "_")} = "${{correlation_id:raw}}"'
+LOGGED: Final = (
+    # all services are `.*`, and Loki refuses to look where no label has to be there
+    '{service_name=~"$service", service_name=~".+"} '
+    f'| {a.CORRELATION_ID.key.replace(".", "_")} = "${{correlation_id:raw}}"'
+)
 """Loki keeps attributes of records as metadata under names without dots."""
 
 
