@@ -3,7 +3,9 @@
 Correlation ids are UUIDv7 (RFC 9562). A decision's trace id is the left half of the UUID that was drawn for it (the
 time) and, as right half, what is random in the UUID's; its span id is that right half. So the trace of most decisions
 can be told from their correlation id, and three ids cost the bot's thread one string. All 64 bits of the right half
-are random, because samplers decide by them; W3C Trace Context level 2 asks for 56.
+are random, because samplers decide by them; W3C Trace Context level 2 asks for 56. Other spans are counted from a
+random number on: two processes count the same stretch as rarely as they draw the same ids, and where spans are stored
+or sent together a counted id is compressed to a byte or two.
 
 Randomness comes from a generator of our own: a bot that calls `random.seed(0)` must not make the same ids in every run.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from itertools import count
 
 __all__ = ["IdSource", "clean_id", "decision_id", "span_of", "trace_of"]
 
@@ -29,14 +32,14 @@ class IdSource:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
-        self._pool: deque[str] = deque()
         self._stamp = (0, 0, "")
+        self.reseed(seed)
 
     def reseed(self, seed: int | None = None) -> None:
         """Forget what was drawn ahead (a forked child must not use its parent's ids)."""
         self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
-        self._pool = deque()
+        self._pool: deque[str] = deque()
+        self._spans = count(self._random.getrandbits(63) + 1)
 
     def take(self, wall_ns: int) -> tuple[int, int, str]:
         """Return trace id (128 bits), span id (64 bits) and correlation id, for the given Unix time in ns."""
@@ -62,8 +65,8 @@ class IdSource:
         return head
 
     def span(self) -> int:
-        """Return a span id: 64 random bits, never 0."""
-        return self._random.getrandbits(64) or 1
+        """Return a span id of 64 bits, never 0: the next one of a count that began with a random number."""
+        return next(self._spans)
 
     def refill(self, upto: int = POOL) -> None:
         """Draw random parts ahead, called by the worker so that the bot's thread finds them ready."""

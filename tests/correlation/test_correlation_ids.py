@@ -139,17 +139,29 @@ def test_a_seed_makes_ids_the_same_in_every_run() -> None:
 
 
 def test_a_span_id_is_never_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zero means "no span": a draw of zero is replaced."""
+    """Zero means "no span": a draw of zero is replaced, and a count that begins with it, too."""
 
     class Zeros(random.Random):
         def getrandbits(self, k: int, /) -> int:
             return 0 * k
 
+    monkeypatch.setattr(random, "Random", Zeros)
     source = IdSource()
-    monkeypatch.setattr(source, "_random", Zeros())
 
     assert source.span() == 1
     assert source.take(NOW)[1] == 1
+
+
+def test_span_ids_are_counted_from_a_random_number() -> None:
+    """Those of a process differ in their last bytes only; another process, or a forked child, counts elsewhere."""
+    source = IdSource()
+    spans = [source.span() for _ in range(1_000)]
+    other = IdSource()
+    source.reseed()
+    forked = source.span()
+
+    assert spans == [*range(spans[0], spans[0] + 1_000)]
+    assert min(abs(forked - spans[0]), abs(other.span() - spans[0])) > 1_000
 
 
 def test_what_is_drawn_ahead_is_bounded() -> None:

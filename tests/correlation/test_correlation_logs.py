@@ -142,8 +142,8 @@ def test_json_golden(ares_capture: Capture, logger: logging.Logger, lines: Lines
 
     said = '{"time": "2026-01-01T00:00:00.250000+00:00", "level": "warning", "logger": "bot", "message": "spread 2.5"'
     ids = (
-        '"correlation_id": "019b76da-a800-7438-ae6b-26bca9d37914", "trace_id": "019b76daa8007438b9ac9af2a74de450",'
-        ' "span_id": "b9ac9af2a74de450"'
+        '"correlation_id": "019b76da-a800-7d37-a9e0-a69944c9c389", "trace_id": "019b76daa8007d37a7829a6513270e27",'
+        ' "span_id": "a7829a6513270e27"'
         ', "trace_flags": "01"'
     )
     assert lines.lines == [f'{said}, "venue": "okx", {ids}}}']
