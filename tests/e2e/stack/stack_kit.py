@@ -52,7 +52,12 @@ T = TypeVar("T")
 TOKEN = "a-token-of-these-tests"
 READ_TOKEN = "0123456789abcdef"
 CONFIGS = ROOT / "deploy" / "collector"
-FEATURES = ("--enable-feature=exemplar-storage", "--web.enable-otlp-receiver", "--web.enable-remote-write-receiver")
+FEATURES = (
+    "--enable-feature=exemplar-storage",
+    "--web.enable-otlp-receiver",
+    "--web.enable-remote-write-receiver",
+    "--rules.alert.for-grace-period=1m",
+)
 
 
 def until(ask: Callable[[], T], *, what: str, seconds: float = 60.0) -> T:
@@ -152,9 +157,17 @@ class Tempo(Server):
         batches = body.get("trace", {}).get("resourceSpans", [])
         return [span for batch in batches for scope in batch["scopeSpans"] for span in scope["spans"]]
 
-    def search(self, query: str) -> list[str]:
-        """Return the ids of the traces that TraceQL finds, in the form of OTLP, with all their zeros."""
-        found = self._ask(f"/api/search?{urlencode({'q': query, 'limit': 50})}").get("traces", [])
+    def search(self, query: str, since: int = 0, until: int = 0, limit: int = 50) -> list[str]:
+        """Return the ids of the traces that TraceQL finds, in the form of OTLP, with all their zeros.
+
+        Args:
+            query: TraceQL.
+            since: begin of the time that is searched, in Unix seconds; 0: what is recent.
+            until: its end.
+            limit: as many at most.
+        """
+        times = {"start": since, "end": until} if since else {}
+        found = self._ask(f"/api/search?{urlencode({'q': query, 'limit': limit, **times})}").get("traces", [])
         return [trace["traceID"].zfill(32) for trace in found]
 
     def _ask(self, path: str) -> Any:
@@ -239,7 +252,7 @@ def guarded(directory: Path, port: int = 0) -> Iterator[EmbeddedServer]:
     """Run the ares server with a token, as beyond loopback; a second run in the same directory goes on."""
     directory.mkdir(parents=True, exist_ok=True)
     tokens = directory / "tokens"
-    tokens.write_text(f"{TOKEN} write\n")
+    tokens.write_text(f"{TOKEN} write\n{READ_TOKEN} read\n")
     tokens.chmod(0o600)
     settings = msgspec.structs.replace(Settings(), token_file=str(tokens))
     server = EmbeddedServer(directory / "ares.db", port=port, settings=settings).start()

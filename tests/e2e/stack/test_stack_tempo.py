@@ -6,19 +6,23 @@ Needs a Tempo (`TEMPO_BIN`, or a Docker that can pull its image); without one th
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
 from built import ROOT
 from scripts import load
 from stack_kit import (
+    TOKEN,
     Made,
     Tempo,
     collecting,
@@ -44,6 +48,7 @@ pytestmark = pytest.mark.skipif(BINARY is None, reason=NOT_RUN)
 BY_ID_SECONDS = 3.0
 BY_CORRELATION_SECONDS = 15.0
 TRIES = 5
+HOUR = 3600
 NOBODY = "127.0.0.1:9"
 
 
@@ -168,6 +173,27 @@ def test_dedicated_columns_are_declared_attributes() -> None:
     assert [column["name"] for column in columns if column["name"] not in declared] == []
     ids = {column["name"] for column in columns if column["name"].endswith(("id", "_id"))}
     assert ids == {column["name"] for column in columns if column.get("options") == ["blob"]}
+
+
+def test_late_spans_are_found_by_their_time(stack: Stack, live: Tempo) -> None:
+    """What comes an hour late, as after an outage, is found by a search of the time at which it was."""
+    began = int(time.time()) - HOUR
+    trace = secrets.token_hex(16)
+    span = {
+        "traceId": trace,
+        "spanId": secrets.token_hex(8),
+        "name": "late",
+        "startTimeUnixNano": str(began * 10**9),
+        "endTimeUnixNano": str(began * 10**9 + 1),
+    }
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    with urlopen(Request(f"{stack.collector.http}/v1/traces", body, headers), timeout=30) as answer:
+        assert answer.status == 200
+
+    query = '{ name = "late" }'
+    until(lambda: trace in live.search(query, began - 30, began + 30), what="a search of its time finds it", seconds=90)
+    assert live.search(query, began - HOUR, began - 60) == []
 
 
 def test_outage_of_tempo_loses_nothing(tmp_path: Path) -> None:
