@@ -49,7 +49,9 @@ class Foreign:
 UP = Foreign("up", "1 while the last scrape of a target worked", "")
 PROCESS_START = Foreign("process_start_time_seconds", "Unix time at which the process started", "ares-bot")
 
-COLLECTOR_QUEUE = Foreign("otelcol_exporter_queue_size", "batches or bytes waiting", "otel-collector", ("exporter",))
+COLLECTOR_QUEUE = Foreign(
+    "otelcol_exporter_queue_size", "batches or bytes waiting", "otel-collector", ("exporter", "data_type")
+)
 COLLECTOR_CAPACITY = Foreign("otelcol_exporter_queue_capacity", "room of the queue", "otel-collector", ("exporter",))
 COLLECTOR_SENT = Foreign("otelcol_exporter_sent_spans", "spans delivered", "otel-collector", ("exporter",))
 COLLECTOR_SEND_FAILED = Foreign("otelcol_exporter_send_failed_spans", "spans given up", "otel-collector", ("exporter",))

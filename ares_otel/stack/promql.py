@@ -13,6 +13,9 @@ IDENTITY: Final = ("deployment_environment_name", "service_name", "mode")
 """What tells bots apart: labels that their targets carry, beside `job` and `instance`."""
 
 TARGET: Final = frozenset({*IDENTITY, "job", "instance"})
+HEARTBEAT: Final = 'ALERTS{alertname="Watchdog"}'
+"""It is there whenever rules are evaluated."""
+
 PARTS: Final = ("_bucket", "_sum", "_count")
 
 Named = Metric | Foreign
@@ -88,6 +91,10 @@ def share(part: str, whole: str) -> str:
 
 
 def grown(selector: str, window: str, clause: str) -> str:
-    """Return the growth of a counter, above zero only, also when the series was born with its first event."""
-    born = f"({selector} unless {selector} offset {window})"
+    """Return the growth of a counter, above zero only, also when the series was born with its first event.
+
+    A series that is not known because Prometheus itself was away at the time was not born then.
+    """
+    away = f"(last_over_time({HEARTBEAT}[1d] offset {window}) unless on () {HEARTBEAT} offset {window})"
+    born = f"({selector} unless {selector} offset {window} unless on () {away})"
     return f"sum {clause} (increase({selector}[{window}]) > 0 or {born} > 0) > 0"

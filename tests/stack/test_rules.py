@@ -184,7 +184,11 @@ def test_selectors() -> None:
     assert select(f.UP, is_("job", "tempo")) == 'up{job="tempo"}'
     assert by(a.VENUE, identity=False) == "by (venue)"
     assert share("a", "b") == "a / (b > 0)"
-    assert grown("x", "5m", "by (y)") == "sum by (y) (increase(x[5m]) > 0 or (x unless x offset 5m) > 0) > 0"
+    heartbeat = 'ALERTS{alertname="Watchdog"}'
+    away = f"(last_over_time({heartbeat}[1d] offset 5m) unless on () {heartbeat} offset 5m)"
+    assert grown("x", "5m", "by (y)") == (
+        f"sum by (y) (increase(x[5m]) > 0 or (x unless x offset 5m unless on () {away}) > 0) > 0"
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ BOTS: Final = is_("job", "ares-bot")
 SELF: Final = by("instance")
 FOLDING: Final = "metrics.series"
 """Where a bot says that labels became `other`: it keeps to its budget, and nothing failed."""
+FAILING: Final = Matcher(str(a.WHERE), "!~", f"{FOLDING}|sender.*|alertmanager")
+"""Who is not reached is told by alerts of its own."""
 MINIMUM: Final = f"{t.EXECUTION_MINIMUM.value:g}"
 
 RECORDS: Final = (
@@ -261,7 +263,7 @@ TELEMETRY: Final = (
     ),
     Alert(
         "AresTelemetryErrors",
-        grown(select(m.TELEMETRY_ERRORS, Matcher(str(a.WHERE), "!=", FOLDING)), "15m", by(a.WHERE)),
+        grown(select(m.TELEMETRY_ERRORS, FAILING), "15m", by(a.WHERE)),
         Severity.WARNING,
         Team.PLATFORM,
         Domain.TELEMETRY,

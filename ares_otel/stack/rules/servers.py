@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from ares_otel.semconv import serving
@@ -12,18 +13,19 @@ from ares_otel.stack.rules.model import Alert, Domain, Severity, Team
 
 __all__ = ["STACK"]
 
-LOST: Final = (
-    f.COLLECTOR_ENQUEUE_FAILED,
-    f.COLLECTOR_SEND_FAILED,
-    f.COLLECTOR_LOGS_ENQUEUE_FAILED,
-    f.COLLECTOR_LOGS_SEND_FAILED,
-)
+FULL: Final = (f.COLLECTOR_ENQUEUE_FAILED, f.COLLECTOR_LOGS_ENQUEUE_FAILED)
+LOST: Final = (f.COLLECTOR_SEND_FAILED, f.COLLECTOR_LOGS_SEND_FAILED)
 UPKEEP: Final = {
     "backup": serving.BACKUP_FAILURES,
     "deletion of what is old": serving.PRUNE_FAILURES,
     "forwarding to InfluxDB": serving.FORWARD_FAILURES,
 }
 SERVERS: Final = among("job", "ares-server|tempo|alertmanager|grafana|loki")
+
+
+def _any(counters: Iterable[f.Foreign]) -> str:
+    return " or ".join(f"sum by (instance, exporter) (rate({select(each)}[5m])) > 0" for each in counters)
+
 
 STACK: Final = (
     Alert(
@@ -71,13 +73,36 @@ STACK: Final = (
         hold="5m",
     ),
     Alert(
+        "AresCollectorNotDelivering",
+        f"max by (instance, exporter) ({select(f.COLLECTOR_QUEUE, is_('data_type', 'traces'))}) > 0 unless "
+        f"sum by (instance, exporter) (rate({select(f.COLLECTOR_SENT)}[2m])) > 0",
+        Severity.WARNING,
+        Team.PLATFORM,
+        Domain.STACK,
+        "The collector delivers nothing to {{ $labels.exporter }}, though {{ $value | humanize1024 }}B wait",
+        "Nothing is lost before the queue is full: it keeps what waits and tries again.",
+        "ares-telemetry",
+        hold="3m",
+    ),
+    Alert(
+        "AresCollectorFull",
+        _any(FULL),
+        Severity.CRITICAL,
+        Team.PLATFORM,
+        Domain.STACK,
+        "The collector has no room for {{ $value | humanize }} spans or records a second for {{ $labels.exporter }}",
+        "It sends them back: bots keep them on disk, and deliver nothing to the other receivers either meanwhile.",
+        "ares-telemetry",
+        hold="2m",
+    ),
+    Alert(
         "AresCollectorLosing",
-        " or ".join(f"sum by (instance, exporter) (rate({select(each)}[5m])) > 0" for each in LOST),
+        _any(LOST),
         Severity.CRITICAL,
         Team.PLATFORM,
         Domain.STACK,
         "The collector loses {{ $value | humanize }} spans or records a second on the way to {{ $labels.exporter }}",
-        "They found no room in its queue, or were refused for good.",
+        "The receiver refuses them for good.",
         "ares-telemetry",
         hold="5m",
     ),
