@@ -13,7 +13,7 @@ STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BI
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static coverage e2e test-stack test-compose bench bench-store bench-push bench-prune bench-stack servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,10 +52,13 @@ coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the l
 	@$(COVERAGE) report
 
 e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs Go)
-	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack --ignore=tests/e2e/compose $(ARGS)
+	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack --ignore=tests/e2e/faults --ignore=tests/e2e/compose $(ARGS)
 
 test-stack: $(VENV)/dev.stamp servers ## the stack's files with the real servers (needs Go; Tempo by TEMPO_BIN or Docker)
 	$(COVERAGE) run -m pytest tests/e2e/stack -rs $(ARGS)
+
+test-faults: $(VENV)/dev.stamp servers ## outages of full length under load, one and a half hours (ARES_FAULTS_MINUTES=6: shorter; needs Tempo and root)
+	$(BIN)/python -m pytest tests/e2e/faults -s $(ARGS)
 
 test-compose: $(VENV)/dev.stamp $(VENV)/compose.stamp servers ## `make up` in a Docker of its own with images made here (needs root; see CONTRIBUTING)
 	PATH="$(abspath $(BIN)):$$PATH" $(COVERAGE) run -m pytest tests/e2e/compose -rs $(ARGS)

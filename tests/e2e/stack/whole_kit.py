@@ -64,8 +64,9 @@ class Hook:
             def do_POST(self) -> None:
                 calls.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", "2")
                 self.end_headers()
+                self.wfile.write(b"ok")  # what Slack answers, else it was not delivered
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
