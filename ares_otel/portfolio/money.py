@@ -6,7 +6,7 @@ A float counts as the decimal number that it prints as, so that 0.1 + 0.2 is 0.3
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal, getcontext, setcontext
 from functools import wraps
 from typing import ParamSpec, TypeAlias, TypeVar
 
@@ -40,8 +40,14 @@ def exactly(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def within(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(EXACT):
+        callers = getcontext()
+        if callers is EXACT:
             return function(*args, **kwargs)
+        setcontext(EXACT)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(callers)
 
     return within
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -33,6 +33,16 @@ def test_the_context_of_the_caller_does_not_matter() -> None:
     with localcontext() as context:
         context.prec = 4
         assert add() == Decimal("100000000000000000000.00000000000000000001")
+        assert exactly(lambda: add() + 0)() == add()
+        assert getcontext() is context
+
+
+def test_the_context_of_the_caller_comes_back_after_an_error() -> None:
+    """What fails within sixty digits leaves the bot its own number of them."""
+    before = getcontext()
+    with pytest.raises(ZeroDivisionError):
+        exactly(lambda: Decimal(1) / 0)()
+    assert getcontext() is before
 
 
 @settings(deadline=None)

@@ -374,6 +374,14 @@ def test_varints(value: int) -> None:
     assert ExportTraceServiceResponse.FromString(data).partial_success.rejected_spans == value % 2**63
 
 
+@pytest.mark.parametrize("value", ["", "BTC/EUR", "é" * 20, "x" * wire.SHORT])
+def test_attributes_as_encoders_write_them(value: str) -> None:
+    """A short attribute is a part of the span's bytes; a longer one is not looked for among them."""
+    made = wire.attribute(b"ares.strategy", value)
+    encoded = Span(attributes=key_values({"ares.strategy": value})).SerializeToString()
+    assert made == (encoded if len(value) < wire.SHORT else b"")
+
+
 @pytest.mark.parametrize(
     ("encoding", "read"),
     [

@@ -15,15 +15,15 @@ LARGEST = 1e12
 
 def text(attributes: AttributeMap, key: str) -> str | None:
     """Return a text that is not empty, or None."""
-    value = attributes.get(key)
-    return (value.string_value or None) if value is not None else None
+    # to ask first costs a quarter of what looking for an absent key does, and `[]` less than `get`
+    return (attributes[key].string_value or None) if key in attributes else None
 
 
 def number(attributes: AttributeMap, key: str) -> float | None:
     """Return a finite number, or None."""
-    value = attributes.get(key)
-    if value is None:
+    if key not in attributes:
         return None
+    value = attributes[key]
     found = value.double_value
     if found:
         return found if -math.inf < found < math.inf else None
@@ -33,18 +33,17 @@ def number(attributes: AttributeMap, key: str) -> float | None:
 
 def whole(attributes: AttributeMap, key: str) -> int | None:
     """Return a whole number of 64 bits, or None."""
-    value = attributes.get(key)
-    if value is None:
+    if key not in attributes:
         return None
+    value = attributes[key]
     return value.int_value or (0 if value.WhichOneof("value") == "int_value" else None)
 
 
 def scaled(attributes: AttributeMap, key: str) -> int | None:
     """Return a finite number in units of 1e-4, or None."""
-    value = attributes.get(key)
-    if value is None:
+    if key not in attributes:
         return None
-    found = value.double_value or number(attributes, key)
+    found = attributes[key].double_value or number(attributes, key)
     return round(found * PRECISION) if found is not None and -LARGEST < found < LARGEST else None
 
 

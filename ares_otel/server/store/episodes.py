@@ -66,7 +66,7 @@ class Episodes:
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._newest: dict[tuple[int, int], Episode] = {}
-        self._changed: dict[tuple[int, int, int], Episode] = {}
+        self._changed: dict[tuple[int, int], dict[int, Episode]] = {}
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back has told."""
@@ -77,8 +77,9 @@ class Episodes:
         """Take the sightings of a transaction, in market time; add the rows of episodes that change."""
         for strategy, symbol, moment, regime, decision in sorted(rows.sightings, key=_by_time):
             self._see((strategy, symbol), moment, regime, decision)
-        for key, episode in self._changed.items():
-            rows.tally.add("regime_episode", key, *episode[1:])
+        for where, episodes in self._changed.items():
+            for started, episode in episodes.items():
+                rows.tally.add("regime_episode", (*where, started), *episode[1:])
         self._changed.clear()
 
     def _see(self, where: tuple[int, int], moment: int, regime: int, decision: int | None) -> None:
@@ -94,9 +95,11 @@ class Episodes:
             self._late(where, Episode(moment, regime, moment, 1, decision, decision))
 
     def _latest(self, where: tuple[int, int]) -> Episode | None:
-        newest = self._newest.get(where) or self._before(where, LATEST)
-        if newest is not None:
-            self._keep(where, newest)
+        newest = self._newest.get(where)
+        if newest is None:
+            newest = self._before(where, LATEST)
+            if newest is not None:
+                self._keep(where, newest)
         return newest
 
     def _late(self, where: tuple[int, int], seen: Episode) -> None:
@@ -109,14 +112,14 @@ class Episodes:
         following = self._after(where, moment)
         if following is not None and following.regime == seen.regime:
             self._db.execute(REMOVE, (*where, following.started))
-            self._changed.pop((*where, following.started), None)
+            self._of(where).pop(following.started, None)
             if self._newest.get(where) == following:
                 del self._newest[where]
             seen = following.joined(moment, seen.first)
         self._put(where, seen)
 
     def _put(self, where: tuple[int, int], episode: Episode) -> None:
-        self._changed[*where, episode.started] = episode
+        self._of(where)[episode.started] = episode
         newest = self._newest.get(where)
         if newest is None or episode.started >= newest.started:
             self._keep(where, episode)
@@ -131,18 +134,19 @@ class Episodes:
     def _before(self, where: tuple[int, int], moment: int) -> Episode | None:
         found = self._db.execute(BEFORE, (*where, moment)).fetchone()
         stored = [Episode(*found)] if found else []
-        mine = (each for each in self._of(where) if each.started <= moment)
+        mine = (each for each in self._of(where).values() if each.started <= moment)
         # what changed here stands for what is stored
         return max((*stored, *mine), key=lambda each: (each.started, each.n), default=None)
 
     def _after(self, where: tuple[int, int], moment: int) -> Episode | None:
         found = self._db.execute(AFTER, (*where, moment)).fetchone()
         stored = [Episode(*found)] if found else []
-        mine = (each for each in self._of(where) if each.started > moment)
+        mine = (each for each in self._of(where).values() if each.started > moment)
         return min((*stored, *mine), key=lambda each: (each.started, -each.n), default=None)
 
-    def _of(self, where: tuple[int, int]) -> list[Episode]:
-        return [episode for (*place, _), episode in self._changed.items() if tuple(place) == where]
+    def _of(self, where: tuple[int, int]) -> dict[int, Episode]:
+        """Return what changed of a strategy and a symbol, by start."""
+        return self._changed.setdefault(where, {})
 
 
 def _by_time(sighting: tuple[int, int, int, int, int | None]) -> tuple[int, int]:

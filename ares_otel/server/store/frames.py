@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from functools import lru_cache
 
 import zstandard
 
@@ -23,6 +22,8 @@ DICTIONARY_BYTES = 32_768
 SEGMENTS, SAMPLE_BYTES = 500, 4_096
 SPANS = 2
 SPAN_TAG = b"\x12"
+COMMON = 4_096
+"""Shorter spans have their headers ready."""
 
 
 class Unpacker:
@@ -96,13 +97,16 @@ def frame(entries: Iterable[Entry]) -> bytes:
         parts = scopes.get(source.scope)
         if parts is None:
             parts = scopes[source.scope] = [source.scope]
-        parts += (_span_header(len(raw)), raw)
+        size = len(raw)
+        parts += (HEADERS[size] if size < COMMON else _span_header(size), raw)
     return b"".join(length_delimited(SPANS, b"".join(parts)) for parts in scopes.values())
 
 
-@lru_cache(8_192)
 def _span_header(size: int) -> bytes:
     return SPAN_TAG + varint(size)
+
+
+HEADERS = [_span_header(size) for size in range(COMMON)]
 
 
 def raw_spans(content: bytes, wanted: Container[bytes] | None = None) -> Iterator[tuple[bytes, bytes, str, bytes]]:

@@ -49,12 +49,13 @@ class Numbers:
         """Return the number of a text that repeats; None for None."""
         if value is None:
             return None
-        known = self._names.get((kind, value))
-        if known is None:
+        try:
+            return self._names[kind, value]
+        except KeyError:
             known = self._find(FIND_NAME, (kind, bounded(value))) or self._insert(NEW_NAME, kind, bounded(value))
             if len(value) <= TEXT_LIMIT:
                 _remember(self._names, (kind, value), known)
-        return known
+            return known
 
     def resource(self, data: bytes) -> int:
         """Return the number of a resource."""

@@ -35,6 +35,7 @@ SEGMENT_BYTES = 65_536
 """A segment is full at so many bytes of spans: zstd finds more of what repeats in several traces, and few large rows
 waste less of SQLite's pages than many small ones."""
 
+IDENTITY, CORRELATED = DECISION_ID.encode(), CORRELATION.encode()
 CHUNK = 200
 MANY = CHUNK * KNOWN_SEGMENTS
 FIND_MANY = f"SELECT segment FROM lookup WHERE key {{some}} LIMIT {MANY}"  # noqa: S608  own number
@@ -161,9 +162,13 @@ class Store:
         self._typed(rows, entries, old)
         sources: dict[bytes, list[Entry]] = {}
         for entry in entries.values():
-            sources.setdefault(entry[2].resource, []).append(entry)
+            resource = entry[2].resource
+            if resource in sources:
+                sources[resource].append(entry)
+            else:
+                sources[resource] = [entry]
         for resource, own in sources.items():
-            rows.parts[resource].append(Part(rows.keys, own, sum(len(raw) for _, raw, _ in own)))
+            rows.parts[resource].append(Part(rows.keys, own, sum([len(raw) for _, raw, _ in own])))
         return len(entries)
 
     def _pack(self, rows: Rows) -> None:
@@ -227,9 +232,9 @@ class Store:
     ) -> None:
         """Count stages and checks: those that come now, if their decision is known, and those that waited for one."""
         known = {identity(decision): place_of(decision) for decision in before} | {**fresh}
-        usual, named = next(((attribute(DECISION_ID, own), place) for own, place in known.items()), (b"", NOWHERE))
+        usual, named = next(((attribute(IDENTITY, own), place) for own, place in known.items()), (b"", NOWHERE))
         for span, raw in works:
-            if usual and usual in raw:
+            if usual and raw.find(usual) >= 0:
                 work_row(rows, self._numbers, span, raw, named)
                 continue
             decision = waits_for(span)
@@ -249,11 +254,11 @@ def _correlations(entries: Iterable[Entry]) -> set[str]:
     found: set[str] = set()
     usual = b""
     for span, raw, _ in entries:
-        if not usual or usual not in raw:
+        if not usual or raw.find(usual) < 0:
             correlation = text(span.attributes, CORRELATION)
             if correlation is not None:
                 found.add(correlation)
-                usual = attribute(CORRELATION, correlation)
+                usual = attribute(CORRELATED, correlation)
     return found
 
 

@@ -31,6 +31,12 @@ STRATEGY_MARK = STRATEGY.encode()
 ERROR_MARK = b"error."
 """Part of both keys."""
 
+CODE_TAG = 0x18
+"""Byte before the code in a span's status."""
+
+UNSEEN = bytes((CODE_TAG,)) + ERROR_MARK
+"""Stands for bytes that are not at hand: they could say that there was an error."""
+
 
 def waits_for(span: SpanView) -> str | None:
     """Return the id of the decision that a stage or a check belongs to."""
@@ -45,17 +51,18 @@ def work_row(rows: Rows, desk: Desk, span: SpanView, raw: bytes, place: Place) -
         facts = span.attributes
         component = text(facts, COMPONENT)
         if component is not None:
-            own = text(facts, STRATEGY) if STRATEGY_MARK in raw else None
+            own = text(facts, STRATEGY) if raw.find(STRATEGY_MARK) >= 0 else None
             strategy = desk.name("strategy", own or place.strategy)
             duration_row(rows, "stage_hourly", span, (strategy or 0, desk.name("component", component) or 0), raw)
 
 
-def duration_row(rows: Rows, table: str, span: SpanView, names: tuple[int, int], raw: bytes = ERROR_MARK) -> None:
+def duration_row(rows: Rows, table: str, span: SpanView, names: tuple[int, int], raw: bytes = UNSEEN) -> None:
     """Count how long a span took, under two names; `raw` saves looking for attributes that are not there."""
     start = span.start_time_unix_nano
     micros = min(max(span.end_time_unix_nano - start, 0) // MICROSECOND, LONGEST)
     bucket = round(BUCKETS * math.log2(micros)) if micros > 1 else 0
-    failed = span.status.code == ERROR or (ERROR_MARK in raw and _failed(span.attributes))
+    # `in` with bytes makes an exception and drops it before it looks
+    failed = (CODE_TAG in raw and span.status.code == ERROR) or (raw.find(ERROR_MARK) >= 0 and _failed(span.attributes))
     rows.tally.spend(table, (start // HOUR, *names, bucket), int(failed), micros)
 
 
