@@ -30,7 +30,7 @@ from ares_otel.server.otlp.decode import decode
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.store import Store
 
-__all__ = ["DECISIONS", "Known", "Load", "main"]
+__all__ = ["DECISIONS", "KEPT", "START", "Known", "Load", "main"]
 
 START = 1_700_000_000_000_000_000
 GAP = 26_000_000

@@ -162,11 +162,7 @@ class Store:
         self._typed(rows, entries, old)
         sources: dict[bytes, list[Entry]] = {}
         for entry in entries.values():
-            resource = entry[2].resource
-            if resource in sources:
-                sources[resource].append(entry)
-            else:
-                sources[resource] = [entry]
+            sources.setdefault(entry[2].resource, []).append(entry)
         for resource, own in sources.items():
             rows.parts[resource].append(Part(rows.keys, own, sum([len(raw) for _, raw, _ in own])))
         return len(entries)
