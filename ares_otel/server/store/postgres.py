@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Engine, Table, create_engine, text, types
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -30,6 +29,7 @@ CONNECT_SECONDS = 5
 COPY_FROM = 8
 """Fewer rows than that cost less as one statement than the start and end of a COPY."""
 
+CHANGES = ("INSERT", "UPDATE", "DELETE")
 OURS = frozenset(table.name for table in METADATA.sorted_tables)
 KINDS: dict[type[types.TypeEngine[Any]], str] = {
     types.BigInteger: "int8",
@@ -76,8 +76,45 @@ def _literal(numbers: Iterable[float | None]) -> str:
     return "{" + ",".join(["NULL" if number is None else str(number) for number in numbers]) + "}"
 
 
+class _Said(NamedTuple):
+    """A statement: its values, or, where it is `many`, a sequence of these."""
+
+    query: str
+    values: Sequence[Any] = ()
+    many: bool = False
+
+    def send(self, link: Link) -> Cursor:
+        """Run it."""
+        if self.many:
+            cursor = link.cursor()
+            cursor.executemany(self.query, self.values)
+            return cursor
+        return link.execute(self.query, self.values, binary=True) if self.values else link.execute(self.query)
+
+
+class _Unasked:
+    """What a change gives before it was sent: nothing."""
+
+    rowcount = -1
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def fetchone(self) -> Any:
+        """Return None."""
+        return None
+
+    def fetchall(self) -> list[Any]:
+        """Return no rows."""
+        return []
+
+
 class PostgresDriver:
     """The connection that writes; made again when it was lost.
+
+    Within a transaction changes wait for the next question, COPY or commit and go with it: a way to the server and back
+    costs as much as storing some spans, much more where the server is another machine or a busy one. What is wrong with
+    a change is said by what it went with.
 
     Args:
         connect: makes a connection that has the right to write.
@@ -86,29 +123,37 @@ class PostgresDriver:
     def __init__(self, connect: Callable[[], Link]) -> None:
         self._connect = connect
         self._link = connect()
+        self._waiting: list[_Said] = []
+        self._begun = False
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        link = self._link
-        return not link.closed and link.info.transaction_status != TransactionStatus.IDLE
+        return self._begun
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Cursor:
         """Run a statement."""
-        return self._link.execute(_translated(query), values, binary=True) if values else self._link.execute(query)
+        said = _Said(_translated(query) if values else query, values)
+        if self._begun and _is_change(query):
+            self._waiting.append(said)
+            return _Unasked()
+        return self._send(said)
 
     def begin(self) -> None:
         """Begin a transaction, on a new connection if the last one was lost."""
         if self._link.closed:
             self._link = self._connect()
-        self._link.execute("BEGIN")
+        self._waiting = [_Said("BEGIN")]
+        self._begun = True
 
     def commit(self) -> None:
         """End it."""
-        self._link.execute("COMMIT")
+        self._send(_Said("COMMIT"))
+        self._begun = False
 
     def rollback(self) -> None:
-        """Undo it; a lost connection has undone it already."""
+        """Undo it; a lost connection has undone it already, and what waited was never sent."""
+        self._waiting, self._begun = [], False
         with contextlib.suppress(psycopg.OperationalError):
             self._link.execute("ROLLBACK")
 
@@ -117,8 +162,9 @@ class PostgresDriver:
         copied = COPY.get(table)
         if copied is None or len(rows) < COPY_FROM:
             if rows:
-                self._link.execute(INSERT[table], _arrays(table, rows))
+                self._change(_Said(INSERT[table], _arrays(table, rows)))
             return
+        self._send()
         statement, kinds = copied
         with self._link.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(kinds)
@@ -127,14 +173,13 @@ class PostgresDriver:
 
     def change(self, query: str, rows: Iterable[Row]) -> None:
         """Run a statement once for each row of values."""
-        with self._link.cursor() as cursor:
-            cursor.executemany(_translated(query), rows)
+        values = [*rows]
+        if values:
+            self._change(_Said(_translated(query), values, many=True))
 
     def pick(self, query: str, keys: Sequence[int]) -> list[Any]:
         """Return the rows of a query for some keys."""
-        return self._link.execute(
-            query.replace("{some}", "= ANY(%s::int8[])"), (_literal(keys),), binary=True
-        ).fetchall()
+        return self._send(_Said(query.replace("{some}", "= ANY(%s::int8[])"), (_literal(keys),))).fetchall()
 
     def passing(self, error: Exception) -> bool:
         """Tell a lost connection, a full disk or a server that only reads from a request that no try can store."""
@@ -144,6 +189,29 @@ class PostgresDriver:
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
+
+    def _change(self, said: _Said) -> None:
+        if self._begun:
+            self._waiting.append(said)
+        else:
+            self._send(said)
+
+    def _send(self, *said: _Said) -> Cursor:
+        """Send what waits and then a statement, all at once; return what the last one gives."""
+        waiting, self._waiting = [*self._waiting, *said], []
+        cursor: Cursor = _Unasked()
+        if len(waiting) == 1:
+            return waiting[0].send(self._link)
+        if waiting:
+            with self._link.pipeline():
+                for each in waiting:
+                    cursor = each.send(self._link)
+        return cursor
+
+
+@lru_cache(256)
+def _is_change(query: str) -> bool:
+    return query.lstrip().startswith(CHANGES) and "RETURNING" not in query
 
 
 @lru_cache(256)
