@@ -66,7 +66,7 @@ test-compose: $(VENV)/dev.stamp $(VENV)/compose.stamp servers ## `make up` in a 
 bench: $(VENV)/dev.stamp ## what a decision costs, beside the OpenTelemetry SDK
 	$(BIN)/python tests/benchmarks/run.py $(ARGS)
 
-bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, under load (ARGS="--decisions 20000 --seconds 5" is quick)
+bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, under load (ARGS="--decisions 20000 --seconds 5" is quick; --postgres, --tempo: beside these)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/store_load.py $(ARGS)
 
 bench-push: $(VENV)/dev.stamp ## what 200 clients of the live stream cost the server's ingestion
