@@ -54,7 +54,7 @@ coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the l
 e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs Go)
 	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack --ignore=tests/e2e/faults --ignore=tests/e2e/compose $(ARGS)
 
-test-stack: $(VENV)/dev.stamp servers ## the stack's files with the real servers (needs Go; Tempo by TEMPO_BIN or Docker)
+test-stack: $(VENV)/dev.stamp servers ## the stack's files with the real servers (needs Go; Tempo and Loki by TEMPO_BIN, LOKI_BIN or Docker)
 	$(COVERAGE) run -m pytest tests/e2e/stack -rs $(ARGS)
 
 test-faults: $(VENV)/dev.stamp servers ## outages of full length under load, one and a half hours (ARES_FAULTS_MINUTES=6: shorter; needs Tempo and root)

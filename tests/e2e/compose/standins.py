@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from built import built
-from tempo import image
+from pulled import image
 
 __all__ = ["Engine", "engine", "load_images"]
 

@@ -85,8 +85,8 @@ def running_grafana(installed: Path, directory: Path, stack: Stack) -> Iterator[
         "TEMPO_URL": stack.tempo.url if stack.tempo else "http://127.0.0.1:9",
         "TEMPO_TENANT": "single-tenant",
         "ALERTMANAGER_URL": stack.alertmanager.url,
-        "LOKI_URL": "http://127.0.0.1:9",
-        "LOGS_DATASOURCE": "",
+        "LOKI_URL": stack.loki.url if stack.loki else "http://127.0.0.1:9",
+        "LOGS_DATASOURCE": "loki" if stack.loki else "",
         "ARES_URL": stack.server.url,
     }
     command = [str(installed / "bin" / "grafana"), "server", "--homepath", str(installed)]

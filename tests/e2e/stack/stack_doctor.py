@@ -14,7 +14,8 @@ __all__ = ["doctor"]
 
 def doctor(stack: Stack, *arguments: str, **environ: str) -> tuple[int, dict[str, dict[str, str]]]:
     """Return the exit code and the findings of `ares-otel doctor`, by check."""
-    parts = ["collector", "server", "prometheus", "alertmanager", *(["tempo"] if stack.tempo else [])]
+    apart = {name: each.url for name, each in (("tempo", stack.tempo), ("loki", stack.loki)) if each}
+    parts = ["collector", "server", "prometheus", "alertmanager", *apart]
     around = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": stack.collector.http,
         "ARES_OTEL_EXPORTER_HEADERS_FILE": str(stack.headers),
@@ -25,7 +26,7 @@ def doctor(stack: Stack, *arguments: str, **environ: str) -> tuple[int, dict[str
         "ARES_OTEL_STACK_SERVER": stack.server.url,
         "ARES_OTEL_STACK_PROMETHEUS": stack.prometheus.url,
         "ARES_OTEL_STACK_ALERTMANAGER": stack.alertmanager.url,
-        **({"ARES_OTEL_STACK_TEMPO": stack.tempo.url} if stack.tempo else {}),
+        **{f"ARES_OTEL_STACK_{name.upper()}": url for name, url in apart.items()},
         **environ,
     }
     command = [sys.executable, "-m", "ares_otel.cli.main", "doctor", "--json", *arguments]

@@ -29,6 +29,7 @@ __all__ = [
     "READ_TOKEN",
     "TOKEN",
     "AresServer",
+    "Loki",
     "Made",
     "Prometheus",
     "Server",
@@ -40,6 +41,7 @@ __all__ = [
     "headers_file",
     "laid_out",
     "running_alertmanager",
+    "running_loki",
     "running_prometheus",
     "running_tempo",
     "serving",
@@ -196,6 +198,54 @@ def running_tempo(binary: Path, directory: Path, prometheus: str, **environ: str
     server.otlp = f"127.0.0.1:{otlp}"
     try:
         until(server.ready, what="Tempo is ready")
+        yield server
+    finally:
+        server.stop()
+
+
+class Loki(Server):
+    """A running Loki that can be asked."""
+
+    READY = "/ready"
+
+    def lines(self, query: str, around: float = 600.0) -> list[tuple[str, dict[str, str]]]:
+        """Return the lines that LogQL finds, the oldest first, each with its labels and structured metadata."""
+        now = time.time()
+        asked = {"query": query, "start": int((now - around) * 1e9), "end": int((now + 60) * 1e9), "limit": 5000}
+        with urlopen(f"{self.url}/loki/api/v1/query_range?{urlencode(asked)}", timeout=30) as answer:
+            streams = json.loads(answer.read())["data"]["result"]
+        found = [(int(at), text, stream["stream"]) for stream in streams for at, text in stream["values"]]
+        return [(text, labels) for _, text, labels in sorted(found, key=lambda each: each[0])]
+
+    def number(self, query: str) -> float | None:
+        """Return the value of a query that has one at most."""
+        with urlopen(f"{self.url}/loki/api/v1/query?{urlencode({'query': query})}", timeout=30) as answer:
+            found = json.loads(answer.read())["data"]["result"]
+        return float(found[0]["value"][1]) if found else None
+
+    def labels(self) -> set[str]:
+        """Return the names of the labels that tell streams apart."""
+        with urlopen(f"{self.url}/loki/api/v1/labels", timeout=30) as answer:
+            return set(json.loads(answer.read()).get("data", []))
+
+
+@contextmanager
+def running_loki(binary: Path, directory: Path, **environ: str) -> Iterator[Loki]:
+    """Run Loki with the committed configuration; `environ` is what it reads besides its ports."""
+    http, grpc = free_ports(2)
+    directory.mkdir(parents=True, exist_ok=True)
+    around = {
+        "LOKI_HOST": "127.0.0.1",
+        "LOKI_HTTP_PORT": str(http),
+        "LOKI_GRPC_PORT": str(grpc),
+        "LOKI_DIR": str(directory / "data"),
+        **environ,
+    }
+    config = ROOT / "deploy" / "loki" / "loki.yaml"
+    command = [str(binary), f"-config.file={config}", "-config.expand-env=true"]
+    server = Loki(command, f"http://127.0.0.1:{http}", directory, around)
+    try:
+        until(server.ready, what="Loki is ready", seconds=120)
         yield server
     finally:
         server.stop()

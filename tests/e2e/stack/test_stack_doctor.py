@@ -10,7 +10,7 @@ def test_doctor_finds_all_in_order(stack: Stack) -> None:
     """A span and a log record go through the collector and are found; what does not run here is said so."""
     code, findings = doctor(stack, "--wait", "90")
 
-    missing = {"Grafana", "Loki", *(() if stack.tempo else ("Tempo",))}
+    missing = {"Grafana", *(() if stack.tempo else ("Tempo",)), *(() if stack.loki else ("Loki",))}
     assert {name for name, each in findings.items() if each["state"] == "not configured"} == missing
     assert {name: each for name, each in findings.items() if each["state"] == "failed"} == {}
     assert code == 0
@@ -19,6 +19,7 @@ def test_doctor_finds_all_in_order(stack: Stack) -> None:
         "span in the ares server",
         "log record in the ares server",
         *(("span in Tempo", "exemplar in Prometheus") if stack.tempo else ()),
+        *(("log record in Loki",) if stack.loki else ()),
     }
     assert expected <= set(findings)
 

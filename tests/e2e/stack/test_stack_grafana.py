@@ -60,7 +60,15 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_doctor_knows_the_boards(stack: Stack, grafana: Grafana, tmp_path: Path) -> None:
     """Every board is provisioned, and Grafana reaches its data sources."""
     (tmp_path / "password").write_text(PASSWORD)
-    parts = ",".join(["prometheus", "alertmanager", "grafana", *(["tempo"] if stack.tempo else [])])
+    parts = ",".join(
+        [
+            "prometheus",
+            "alertmanager",
+            "grafana",
+            *(["tempo"] if stack.tempo else []),
+            *(["loki"] if stack.loki else []),
+        ]
+    )
     around = {"GRAFANA": grafana.url, "PARTS": parts, "GRAFANA_PASSWORD_FILE": str(tmp_path / "password")}
 
     code, findings = doctor(

@@ -12,8 +12,10 @@ from queue import Queue
 from typing import Any, NamedTuple
 
 from collector import Collector
+from loki import loki_binary
 from stack_kit import (
     AresServer,
+    Loki,
     Prometheus,
     Server,
     Tempo,
@@ -21,6 +23,7 @@ from stack_kit import (
     demo_bot,
     headers_file,
     running_alertmanager,
+    running_loki,
     running_prometheus,
     running_tempo,
     until,
@@ -43,6 +46,7 @@ class Stack(NamedTuple):
         tempo: None where there is no Tempo.
         headers: file with the headers that the collector wants to see.
         calls: what the dead man's switch was sent.
+        loki: None where there is no Loki.
     """
 
     prometheus: Prometheus
@@ -52,6 +56,7 @@ class Stack(NamedTuple):
     collector: Collector
     headers: Path
     calls: Queue[Any]
+    loki: Loki | None = None
 
 
 class Hook:
@@ -104,7 +109,11 @@ def whole_stack(home: Path) -> Iterator[Stack]:
         if tempo is not None:
             aim(targets / "tempo.yaml", tempo.url)
         otlp = tempo.otlp if tempo is not None else "127.0.0.1:9"
-        collector = running.enter_context(collecting(home / "collector", server.url, otlp, prometheus.url))
+        loki = _loki(running, home)
+        overlays, around = (("logs",), {"LOKI_URL": loki.url}) if loki else ((), {})
+        collector = running.enter_context(
+            collecting(home / "collector", server.url, otlp, prometheus.url, *overlays, **around)
+        )
         aim(targets / "otel-collector.yaml", collector.metrics)
         headers = headers_file(home)
         bot = demo_bot(
@@ -114,12 +123,17 @@ def whole_stack(home: Path) -> Iterator[Stack]:
         running.enter_context(bot)
         decided = f"min(count_over_time({m.EQUITY}[5m])) > {SCRAPES}"
         until(lambda: prometheus.value(decided), what="enough scrapes", seconds=300)
-        yield Stack(prometheus, alerting, tempo, server, collector, headers, hook.calls)
+        yield Stack(prometheus, alerting, tempo, server, collector, headers, hook.calls, loki)
 
 
 def _tempo(running: ExitStack, home: Path, prometheus: Prometheus) -> Tempo | None:
     binary = tempo_binary()
     return running.enter_context(running_tempo(binary, home / "tempo", prometheus.url)) if binary else None
+
+
+def _loki(running: ExitStack, home: Path) -> Loki | None:
+    binary = loki_binary()
+    return running.enter_context(running_loki(binary, home / "loki")) if binary else None
 
 
 def place(url: str) -> str:
