@@ -78,7 +78,7 @@ class IdSource:
 
 def trace_of(correlation: str) -> int:
     """Return the trace id that belongs to a correlation id that was drawn here."""
-    return int(correlation[:8] + correlation[9:13] + correlation[14:18], 16) << 64 | span_of(correlation)
+    return _bits(correlation) >> 64 << 64 | span_of(correlation)
 
 
 def span_of(correlation: str) -> int:
@@ -86,8 +86,12 @@ def span_of(correlation: str) -> int:
 
     The two bits of a UUID's right half that are the same in all of them give way to the last two of its left half.
     """
-    bits = int(correlation[14:18] + correlation[19:23] + correlation[24:], 16)
+    bits = _bits(correlation)
     return (bits << 2 | bits >> 64 & 3) & LOW_64 or 1
+
+
+def _bits(correlation: str) -> int:
+    return int(correlation.replace("-", ""), 16)
 
 
 def decision_id(trace: int, span: int) -> str:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ares_otel.config import Config
+from ares_otel.config.schema import Exporter, Logs
 from ares_otel.guard import GUARD
 from ares_otel.orders import Ledger
 from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Signal, SpanData, Transport
+from ares_otel.pipeline.model import Batch, Signal, SpanData, Transport, Verdict
 from ares_otel.pipeline.sender import Sender
 from ares_otel.pipeline.spool import Spool
 
-__all__ = ["limited", "make_ledger", "make_sender", "make_transport"]
+__all__ = ["delivered", "limited", "make_ledger", "make_sender", "make_transport", "way_of"]
 
 OWN = "ares."
 LOGS = "log records"
@@ -53,6 +54,24 @@ def make_sender(config: Config) -> Lanes | None:
     return Lanes(lanes) if lanes else None
 
 
+def way_of(config: Config, signal: Signal) -> Exporter | Logs:
+    """Return the section of the configuration that says how a signal is sent."""
+    return config.logs if signal == Signal.LOGS else config.exporter
+
+
+def delivered(config: Config, batch: Batch) -> Verdict:
+    """Send a batch once as the bot sends its signal, past sender and spool, and return what became of it.
+
+    Raises:
+        ValueError: the address or a header is none; the message holds no secret.
+        ImportError: the extra `grpc` is missing.
+    """
+    transport = make_transport(config, batch.signal)
+    verdict = transport.send(batch, way_of(config, batch.signal).timeout)
+    transport.close()
+    return verdict
+
+
 def make_transport(config: Config, signal: Signal = Signal.TRACES) -> Transport:
     """Return what carries a signal to the configured receiver.
 
@@ -60,7 +79,7 @@ def make_transport(config: Config, signal: Signal = Signal.TRACES) -> Transport:
         ValueError: the address or a header is none; the message holds no secret.
         ImportError: the extra `grpc` is missing.
     """
-    how = config.logs if signal == Signal.LOGS else config.exporter
+    how = way_of(config, signal)
     if how.protocol == "grpc":
         from ares_otel.pipeline.grpc import GrpcLogTransport, GrpcTransport  # noqa: PLC0415  an extra
 

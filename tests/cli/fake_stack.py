@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from listening import Listening, log_records
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ares_otel.stack.boards import BOARDS
@@ -30,7 +28,7 @@ GROUPS = [
 Answer = tuple[int, Any]
 
 
-class FakeStack:
+class FakeStack(Listening):
     """A healthy stack on one port; `answers` replaces what a path is answered by, `date` what time it is there.
 
     Attributes:
@@ -58,19 +56,7 @@ class FakeStack:
         self.traces: list[str] = []
         self.logs: list[str] = []
         self.sent: list[tuple[str, str, dict[str, str]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(type("Handler", (_Handler,), {"fake": self}))
 
     def environment(self) -> dict[str, str]:
         """Return the variables that lead `ares-otel` to it, with everything that it may send."""
@@ -85,13 +71,7 @@ class FakeStack:
     def take(self, path: str, body: bytes) -> None:
         """Keep the trace ids of a request, if it is one of OTLP."""
         if path == "/v1/logs":
-            told = ExportLogsServiceRequest.FromString(body)
-            self.logs += [
-                record.trace_id.hex()
-                for resource in told.resource_logs
-                for scope in resource.scope_logs
-                for record in scope.log_records
-            ]
+            self.logs += [record.trace_id.hex() for record in log_records(body)]
         if path != "/v1/traces":
             return
         request = ExportTraceServiceRequest.FromString(body)

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from ares_otel.cli.checks.finding import Check, Finding, absent, failed, fine, note
 from ares_otel.cli.checks.web import TroubleError, Web
 from ares_otel.config import Config, Loaded
-from ares_otel.config.schema import Exporter, Logs
 from ares_otel.pipeline.alertmanager import Pusher
+from ares_otel.pipeline.grpc.target import host_and_port
 from ares_otel.pipeline.link import Tls, TlsSettingsError
 from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.semconv import thresholds as t
-from ares_otel.setup.parts import make_transport
+from ares_otel.setup.parts import delivered, way_of
 
 __all__ = ["bot_checks", "server_of"]
 
@@ -91,18 +91,12 @@ def _logs(config: Config) -> Iterator[Finding]:
         yield _receiver(config, "log records", Signal.LOGS)
 
 
-def _how(config: Config, signal: Signal) -> Exporter | Logs:
-    return config.logs if signal == Signal.LOGS else config.exporter
-
-
 def _receiver(config: Config, name: str, signal: Signal) -> Finding:
-    return (_connected if _how(config, signal).protocol == "grpc" else _accepted)(config, name, signal)
+    return (_connected if way_of(config, signal).protocol == "grpc" else _accepted)(config, name, signal)
 
 
 def _connected(config: Config, name: str, signal: Signal) -> Finding:
-    target = _how(config, signal).url
-    url = urlsplit(target if "//" in target else f"//{target}")
-    host, port = url.hostname or "", url.port or 4317
+    host, port = host_and_port(way_of(config, signal).url)
     try:
         with socket.create_connection((host, port), TIMEOUT):
             return fine(name, f"{host}:{port} accepts connections")
@@ -114,14 +108,11 @@ def _accepted(config: Config, name: str, signal: Signal) -> Finding:
     """Send a request that holds nothing: it proves name, path, TLS and access, and leaves nothing behind."""
     what, place, _ = WAYS[signal]
     try:
-        transport = make_transport(config, signal)
+        verdict = delivered(config, Encoder({}).batch({})._replace(signal=signal))
     except ValueError as error:
         return failed(name, str(error), f"mend {place}.endpoint or {place}.headers")
-    how = _how(config, signal)
-    verdict = transport.send(Encoder({}).batch({})._replace(signal=signal), how.timeout)
-    transport.close()
     if verdict.state == "delivered":
-        return fine(name, f"{server_of(how.url)} takes {what}")
+        return fine(name, f"{server_of(way_of(config, signal).url)} takes {what}")
     return failed(name, verdict.detail, _advice(verdict.reason, signal))
 
 

@@ -9,8 +9,8 @@ from typing import Final
 from ares_otel.cli.checks.finding import Check, Finding, failed, fine
 from ares_otel.cli.checks.web import TroubleError, Web
 from ares_otel.config import Config
-from ares_otel.pipeline.model import Batch, Signal
-from ares_otel.setup.parts import make_transport
+from ares_otel.pipeline.model import Batch
+from ares_otel.setup.parts import delivered
 
 __all__ = ["Sent"]
 
@@ -76,10 +76,7 @@ class Sent:
         """Send it, and return why it was not taken; empty if it was."""
         batch = self._make()
         try:
-            transport = make_transport(self._config, batch.signal)
+            verdict = delivered(self._config, batch)
         except (ValueError, ImportError) as error:
             return str(error)
-        how = self._config.logs if batch.signal == Signal.LOGS else self._config.exporter
-        verdict = transport.send(batch, how.timeout)
-        transport.close()
         return "" if verdict.state == "delivered" else verdict.detail

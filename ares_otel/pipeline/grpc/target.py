@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["MISSING", "Target"]
+__all__ = ["MISSING", "Target", "host_and_port"]
 
 MISSING: Final = "OTLP/gRPC needs an extra: pip install 'ares-otel[grpc]'"
 DEFAULT_PORT: Final = 4317
@@ -35,12 +35,21 @@ class Target(NamedTuple):
         Raises:
             OSError: a certificate cannot be read.
         """
-        url = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")
+        url = _split(endpoint)
         secure = url.scheme != "http" if insecure is None else not insecure
         files = (certificate, client_key, client_certificate)
         return cls(
             url.netloc.rpartition("@")[2] or endpoint,
-            url.hostname or "",
-            url.port or DEFAULT_PORT,
+            *host_and_port(endpoint),
             tuple(Path(file).read_bytes() if file else None for file in files) if secure else None,
         )
+
+
+def host_and_port(endpoint: str) -> tuple[str, int]:
+    """Return where a receiver listens; host "" and the port of OTLP/gRPC where the endpoint names none."""
+    url = _split(endpoint)
+    return url.hostname or "", url.port or DEFAULT_PORT
+
+
+def _split(endpoint: str) -> SplitResult:
+    return urlsplit(endpoint if "//" in endpoint else f"//{endpoint}")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from listening import Listening, log_records
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 __all__ = ["LogReceiver"]
 
 
-class LogReceiver:
+class LogReceiver(Listening):
     """A receiver of `/otlp/v1/logs`.
 
     Attributes:
@@ -28,18 +25,7 @@ class LogReceiver:
         self.open = True
         self.refused = 0
         self.records: list[LogRecord] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"receiver": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(type("Handler", (_Handler,), {"receiver": self}))
 
     def take(self, path: str, body: bytes) -> int:
         """Take a request and return the status of the answer."""
@@ -48,12 +34,7 @@ class LogReceiver:
             return 503
         if path != "/otlp/v1/logs":
             return 404
-        self.records += [
-            record
-            for resource in ExportLogsServiceRequest.FromString(body).resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        ]
+        self.records += log_records(body)
         return 200
 
 

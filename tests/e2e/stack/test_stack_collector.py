@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -10,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 from built import ROOT, built, said
+from collector import Collector
 from log_receiver import LogReceiver
 from logging_bot import SECRETS, STORM_RECORDS, run_bot, run_storm
 from scripts import load
@@ -85,15 +88,22 @@ def test_kept_until_the_server_is_there(tmp_path: Path) -> None:
             until(lambda: made.trace_id in stored(home), what="the decision is in the ares server", seconds=90)
 
 
+@contextmanager
+def taking_logs(directory: Path, home: Path) -> Iterator[tuple[LogReceiver, Collector]]:
+    """Run the collector with the overlay for logs, an ares server that stores in `home`, and what stands for Loki."""
+    with (
+        guarded(home) as server,
+        LogReceiver() as loki,
+        collecting(directory / "c", server.url, NOBODY, f"http://{NOBODY}", "logs", LOKI_URL=loki.url) as collector,
+    ):
+        yield loki, collector
+
+
 def test_log_records_wait_for_loki(tmp_path: Path) -> None:
     """With the overlay for logs they come to Loki's path once, complete and without secrets, as late as it takes."""
     headers = {"ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers_file(tmp_path))}
     home = tmp_path / "server"
-    with (
-        guarded(home) as server,
-        LogReceiver() as loki,
-        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", "logs", LOKI_URL=loki.url) as collector,
-    ):
+    with taking_logs(tmp_path, home) as (loki, collector):
         loki.open = False
         made = run_bot(tmp_path, collector.http, **headers)
         until(lambda: made.trace in stored(home), what="the ares server does not wait for Loki")
@@ -115,11 +125,7 @@ def test_storm_costs_log_records_never_spans(tmp_path: Path) -> None:
     """What finds no room in a storm is dropped, counted; what was sent comes to Loki once, every decision is stored."""
     headers = {"ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers_file(tmp_path))}
     home = tmp_path / "server"
-    with (
-        guarded(home) as server,
-        LogReceiver() as loki,
-        collecting(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", "logs", LOKI_URL=loki.url) as collector,
-    ):
+    with taking_logs(tmp_path, home) as (loki, collector):
         traces, sent = run_storm(tmp_path, collector.http, **headers)
 
         assert 0 < sent < STORM_RECORDS
