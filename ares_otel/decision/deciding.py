@@ -269,7 +269,7 @@ class LiveDecision(OpenDecision, eq=False):  # type: ignore[call-arg]
             _require(votes_of(given), Vote)
         items = self.items
         if self.end_at or len(items) >= R.max_items:
-            self._say(tuple(votes_of(given)))
+            self._say(votes_of(given))
         else:
             items.append((R.now(), Vote, given))
 

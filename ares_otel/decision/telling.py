@@ -85,7 +85,7 @@ class _Teller:
                 self.foreign.append(item)
 
     def _records(self, at: int, given: object, inside: Span | None) -> None:
-        for record in given if isinstance(given, (tuple, list)) else (given,):
+        for record in given if isinstance(given, tuple) else (given,):
             said = listen(record)
             if said is not None:
                 self._said(said, at, inside)

@@ -20,7 +20,7 @@ VoteRow: TypeAlias = (
 LEAST, MOST = 2, 4
 
 
-def votes_of(given: Iterable[object]) -> list[object]:
+def votes_of(given: Iterable[object]) -> tuple[object, ...]:
     """Return rows as votes, and what is no row as it is; a row of another length is left out, and reported."""
     found: list[object] = []
     for each in given:
@@ -30,4 +30,4 @@ def votes_of(given: Iterable[object]) -> list[object]:
             found.append(Vote(*each))
         else:
             GUARD.bad_value("Vote", "row", "(model, action, confidence, weight)", each)
-    return found
+    return tuple(found)
