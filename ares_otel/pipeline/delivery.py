@@ -18,6 +18,8 @@ LONGEST_ASKED = 300.0
 DOUBLINGS = 6
 PATIENCE = 1.0
 ERRORS = 5
+OFFERED = 16
+OFTEN = 3
 DURATIONS = 4_096
 
 
@@ -42,7 +44,15 @@ class Backoff:
         self.failures += 1
         self._until = now + self._draw() * min(LONGEST_WAIT, FIRST_WAIT * 2.0**self._step)
         self._step = min(self._step + 1, DOUBLINGS)
-        self._asked_until = now + min(asked or 0.0, LONGEST_ASKED)
+        self.asks(now, asked)
+
+    def asks(self, now: float, seconds: float | None) -> None:
+        """Note at a time the seconds that the receiver asked to wait, if it did."""
+        self._asked_until = now + min(seconds or 0.0, LONGEST_ASKED)
+
+    def asked(self, now: float) -> bool:
+        """Whether the receiver wants to hear nothing still."""
+        return self._asked_until > now
 
     def succeeded(self) -> None:
         """Note that the receiver answered."""
@@ -62,6 +72,11 @@ class Backoff:
 class Delivery:
     """The state of a sender, without threads and locks: all times are given, in monotonic seconds.
 
+    While the receiver fails, only the oldest batch is tried until it gets through. If the receiver answers, as a
+    collector does that has no room left for one of several behind it, younger batches are offered as well, each once
+    and at once: the others take it then, and lack nothing. It stays in its place and is sent again in its turn, unless
+    it was taken.
+
     Args:
         backlog: what waits.
         draw: returns numbers from 0 to 1.
@@ -79,7 +94,11 @@ class Delivery:
         self.durations: deque[float] = deque(maxlen=DURATIONS)
         self.lost_before = 0
         self._backoff = Backoff(draw)
+        self._offer: Head | None = None
+        self._answered = False
         self._spill_bytes = spill_bytes
+        self._taken: dict[Batch, int] = {}
+        self._untried: deque[Batch] = deque(maxlen=OFFERED)
         self._what = what
         self._place = "sender" if what == "spans" else f"sender of {what}"
         self._failures: Counter[str] = Counter()
@@ -91,12 +110,16 @@ class Delivery:
         trouble = self._backoff.failures > 0 or (head is not None and now - head.since > PATIENCE)
         much = self.backlog.queued_bytes + len(batch.body) > self._spill_bytes
         self.backlog.add(batch, spill=trouble and much)
+        self._untried.append(batch)
 
     def due(self, now: float) -> Head | None:
         """Return the batch that is to be tried now, if there is one."""
+        if self._offers(now):
+            self._offer = Head(self._untried.popleft(), now, spooled=False)
+            return self._offer
         if self._backoff.left(now) > 0:
             return None
-        head = self.backlog.take(now)
+        head = self._oldest(now)
         if head is None and self.backlog.waiting:
             # The disk cannot be read just now.
             self._backoff.failed(now, None)
@@ -104,7 +127,9 @@ class Delivery:
 
     def left(self, now: float) -> float | None:
         """Return the seconds until something is due; None while nothing waits."""
-        return self._backoff.left(now) if self.backlog.waiting else None
+        if not self.backlog.waiting:
+            return None
+        return 0.0 if self._offers(now) else self._backoff.left(now)
 
     def hurry(self) -> None:
         """Try at once, because somebody waits, unless the receiver asked for a pause."""
@@ -119,6 +144,9 @@ class Delivery:
             seconds: how long it took.
             now: when it ended.
         """
+        if head is self._offer:
+            self._offered(head.batch, verdict, now)
+            return
         if self.backlog.head is not head:
             # A shutdown left it to the spool meanwhile: it is sent again and stored once.
             return
@@ -127,6 +155,7 @@ class Delivery:
             self._retry(verdict, now)
             return
         self._backoff.succeeded()
+        self._answered = False
         if verdict.state == "delivered":
             self.backlog.delivered(verdict.rejected)
             self.durations.append(seconds)
@@ -141,7 +170,35 @@ class Delivery:
         """Return where all spans are."""
         return self.backlog.accounts(self._failures, self._last_success)
 
+    def _oldest(self, now: float) -> Head | None:
+        """Return the batch whose turn it is, past those that were taken when they were offered."""
+        while (head := self.backlog.take(now)) and head.batch in self._taken:
+            self.backlog.delivered(self._taken.pop(head.batch))
+        if head and self._untried and self._untried[0] == head.batch:
+            self._untried.popleft()
+        return head
+
+    def _offers(self, now: float) -> bool:
+        """Whether a younger batch is offered: not after a failure or two, which would only change the order."""
+        refusing = self._answered and self._backoff.failures >= OFTEN
+        return refusing and bool(self._untried) and not self._backoff.asked(now)
+
+    def _offered(self, batch: Batch, verdict: Verdict | None, now: float) -> None:
+        """Draw the consequences of an offer; where there is room again, the oldest is tried at once."""
+        self._offer = None
+        if verdict is None or verdict.state == "refused":
+            return
+        if verdict.state == "delivered":
+            self._taken = dict([*self._taken.items(), (batch, verdict.rejected)][-OFFERED:])
+            self._last_success = time.time()
+            self._answered = False
+            self._backoff.hurry()
+            return
+        self._answered = verdict.answered
+        self._backoff.asks(now, verdict.retry_after)
+
     def _retry(self, verdict: Verdict, now: float) -> None:
+        self._answered = verdict.answered
         self._failures[verdict.reason] += 1
         self._backoff.failed(now, verdict.retry_after)
         GUARD.complain(self._place, verdict.reason, f"{verdict.detail}; the {self._what} are kept and tried again")

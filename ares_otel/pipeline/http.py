@@ -116,7 +116,7 @@ class HttpTransport:
         detail = f"{self._shown} answered {answer.status} {text}".rstrip()
         if answer.status in RETRYABLE:
             wait = _retry_after(answer.retry_after, time.time())
-            return Verdict("retry", _reason(answer.status), detail, retry_after=wait)
+            return Verdict("retry", _reason(answer.status), detail, retry_after=wait, answered=True)
         return Verdict("refused", _reason(answer.status), detail)
 
     def _accepted(self, answer: Answer) -> Verdict:

@@ -126,6 +126,8 @@ class Verdict(msgspec.Struct, frozen=True):
         detail: what a human wants to read in the log, without secrets.
         retry_after: seconds the receiver asks to wait, if it did.
         rejected: spans refused by a partial success.
+        answered: a "retry" that the receiver itself said, in time: it may have passed the batch on to some of those
+            behind it, as a collector does that has no room left for one of them.
     """
 
     state: str
@@ -133,6 +135,7 @@ class Verdict(msgspec.Struct, frozen=True):
     detail: str = ""
     retry_after: float | None = None
     rejected: int = 0
+    answered: bool = False
 
 
 class Transport(Protocol):

@@ -89,6 +89,7 @@ class _Courier:
             while not self.stopped:
                 if head := self._delivery.due(self._monotonic()):
                     return head
+                self.changed.notify_all()  # it may have found that what waited was taken before
                 self.changed.wait(self._delivery.left(self._monotonic()))
         return None
 
@@ -118,7 +119,8 @@ class Sender:
     """Hands batches to a transport from a thread of its own, which starts when there is something to send.
 
     While the receiver answers, batches stay in memory. When it fails, or is silent for a second, what waits goes to
-    the spool (so that a killed process loses little), and only the oldest batch is tried until it gets through.
+    the spool (so that a killed process loses little), and the oldest batch is tried until it gets through; each of the
+    others once, if the receiver is there but says that it cannot take it.
 
     Args:
         transport: delivers one batch.

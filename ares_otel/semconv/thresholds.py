@@ -19,6 +19,7 @@ __all__ = [
     "DECISION_SLOW",
     "DISK_HIGH",
     "DRAWDOWN_WARNING",
+    "ENTROPY_HIGH",
     "EVENT_LOOP_SLOW",
     "EXECUTION_MINIMUM",
     "FEATURES_SHOWN",
@@ -87,6 +88,7 @@ LIMIT_NEAR = Threshold("limit_near", 0.8, "1", "used share of a limit that is ne
 ACCURACY_LOW = Threshold("accuracy_low", 0.4, "1", "accuracy of a model that asks for attention")
 MODEL_OLD = Threshold("model_old", 30.0 * 86_400.0, "s", "age of a model's training that asks for attention")
 AGREEMENT_LOW = Threshold("agreement_low", 0.4, "1", "mean agreement of an ensemble that asks for attention")
+ENTROPY_HIGH = Threshold("entropy_high", 1.05, "bit", "mean entropy of votes beyond what two actions can make")
 REGIME_FLAPPING = Threshold("regime_flapping", 12, "{change}", "changes of regime in an hour that are no regimes")
 CPU_HIGH = Threshold("cpu_high", 0.95, "1", "used share of a processor that leaves nothing for a burst")
 MEMORY_HIGH = Threshold("memory_high", 0.9, "1", "used share of the host's memory that asks for attention")

@@ -424,6 +424,99 @@ def test_transport_that_raises() -> None:
     assert state.accounts().failures == {"error": 5}
 
 
+FULL = Verdict("retry", "http_503", "no room", answered=True)
+
+
+def failing(state: Delivery, times: int, verdict: Verdict = FULL) -> float:
+    """Let the oldest batch fail so often; return when that was over."""
+    now = 0.0
+    for _ in range(times):
+        now += 100.0
+        assert number_of(state.due(now)) == 0
+        settled(state, verdict, now)
+    return now
+
+
+def test_younger_batches_are_offered(spool: Spool) -> None:
+    """Behind a receiver that answers that it cannot take the oldest, each of the others is tried once, at once."""
+    state = delivery(spool)
+    for number in range(3):
+        state.add(batch(number), 0.0)
+    now = failing(state, 3)
+    tried = []
+    for _ in range(2):
+        assert state.left(now) == 0.0
+        tried.append(number_of(head := state.due(now)))
+        assert head is not None
+        state.settle(head, FULL, 0.25, now)
+    state.add(batch(3), now)
+    tried.append(number_of(head := state.due(now)))
+    assert head is not None
+    state.settle(head, None, 0.25, now)
+
+    assert tried == [1, 2, 3]
+    assert state.due(now) is None
+    assert number_of(state.due(now + 100.0)) == 0
+    accounts = state.accounts()
+    assert (accounts.exported, accounts.spooled, accounts.failures) == (0, 4, {"http_503": 3})
+    assert accounts.balanced
+
+
+def test_what_was_taken_is_not_sent_again(spool: Spool) -> None:
+    """An offer that is taken says that there is room: the oldest is tried at once, and the taken one left out."""
+    state = delivery(spool)
+    for number in range(3):
+        state.add(batch(number, spans=4), 0.0)
+    now = failing(state, 3)
+    offered = state.due(now)
+    assert offered is not None
+    state.settle(offered, Verdict("delivered", rejected=1), 0.25, now)
+    turns = []
+    while head := state.due(now):
+        turns.append(number_of(head))
+        settled(state, Verdict("delivered"), now)
+
+    assert (number_of(offered), turns) == (1, [0, 2])
+    accounts = state.accounts()
+    assert (accounts.exported, accounts.dropped) == (11, {"rejected": 1})
+    assert accounts.balanced
+    assert not state.backlog.waiting
+
+
+@pytest.mark.parametrize(
+    ("verdict", "times"),
+    [
+        pytest.param(FULL, 2, id="twice"),
+        pytest.param(Verdict("retry", "connection", "nobody"), 9, id="silence"),
+        pytest.param(Verdict("retry", "http_503", "not now", retry_after=30.0, answered=True), 3, id="a pause"),
+    ],
+)
+def test_nothing_is_offered(verdict: Verdict, times: int) -> None:
+    """Order is kept where a failure may be over soon, where nobody answers, and where the receiver wants a pause."""
+    state = delivery()
+    for number in range(2):
+        state.add(batch(number), 0.0)
+    now = failing(state, times, verdict)
+
+    assert state.due(now) is None
+    assert state.left(now)
+
+
+def test_offers_end_when_nobody_answers() -> None:
+    """An offer that gets no answer is the last one; one that is refused is judged in its turn."""
+    state = delivery()
+    for number in range(4):
+        state.add(batch(number), 0.0)
+    now = failing(state, 3)
+    for verdict in (Verdict("refused", "http_400", "bad"), Verdict("retry", "timeout", "silence")):
+        head = state.due(now)
+        assert head is not None
+        state.settle(head, verdict, 0.25, now)
+
+    assert state.due(now) is None
+    assert state.accounts().dropped == {}
+
+
 def test_verdict_that_comes_too_late() -> None:
     """What a shutdown has taken from the sender is not settled any more."""
     state = delivery()

@@ -160,7 +160,7 @@ def test_statuses_to_retry(sink: Sink, status: int) -> None:
     verdict = send(sink, reply(status, b"too\n busy", "text/plain"))
 
     expected = f"http://127.0.0.1:{sink.port} answered {status} too busy"
-    assert verdict == Verdict("retry", f"http_{status}", expected)
+    assert verdict == Verdict("retry", f"http_{status}", expected, answered=True)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 408, 413, 500, 501, 505])

@@ -109,7 +109,7 @@ class GrpcTransport:
     def _count(self) -> Verdict:
         self._failures += 1
         if self._failures < ATTEMPTS:
-            return Verdict("retry", "grpc", "the official exporter reports failure and logs why")
+            return Verdict("retry", "grpc", "the official exporter reports failure and logs why", answered=True)
         self._failures = 0
         return Verdict("refused", "grpc", f"the official exporter reported failure {ATTEMPTS} times and logs why")
 

@@ -12,7 +12,7 @@ from ares_otel.semconv.enums import OutcomeResult
 from ares_otel.semconv.model import Attribute
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board
-from ares_otel.stack.boards.panels import ACTIONS, RED, REGIMES, lanes, lines, stat, steps
+from ares_otel.stack.boards.panels import ACTIONS, AMBER, GREEN, RED, REGIMES, lanes, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
 from ares_otel.stack.boards.tables import table, trace_table
 from ares_otel.stack.promql import ONE_SYMBOL, is_
@@ -53,17 +53,19 @@ ENSEMBLE: Final = Board(
         stat(
             "Agreement",
             grouped("avg", shown(m.AGREEMENT)),
-            "Share of members that voted for the decided action, mean over strategies.",
+            "Share of members that voted for the decided action, mean over strategies. "
+            "Low by nature where members only buy or sell and most decisions are to hold.",
             "percentunit",
-            steps((t.AGREEMENT_LOW, "#56A64B"), good=RED),
+            steps((t.AGREEMENT_LOW, GREEN), good=AMBER),
             0,
         ),
         stat(
             "Entropy of the votes",
             grouped("avg", shown(m.ENTROPY)),
-            "0 bit: all say the same. The more actions are voted for alike, the higher.",
+            "0 bit: all say the same; 1 bit: half buy, half sell. Above that there are three sides and more.",
             "suffix:bit",
-            decimals=2,
+            steps((t.ENTROPY_HIGH, AMBER)),
+            2,
         ),
         stat(
             "Weight of the heaviest",

@@ -91,7 +91,7 @@ STACK: Final = (
         Team.PLATFORM,
         Domain.STACK,
         "The collector has no room for {{ $value | humanize }} spans or records a second for {{ $labels.exporter }}",
-        "It sends them back: bots keep them on disk, and deliver nothing to the other receivers either meanwhile.",
+        "It sends them back: bots keep them on disk, as much as fits there; the other receivers get all the same.",
         "ares-telemetry",
         hold="2m",
     ),

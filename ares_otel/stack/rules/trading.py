@@ -250,12 +250,14 @@ MODELS: Final = (
     ),
     Alert(
         "AresEnsembleDisagrees",
-        f"avg {STRATEGY} (avg_over_time({select(m.AGREEMENT)}[30m])) < {t.AGREEMENT_LOW.value:g}",
+        f"avg {STRATEGY} (avg_over_time({select(m.AGREEMENT)}[30m])) < {t.AGREEMENT_LOW.value:g} and "
+        f"avg {STRATEGY} (avg_over_time({select(m.ENTROPY)}[30m])) > {t.ENTROPY_HIGH.value:g}",
         Severity.INFO,
         Team.MODELS,
         Domain.MODELS,
         "Members of {{ $labels.strategy }} agree by {{ $value | humanizePercentage }} only",
-        f"Mean agreement with the decided action over half an hour is below {t.AGREEMENT_LOW.value:.0%}.",
+        f"Over half an hour fewer than {t.AGREEMENT_LOW.value:.0%} voted for what was decided, and the votes are more "
+        "scattered than two actions can be.",
         "ares-ensemble",
         hold="30m",
         variables=("strategy",),

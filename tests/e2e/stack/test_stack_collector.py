@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
@@ -18,6 +22,8 @@ from logging_bot import SECRETS, STORM_RECORDS, run_bot, run_storm
 from scripts import load
 from stack_kit import CONFIGS, collecting, decide, guarded, headers_file, laid_out, stored, until
 
+from ares_otel.stack.foreign import COLLECTOR_ENQUEUE_FAILED
+
 preparing = load("preparing")
 OVERLAYS = ("logs", "sampling", "tenancy", "tls")
 CHOICES = [
@@ -27,6 +33,24 @@ CHOICES = [
     if not {"sampling", "tenancy"} <= set(chosen)
 ]
 NOBODY = "127.0.0.1:9"
+CROWDED = """\
+exporters:
+  otlp_grpc/tempo:
+    sending_queue: {queue_size: 8192, batch: {min_size: 1024, max_size: 8192}}
+"""
+LIVING = """
+import logging, sys
+import ares_otel as ares
+LOG = logging.getLogger("bot")
+with ares.setup():
+    for line in sys.stdin:
+        with ares.decision(symbol="ETHUSDT", strategy="momentum", venue="paper") as d:
+            LOG.warning("wide spread")
+            d.resolve("hold")
+        print(f"{d.trace_id:032x}", flush=True)
+"""
+ROOMLESS = 40  # decisions until there is no room, several times over
+BEHIND = 10
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +155,63 @@ def test_storm_costs_log_records_never_spans(tmp_path: Path) -> None:
         assert 0 < sent < STORM_RECORDS
         until(lambda: set(traces) <= stored(home), what="every decision is stored")
         until(lambda: len(loki.records) == sent, what=f"{sent} log records are there")
+
+
+@contextmanager
+def living(directory: Path, endpoint: str) -> Iterator[Callable[[], str]]:
+    """Run a bot that lives on; what is returned lets it log and decide, and returns the trace id."""
+    around = {
+        "ARES_OTEL_EXPORTER_ENDPOINT": endpoint,
+        "ARES_OTEL_EXPORTER_HEADERS_FILE": str(headers_file(directory)),
+        "ARES_OTEL_METRICS_ENABLED": "false",
+        "ARES_OTEL_STATE_DIRECTORY": str(directory / "state"),
+        "OTEL_LOGS_EXPORTER": "otlp",
+    }
+    command = [sys.executable, "-c", LIVING]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env={**os.environ, **around}, text=True, **pipes) as bot:  # type: ignore[call-overload]
+
+        def decide_again() -> str:
+            bot.stdin.write("\n")
+            bot.stdin.flush()
+            return str(bot.stdout.readline().strip())
+
+        try:
+            yield decide_again
+        finally:
+            bot.terminate()
+
+
+def refused(collector: Collector) -> float:
+    """Return the spans that found no room in the queue for Tempo, which an alert is about."""
+    with urlopen(collector.metrics, timeout=10) as answer:
+        text = answer.read().decode()
+    name = f"{COLLECTOR_ENQUEUE_FAILED}(?:_total)?"
+    found = re.findall(rf'^{name}\{{.*exporter="otlp_grpc/tempo".*\}} (\S+)$', text, re.MULTILINE)
+    return sum(float(value) for value in found)
+
+
+def test_full_queue_of_one_keeps_nothing_from_the_others(tmp_path: Path) -> None:
+    """With no room left for a Tempo that is down, the ares server and Loki still get all that is new; it is counted."""
+    (tmp_path / "crowded.yaml").write_text(CROWDED)
+    home = tmp_path / "server"
+    overlays = ("logs", str(tmp_path / "crowded"))
+    with guarded(home) as server, LogReceiver() as loki:
+        overlaid = collecting(*(tmp_path / "c", server.url, NOBODY, f"http://{NOBODY}", *overlays), LOKI_URL=loki.url)
+        with overlaid as collector, living(tmp_path, collector.http) as decide_again:
+            traces = [decide_again()]
+            until(lambda: stored(home) == set(traces), what="the first decision is stored")
+            while not refused(collector):
+                assert len(traces) < ROOMLESS
+                traces.append(decide_again())
+                until(lambda: stored(home) == set(traces), what=f"decision {len(traces)} is stored")
+            for _ in range(BEHIND):
+                traces.append(decide_again())
+                until(lambda: stored(home) == set(traces), what=f"{len(traces)}, though there is no room for Tempo")
+
+            assert refused(collector) >= BEHIND
+            assert "sending queue is full" in collector.log.read_text(errors="replace")
+            until(lambda: len(loki.records) == len(traces), what="the log records of all of them are in Loki")
 
 
 def test_mutual_tls(tmp_path: Path) -> None:
