@@ -26,9 +26,10 @@ from ares_otel.pipeline.recorder import Recorder, discard
 from ares_otel.records import Mark, Order, OrderUpdate, examine
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import attributes as a
+from ares_otel.semconv.enums import DropReason
 from ares_otel.semconv.model import Metric
 
-__all__ = ["Book", "Desk", "Meter", "Rule"]
+__all__ = ["Book", "Desk", "Meter", "Out", "Rule"]
 
 SECOND = 1e9
 OWN = Scope("ares_otel")
@@ -69,6 +70,16 @@ class Book(Protocol):
         """Remember the newest mark of a symbol."""
 
 
+class Out(Protocol):
+    """The way out."""
+
+    def put(self, scope: Scope, spans: Iterable[SpanData], /) -> None:
+        """Take finished spans."""
+
+    def lose(self, number: int, reason: DropReason, /) -> None:
+        """Count what will never be a span."""
+
+
 class Rule(Protocol):
     """Which decisions are traced."""
 
@@ -84,7 +95,7 @@ class Desk:
         meter: counts.
         book: joins orders and reports.
         rule: decides which traces are kept.
-        emit: takes finished spans by scope.
+        out: takes finished spans by scope, and counts what could not be told.
         foreign: turns a span of another instrumentation into ours, or None for what is no span.
 
     Attributes:
@@ -98,14 +109,14 @@ class Desk:
         meter: Meter,
         book: Book,
         rule: Rule,
-        emit: Callable[[Scope, Iterable[SpanData]], None],
+        out: Out,
         foreign: Callable[[object], tuple[Scope, SpanData] | None],
     ) -> None:
         self.recorder = recorder
         self.meter = meter
         self.book = book
         self.rule = rule
-        self.emit = emit
+        self.out = out
         self.foreign = foreign
         self.unsampled = 0
         self.closing = False
@@ -128,6 +139,7 @@ class Desk:
                     self._foreign(item)
             except Exception as error:  # noqa: BLE001  one bad item must not cost the others
                 GUARD.failed(f"worker {type(item).__name__}", error)
+                self.out.lose(1, DropReason.INVALID)
 
     def abandon(self, older_than: float) -> int:
         """Close decisions that are open for longer than that many seconds; return how many."""
@@ -139,8 +151,11 @@ class Desk:
                 continue
             is_open = not live.end_at
             live.end_at = live.end_at or self.recorder.now()
-            with GUARD.shield("abandon"):
+            try:
                 self._end(live, abandoned=is_open)
+            except Exception as error:  # noqa: BLE001  one bad decision must not cost the others
+                GUARD.failed("abandon", error)
+                self.out.lose(1, DropReason.INVALID)
         return len(watched) - len(self.recorder.open)
 
     # --- decisions and spans -----------------------------------------------------------------------------------
@@ -179,7 +194,7 @@ class Desk:
         for record, at in told.records:
             self._count(record, told.facts.origin, at)
         if kept:
-            self.emit(OWN, told.spans)
+            self.out.put(OWN, told.spans)
             for item in told.foreign:
                 self._foreign(item, common_attributes(live))
         else:
@@ -193,7 +208,7 @@ class Desk:
             common = common_attributes(live.decision)
         elif live.rest.correlation is not None:
             common = {a.CORRELATION_ID.key: live.rest.correlation}
-        self.emit(OWN, (own_span(live, self.recorder.clock.wall, common),))
+        self.out.put(OWN, (own_span(live, self.recorder.clock.wall, common),))
 
     def _foreign(self, item: object, common: Mapping[str, Any] | None = None) -> None:
         found = self.foreign(item)
@@ -202,15 +217,11 @@ class Desk:
         scope, span = found
         if common:
             span = span._replace(attributes={**span.attributes, **common})
-        self.emit(scope, (span,))
+        self.out.put(scope, (span,))
 
     def _own(self, reading: OwnReading) -> None:
-        given = dict(reading.labels)
-        found = (given.pop(name, None) for name in reading.metric.label_names)
-        values = tuple(None if value is None else str(value) for value in found)
-        if given:
-            message = f"labels {sorted(given)} are not declared; the value is left out"
-            GUARD.complain("own metric", reading.metric.name, f"{reading.metric.name}: {message}")
+        values = _labels(reading)
+        if values is None:
             return
         exemplar = f"{reading.trace_id:032x}" if reading.trace_id else None
         self.meter.apply(reading.metric, reading.operation, float(reading.value), values, exemplar)
@@ -233,7 +244,7 @@ class Desk:
         self.meter.order(OrderFacts(order, origin, waited))
         if live.late:
             common = common_attributes(decision) if decision is not None else {}
-            self.emit(OWN, (order_span(live, self.recorder.clock.wall, common),))
+            self.out.put(OWN, (order_span(live, self.recorder.clock.wall, common),))
 
     def _update(self, note: Note) -> None:
         given = note.record
@@ -244,7 +255,7 @@ class Desk:
             return
         facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
         self.meter.update(facts)
-        self.emit(OWN, (update_span(facts, attributes, wall),))
+        self.out.put(OWN, (update_span(facts, attributes, wall),))
 
     # --- records outside of an open decision -------------------------------------------------------------------
 
@@ -258,7 +269,7 @@ class Desk:
         wall = self.recorder.clock.wall(note.at)
         origin = origin_of(note.decision, None, exemplar=True)
         self._count(said.record, origin, wall)
-        self.emit(OWN, (self._note_span(said, note, wall),))
+        self.out.put(OWN, (self._note_span(said, note, wall),))
 
     def _note_span(self, said: Said, note: Note, wall: int) -> SpanData:
         if note.decision is not None:
@@ -276,3 +287,15 @@ class Desk:
         if isinstance(record, Mark) and record.price is not None and record.symbol:
             self.book.mark(record.symbol, float(record.price))
         self.meter.record(RecordFacts(record, origin, at))
+
+
+def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
+    """Return label values in the declared order, None if one was given that is not declared."""
+    given = dict(reading.labels)
+    found = (given.pop(name, None) for name in reading.metric.label_names)
+    values = tuple(None if value is None else str(value) for value in found)
+    if not given:
+        return values
+    message = f"labels {sorted(given)} are not declared; the value is left out"
+    GUARD.complain("own metric", reading.metric.name, f"{reading.metric.name}: {message}")
+    return None

@@ -33,17 +33,17 @@ class Accounts(msgspec.Struct, frozen=True):
         last_success: Unix time in seconds of the last acknowledgement, or None.
     """
 
-    submitted: int
-    adopted: int
-    exported: int
-    exported_bytes: int
-    dropped: Mapping[str, int]
-    failures: Mapping[str, int]
-    queued: int
-    queued_bytes: int
-    spooled: int
-    spooled_bytes: int
-    last_success: float | None
+    submitted: int = 0
+    adopted: int = 0
+    exported: int = 0
+    exported_bytes: int = 0
+    dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
+    failures: Mapping[str, int] = msgspec.field(default_factory=dict)
+    queued: int = 0
+    queued_bytes: int = 0
+    spooled: int = 0
+    spooled_bytes: int = 0
+    last_success: float | None = None
 
     @property
     def balanced(self) -> bool:

@@ -66,7 +66,8 @@ class Recorder:
     )
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # one that its own thread may take again: a signal handler that records can come while it is held
+        self._lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
@@ -135,7 +136,7 @@ class Recorder:
         A decision that was open goes on in the parent; here it counts as ended, so that it is told once. What is
         recorded under it here joins its trace.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         for item in (*self.queue, *self.open):
             discard(item, self.now())
         self.queue = deque()

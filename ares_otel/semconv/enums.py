@@ -231,6 +231,7 @@ class DropReason(StrEnum):
     LIMIT = "limit"
     INVALID = "invalid"
     SHUTDOWN = "shutdown"
+    NO_EXPORTER = "no_exporter"
 
 
 class DriftResult(StrEnum):

@@ -6,6 +6,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv.model import Attribute, Counter, Gauge, Histogram, Info, Metric
 
 __all__ = [
+    "ADOPTED",
     "AGREEMENT",
     "ALERTS_PUSHED",
     "ALERT_FAILURES",
@@ -92,11 +93,13 @@ __all__ = [
     "PROCESS_IO",
     "PROCESS_MEMORY",
     "PROCESS_THREADS",
+    "QUEUED",
     "QUEUE_LENGTH",
     "RATE_LIMIT_USED",
     "RATE_LIMIT_WAIT",
     "REALIZED_PNL",
     "REBATES",
+    "RECORDED",
     "REGIME_ACTIVE",
     "REGIME_DURATION",
     "REGIME_PROBABILITY",
@@ -115,6 +118,7 @@ __all__ = [
     "SLIPPAGE",
     "SLIPPAGE_COST",
     "SORTINO",
+    "SPOOLED",
     "SPOOL_BYTES",
     "STAGE_DURATION",
     "STAGE_ERRORS",
@@ -340,6 +344,10 @@ GC_PAUSE = _g.histogram("ares_gc_pause_seconds", "pauses for garbage collection"
 
 _g = _Group("telemetry")
 QUEUE_LENGTH = _g.gauge("ares_telemetry_queue_length", "records waiting for the worker")
+RECORDED = _g.counter("ares_telemetry_recorded_spans_total", "spans made, and records lost before they were spans")
+ADOPTED = _g.counter("ares_telemetry_adopted_spans_total", "spans taken over from the spool of earlier processes")
+QUEUED = _g.gauge("ares_telemetry_queued_spans", "spans waiting in memory")
+SPOOLED = _g.gauge("ares_telemetry_spooled_spans", "spans waiting on disk")
 DROPPED = _g.counter("ares_telemetry_dropped_total", "spans and records lost", a.DROP_REASON)
 EXPORTED = _g.counter("ares_telemetry_exported_spans_total", "spans acknowledged by the receiver")
 LOGS_DROPPED = _g.counter("ares_telemetry_dropped_logs_total", "log records lost", a.DROP_REASON)

@@ -13,6 +13,7 @@ from ares_otel.guard import GUARD
 from ares_otel.metrics import Endpoint, Metrics, Reading
 from ares_otel.metrics.discovery import Discovery
 from ares_otel.orders import Ledger
+from ares_otel.pipeline.backlog import Accounts
 from ares_otel.pipeline.lanes import Lanes
 from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.recorder import Recorder
@@ -21,6 +22,7 @@ from ares_otel.portfolio.holding import Method
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason, Mode
 from ares_otel.setup.logs import LogExport
+from ares_otel.setup.outbox import Outbox
 from ares_otel.setup.vault import Vault
 from ares_otel.system import System, attach_if_running
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Measuring"]
 
 SCRAPE = 8.0
-NAMES = {Signal.TRACES: (m.EXPORTED, m.DROPPED), Signal.LOGS: (m.LOGS_EXPORTED, m.LOGS_DROPPED)}
 NO_PAST = frozenset({Mode.BACKTEST, Mode.REPLAY})
 
 Resource = dict[str, "str | int"]
@@ -78,9 +79,10 @@ class Measuring:
         self.system = self._system()
         self._vault: Vault | None = None
 
-    def watch(self, desk: Desk) -> None:
-        """Show what the desk counts, too."""
+    def watch(self, desk: Desk, outbox: Outbox) -> None:
+        """Show what the desk counts, too, and where all spans are."""
         self.metrics.observe_at_scrape(lambda: [(m.SAMPLED_OUT, (), desk.unsampled)])
+        self.metrics.observe_at_scrape(lambda: _spans(outbox.accounts()))
 
     def watch_logs(self, logs: LogExport) -> None:
         """Show what became of log records, too."""
@@ -204,8 +206,6 @@ class Measuring:
         recorder = self.recorder
         yield m.QUEUE_LENGTH, (), len(recorder.queue)
         yield m.CORRELATIONS_OPEN, (), len(recorder.open)
-        yield m.DROPPED, (DropReason.QUEUE_FULL,), recorder.refused
-        yield m.DROPPED, (DropReason.LIMIT,), recorder.limited
         for (strategy, symbol), count in self.ledger.open_orders().items():
             yield m.ORDERS_OPEN, (strategy, symbol), count
         for venue, count in self.ledger.unanswered(recorder.clock.now()).items():
@@ -215,12 +215,12 @@ class Measuring:
     def _sent(self) -> Iterator[Reading]:
         accounts = self.sender.accounts() if self.sender is not None else {}
         failures: Counter[str] = Counter()
-        for signal, each in accounts.items():
-            exported, dropped = NAMES[signal]
-            yield exported, (), each.exported
-            for reason, number in each.dropped.items():
-                yield dropped, (reason,), number
+        for each in accounts.values():
             failures.update(each.failures)
+        if Signal.LOGS in accounts:
+            yield m.LOGS_EXPORTED, (), accounts[Signal.LOGS].exported
+            for reason, number in accounts[Signal.LOGS].dropped.items():
+                yield m.LOGS_DROPPED, (reason,), number
         for reason, attempts in failures.items():
             yield m.EXPORT_FAILURES, (reason,), attempts
         if accounts:
@@ -230,3 +230,14 @@ class Measuring:
         yield m.LOGS_DROPPED, (DropReason.QUEUE_FULL,), logs.handler.dropped
         yield m.LOGS_DROPPED, (DropReason.INVALID,), logs.handler.failed
         yield m.LOGS_DROPPED, (DropReason.SHUTDOWN,), logs.late
+
+
+def _spans(accounts: Accounts) -> Iterator[Reading]:
+    """Yield where all spans are, of one moment: recorded + adopted = exported + queued + spooled + dropped."""
+    yield m.RECORDED, (), accounts.submitted
+    yield m.ADOPTED, (), accounts.adopted
+    yield m.EXPORTED, (), accounts.exported
+    yield m.QUEUED, (), accounts.queued
+    yield m.SPOOLED, (), accounts.spooled
+    for reason in DropReason:
+        yield m.DROPPED, (reason,), accounts.dropped.get(reason, 0)

@@ -6,21 +6,23 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ares_otel.config import Config
 from ares_otel.correlation import context as ctx
 from ares_otel.decision.desk import Desk
 from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
-from ares_otel.pipeline.model import Scope, Signal, SpanData
+from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.pipeline.worker import Worker
+from ares_otel.semconv.enums import DropReason
 from ares_otel.setup.logs import wanted
 from ares_otel.setup.measuring import Measuring
-from ares_otel.setup.parts import limited, make_ledger, make_sender
+from ares_otel.setup.outbox import Outbox
+from ares_otel.setup.parts import make_ledger, make_sender
 from ares_otel.setup.provider import resource
 from ares_otel.setup.telling import TELLING, Teller
 
@@ -65,17 +67,15 @@ class Telemetry:
 
     def _assemble(self) -> None:
         config, recorder = self.config, self.recorder
-        self.encoder = Encoder(self.resource, attribute_length_limit=config.recorder.attribute_length_limit)
+        encoder = Encoder(self.resource, attribute_length_limit=config.recorder.attribute_length_limit)
+        self.outbox = Outbox(config, encoder, recorder, self.sender)
         self.measuring = Measuring(config, recorder, self.ledger, self.sender, self.resource, self.worker.round)
         rule = KeepRule(config.sampling.slow_seconds, config.sampling.keep_orders, config.sampling.keep_errors)
-        self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self._emit, to_span_data)
-        self.measuring.watch(self.desk)
+        self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self.outbox, to_span_data)
+        self.measuring.watch(self.desk, self.outbox)
         if self.logs is not None:
             self.measuring.watch_logs(self.logs)
-        self._sends_spans = self.sender is not None and self.sender.carries(Signal.TRACES)
-        self._groups: dict[Scope, list[bytes]] = {}
-        self._lost = 0
-        self._teller = Teller(self.resource, recorder, self.sender if self._sends_spans else None)
+        self._teller = Teller(self.resource, recorder)
 
     def start(self) -> None:
         """Open what has to be open and start the worker."""
@@ -145,8 +145,9 @@ class Telemetry:
             self.measuring.keep()
         with GUARD.shield("ledger"):
             self.ledger.commit()
-        self._emit(TELLING, self._teller.words(self._groups, self._lost, last=desk.closing))
-        self._submit()
+        if self.sender is not None and self.sender.carries(Signal.TRACES):
+            self.outbox.put(TELLING, self._teller.words(self.outbox.accounts, last=desk.closing))
+        self.outbox.submit()
         if self.logs is not None:
             with GUARD.shield("logs"):
                 self.logs.work(recorder.clock.now, self._work_until)
@@ -158,31 +159,13 @@ class Telemetry:
         for start in range(0, len(items), PART):
             if self._given_up or time.monotonic() > self._work_until:
                 left = len(items) - start
-                self._lost += left
+                self.outbox.lose(left, DropReason.SHUTDOWN)
                 for item in items[start:]:
                     discard(item)
                 GUARD.complain("shutdown", "late", f"{left} records could not be worked through in time; they are lost")
                 return
             self.desk.work(items[start : start + PART])
-            self._submit()
-
-    def _emit(self, scope: Scope, spans: Iterable[SpanData]) -> None:
-        if not self._sends_spans:
-            self._lost += len(list(spans)) if self.config.exporter.enabled else 0
-            return
-        encode, limit = self.encoder.span, self.config.recorder.attribute_count_limit
-        kept = self._groups.setdefault(scope, [])
-        for span in spans:
-            is_simple = len(span.attributes) <= limit and not span.events and not span.links
-            kept.append(encode(span if is_simple else limited(span, limit)))
-
-    def _submit(self) -> None:
-        if self.sender is None or not self._groups:
-            return
-        groups: dict[Scope, Sequence[bytes]] = dict(self._groups)
-        self._groups = {}
-        for batch in self.encoder.batches(groups, max_spans=self.config.exporter.batch_spans):
-            self.sender.submit(batch)
+            self.outbox.submit()
 
     def _renew(self) -> None:
         """Become somebody else than the parent: what is queued, counted and connected is the parent's."""
@@ -212,7 +195,7 @@ class Telemetry:
 
     def _is_complete(self) -> bool:
         """Tell whether nothing was lost on the way to the sender since the last call."""
-        lost = self.recorder.refused + self._lost + (self.logs.lost if self.logs is not None else 0)
+        lost = self.recorder.refused + self.outbox.lost + (self.logs.lost if self.logs is not None else 0)
         complete = lost == self._lost_before
         self._lost_before = lost
         return complete

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Scope, Signal, SpanData
+from ares_otel.pipeline.backlog import Accounts
+from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -27,8 +27,7 @@ class Teller:
 
     Args:
         resource: of the process.
-        recorder: counts what found no room.
-        lanes: know what became of spans; None if none are sent, then nothing is said.
+        recorder: gives time and ids.
         now: monotonic clock in seconds.
     """
 
@@ -36,29 +35,26 @@ class Teller:
         self,
         resource: Mapping[str, str | int],
         recorder: Recorder,
-        lanes: Lanes | None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._who = {key: str(resource[key]) for key in (a.SERVICE_NAME.key, a.INSTANCE_ID.key) if key in resource}
         self._recorder = recorder
-        self._lanes = lanes
         self._now = now
         self._due = now() + SECONDS
         self._told = 0
 
-    def words(self, pending: Mapping[Scope, Sequence[bytes]], lost: int, *, last: bool) -> Sequence[SpanData]:
+    def words(self, known: Callable[[], Accounts], *, last: bool) -> Sequence[SpanData]:
         """Return a word if one is due and there is news, at the end also before its time; it counts itself.
 
         Args:
-            pending: spans that go to the sender with the word.
-            lost: records that the worker has lost.
+            known: tells where all spans are.
             last: there will be no other.
         """
-        if self._lanes is None or (self._now() < self._due and not (last and self._told)):
+        if self._now() < self._due and not (last and self._told):
             return ()
-        accounts, recorder = self._lanes.accounts()[Signal.TRACES], self._recorder
-        waiting = accounts.queued + accounts.spooled + sum(map(len, pending.values())) + 1
-        gone = recorder.refused + recorder.limited + lost + sum(accounts.dropped.values())
+        accounts = known()
+        waiting = accounts.queued + accounts.spooled + 1
+        gone = sum(accounts.dropped.values())
         recorded = accounts.exported + gone + waiting
         if recorded == self._told + 1:
             return ()

@@ -1,0 +1,65 @@
+"""The bot of the soak: decides at a steady pace until its input ends, then says what it made: `soak_bot.py A_SECOND`.
+
+It is set up as any bot is. Every decision has three stages, five votes, a regime and a resolution; every tenth sends an
+order that is acknowledged and filled.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import sys
+import time
+
+import ares_otel as ares
+from ares_otel import OrderUpdate, Regime
+
+STAGES = ("analyst", "strategist", "tactician")
+VOTES = tuple((f"model-{number}", "buy", 0.6, 0.2) for number in range(5))
+BURST = 5
+EACH_ORDER = 10
+ENOUGH = 60.0
+
+
+def decide(number: int) -> int:
+    """Make one decision; return how many spans it has, those of its order's updates included."""
+    with ares.decision(symbol="ETHUSDT", strategy="soak", venue="paper", timeframe="1m", price=3000.0) as d:
+        for stage in STAGES:
+            with d.stage(stage):
+                pass
+        d.regime(Regime("bull_trend", confidence=0.8))
+        d.votes(VOTES)
+        d.resolve("buy", confidence=0.66, threshold=0.6, reason="weighted vote")
+        if number % EACH_ORDER:
+            return 1 + len(STAGES)
+        order = f"soak-{number}"
+        d.order(order, side="buy", type="limit", quantity=1.0, price=3000.0)
+    ares.record(OrderUpdate(order, "new"))
+    ares.record(OrderUpdate(order, "filled", quantity=1.0, price=3000.5, fee=0.1))
+    return 1 + len(STAGES) + 3
+
+
+def say(**what: object) -> None:
+    """Tell the driver."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main(a_second: float) -> None:
+    """Decide until a line comes, deliver, wait for another, end."""
+    handle = ares.setup()
+    say(url=handle.metrics_url)
+    due, number, spans = time.monotonic(), 0, 0
+    while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
+        for _ in range(BURST):
+            spans += decide(number)
+            number += 1
+        due += BURST / a_second
+    sys.stdin.readline()
+    say(decisions=number, spans=spans, flushed=ares.flush(ENOUGH))
+    sys.stdin.readline()
+    say(ended=ares.shutdown(ENOUGH))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))
