@@ -9,6 +9,7 @@ with ares.setup():
 
 from __future__ import annotations
 
+from ares_otel import interpreter as _interpreter  # noqa: F401  first: refuses where the others cannot be imported
 from ares_otel.correlation import (
     CorrelationFilter,
     JsonFormatter,

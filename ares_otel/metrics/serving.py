@@ -6,6 +6,7 @@ them and a request is answered once it is complete.
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
 import threading
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ares_otel.forked import keep_to
 from ares_otel.guard import GUARD, Guard
 from ares_otel.metrics.http import HEAD_LIMIT, Request, parse, respond
 
@@ -121,8 +123,11 @@ class Server:
             each.close()
 
     def _run(self) -> None:
+        process = os.getpid()
         while not self._stopping:
-            for key, _ in self._selector.select(self._patience()):
+            ready = self._selector.select(self._patience())
+            keep_to(process)
+            for key, _ in ready:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif isinstance(key.data, Connection):

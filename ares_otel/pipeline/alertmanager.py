@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from ares_otel.forked import keep_to
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.link import Link, Tls, TlsSettingsError
 
@@ -128,8 +130,9 @@ class Pusher:
             GUARD.complain(WHERE, "thread", f"no thread can be started ({error}); alerts are not told")
 
     def _run(self) -> None:
-        wait = FIRST_WAIT
+        process, wait = os.getpid(), FIRST_WAIT
         while batch := self._next():
+            keep_to(process)
             reason = None
             with GUARD.shield(WHERE):
                 reason = self._push(batch)

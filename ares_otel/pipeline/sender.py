@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, get_current, set_value
 
+from ares_otel.forked import keep_to
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.backlog import Accounts, Backlog, Head
 from ares_otel.pipeline.delivery import Delivery
@@ -79,8 +80,10 @@ class _Courier:
             self._thread.join(max(TIDY, deadline - self._monotonic()))
 
     def _run(self) -> None:
+        process = os.getpid()
         with _suppressed():
             while (head := self._next()) is not None:
+                keep_to(process)
                 self._attempt(head, self._timeout)
 
     def _next(self) -> Head | None:

@@ -8,9 +8,11 @@ one who waits can ask again.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
+from ares_otel.forked import keep_to
 from ares_otel.guard import GUARD
 
 __all__ = ["Worker"]
@@ -71,8 +73,10 @@ class Worker:
             return self._changed.wait_for(lambda: self._over, max(timeout, 0.0))
 
     def _run(self) -> None:
+        process = os.getpid()
         try:
             while self._is_due():
+                keep_to(process)
                 self._turn()
             self._turn()
             with GUARD.shield("worker"):

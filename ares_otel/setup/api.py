@@ -14,7 +14,7 @@ from ares_otel.correlation import carriers, logs, threads
 from ares_otel.decision.sampling import head_sampler
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER
-from ares_otel.setup import ending
+from ares_otel.setup import ending, surroundings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,10 +91,17 @@ def setup(config: str | os.PathLike[str] | None = None, *, overrides: Mapping[st
             LOG.log(SEVERITIES[problem.severity], "%s", problem)
         if loaded.config.strict:
             loaded.require()
-        if not loaded.config.disabled:
+        if not loaded.config.disabled and _is_possible():
             with GUARD.shield("setup"):
                 _start(loaded)
         return Handle(loaded, owner=bool(_active))
+
+
+def _is_possible() -> bool:
+    refused = surroundings.refusal()
+    if refused is not None:
+        GUARD.complain("setup", *refused)
+    return refused is None
 
 
 def _start(loaded: Loaded) -> None:

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from ares_otel.setup.surroundings import beside
+
 __all__ = ["arrange", "forgo"]
 
 LOG = logging.getLogger("ares_otel")
@@ -45,6 +47,8 @@ def _on_main() -> bool:
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     """Save what is recorded, then die of the signal as the bot would have done without us."""
+    if beside(lambda: _on_sigterm(number, None)):
+        return
     if _is_logging(frame):
         # the thread that waits here for ours holds the handlers that ours would log to
         LOG.disabled = True

@@ -24,6 +24,7 @@ from ares_otel.setup.measuring import Measuring
 from ares_otel.setup.outbox import Outbox
 from ares_otel.setup.parts import make_ledger, make_sender
 from ares_otel.setup.provider import resource
+from ares_otel.setup.surroundings import Threads
 from ares_otel.setup.telling import TELLING, Teller
 
 __all__ = ["Telemetry"]
@@ -59,6 +60,7 @@ class Telemetry:
         self.sender = make_sender(config)
         self.ledger = make_ledger(config, str(self.resource["service.instance.id"]))
         self.logs = wanted(config, self.sender)
+        self.threads = Threads()
         self.worker = Worker(self._work, self._end, config.recorder.drain_interval)
         self._assemble()
         self._lost_before = recorder.refused
@@ -134,6 +136,7 @@ class Telemetry:
         recorder, desk = self.recorder, self.desk
         desk.closing = self._deadline != NEVER
         recorder.clock.follow()
+        self.threads.watch()
         if desk.closing:
             recorder.enabled = False
             if self.logs is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.process_collector import ProcessCollector
 
+from ares_otel.forked import keep_to
 from ares_otel.guard import GUARD, Guard
 from ares_otel.metrics.facade import Metrics
 from ares_otel.metrics.sources import Reading
@@ -108,10 +109,11 @@ class System:
         self._observe_lags()
 
     def _run(self) -> None:
-        while True:
+        process, ended = os.getpid(), False
+        while not ended:
             self.sample()
-            if self._end.wait(self._interval):
-                return
+            ended = self._end.wait(self._interval)
+            keep_to(process)
 
     def _readings(self) -> Iterator[Reading]:
         self._observe_lags()

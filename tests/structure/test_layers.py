@@ -16,7 +16,7 @@ import pytest
 from sources import PACKAGE, ROOT, Import, Module, modules
 
 LAYERS = (
-    {"semconv", "guard", "clock"},
+    {"semconv", "guard", "clock", "forked", "interpreter"},
     {"records", "config", "stack"},
     {"correlation", "orders", "metrics", "portfolio", "pipeline"},
     {"decision"},
