@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import math
 import re
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+from medians import interval
 from store import Load
 
 __all__ = ["Bodies", "Served", "compared"]
@@ -26,9 +26,6 @@ KIND = "application/x-protobuf"
 DEADLINE = 30.0
 ENOUGH = 110
 """Requests of 100 decisions for a second, more than are taken in one."""
-
-OUTSIDE = 0.025
-"""Share of the truth on each side of an interval."""
 
 
 class Served:
@@ -126,16 +123,5 @@ class Bodies:
 def compared(name: str, pairs: Sequence[tuple[float, float]]) -> str:
     """Say by how much the second of pairs differs from the first: the median of the ratios, and its interval."""
     ratios = [beside / alone - 1 for alone, beside in pairs]
-    low, high = _interval(ratios)
+    low, high = interval(ratios)
     return f"{name}: {statistics.median(ratios):+.1%} (95 % {low:+.1%} … {high:+.1%}, n {len(ratios)} pairs)"
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the distribution-free interval of the median that holds it with at least 95 %; the range if too few."""
-    ordered, count = sorted(values), len(values)
-    outside, rank = 0.0, 0
-    while rank < count // 2 and outside + math.comb(count, rank) / 2**count <= OUTSIDE:
-        outside += math.comb(count, rank) / 2**count
-        rank += 1
-    at = max(rank - 1, 0)
-    return ordered[at], ordered[count - 1 - at]

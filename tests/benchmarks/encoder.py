@@ -9,11 +9,12 @@ order with six. Before anything is timed, the requests of all encoders must deco
 from __future__ import annotations
 
 import operator
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from medians import median
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
@@ -25,7 +26,7 @@ from ares_otel.pipeline.model import Scope, SpanData, Value
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.otlp.generic import Generic
 
-__all__: list[str] = []
+__all__ = ["measured"]
 
 ROUNDS = 40
 DECISIONS = 50
@@ -115,8 +116,8 @@ def check(candidates: dict[str, Callable[[], bytes]]) -> None:
             sys.exit("the encoders differ")
 
 
-def main(rounds: int = ROUNDS) -> None:
-    """Time the encoders in turns and print medians of microseconds a span and of the ratios of each round."""
+def measured(rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
+    """Time the encoders in turns; return by encoder µs a span and how much faster than the official one it is."""
     spans = [span for number in range(DECISIONS) for span in decision(number)]
     candidates = encoders(spans)
     check(candidates)
@@ -126,10 +127,20 @@ def main(rounds: int = ROUNDS) -> None:
             begin = time.thread_time_ns()
             encode()
             taken[name].append(time.thread_time_ns() - begin)
-    for name, times in taken.items():
-        microseconds = statistics.median(times) / len(spans) / 1_000
-        ratio = statistics.median(map(operator.truediv, taken["official"], times))
-        print(f"{name:9s} {microseconds:7.2f} µs a span   {ratio:5.1f} x the official encoder's speed")  # noqa: T201
+    return {
+        name: {
+            "us": median([each / len(spans) / 1_000 for each in times])._asdict(),
+            "to_official": median(list(map(operator.truediv, taken["official"], times)))._asdict(),
+        }
+        for name, times in taken.items()
+    }
+
+
+def main(rounds: int = ROUNDS) -> None:
+    """Print the medians."""
+    for name, found in measured(rounds).items():
+        each, ratio = found["us"]["value"], found["to_official"]["value"]
+        print(f"{name:9s} {each:7.2f} µs a span   {ratio:5.1f} x the official encoder's speed")  # noqa: T201
 
 
 if __name__ == "__main__":

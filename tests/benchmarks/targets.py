@@ -1,0 +1,115 @@
+"""The targets of a run: what is measured, what it has to be, and whether it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["TARGETS", "Found", "Target", "judged", "value_of"]
+
+Read = Callable[[Mapping[str, Any]], float]
+
+
+class Target(NamedTuple):
+    """A target.
+
+    Attributes:
+        group: what is measured.
+        name: of the figure.
+        read: takes it from the result of a run.
+        bound: what it has to be.
+        least: it has to be the bound or more; else the bound or less.
+        unit: of the figure.
+    """
+
+    group: str
+    name: str
+    read: Read
+    bound: float
+    least: bool = False
+    unit: str = " x"
+
+
+class Found(NamedTuple):
+    """A target with what was measured; None where the run did not measure it."""
+
+    target: Target
+    value: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is met, None if it is not known."""
+        if self.value is None:
+            return None
+        return self.value >= self.target.bound if self.target.least else self.value <= self.target.bound
+
+    @property
+    def verdict(self) -> str:
+        """The word for it."""
+        return {True: "met", False: "NOT MET", None: "not measured"}[self.met]
+
+
+def value_of(figure: object) -> float:
+    """Return a figure, the median of one that has an interval."""
+    return float(figure["value"]) if isinstance(figure, Mapping) else float(figure)  # type: ignore[arg-type]
+
+
+def _at(part: str, variant: str, figure: str) -> Read:
+    return lambda result: value_of(result[part][variant][figure])
+
+
+def _loss(result: Mapping[str, Any]) -> float:
+    return 100 * (1 - value_of(result["beside"]["ours"]["kept"]))
+
+
+def _growth(result: Mapping[str, Any]) -> float:
+    found = result["memory"]["ours"]
+    return float(found["end_mib"] - found["half_mib"])
+
+
+def _times(part: str, own: str, **bounds: float) -> list[Target]:
+    names = {"careful": "the careful SDK", "usual": "the usual SDK", "ddtrace": "ddtrace", "logfire": "logfire"}
+    title = {
+        "hot": "hot path, warm",
+        "paced": "hot path at 200 decisions/s",
+        "flat": "process CPU of a decision",
+    }[part]
+    title += ", a span for everything" if own == "ours-spans" else ""
+    return [
+        Target(title, f"{names[name]} to ours", _at(part, name, f"to_{own}"), bound, least=True)
+        for name, bound in bounds.items()
+    ]
+
+
+TARGETS = [
+    Target("hot path, warm", "ours, net", _at("hot", "ours", "net_us"), 4.0, unit=" µs"),
+    *_times("hot", "ours", careful=45, usual=60, ddtrace=40, logfire=250),
+    Target("hot path at 200 decisions/s", "ours, p50", _at("paced", "ours", "p50_us"), 45.0, unit=" µs"),
+    Target("hot path at 200 decisions/s", "ours, p99", _at("paced", "ours", "p99_us"), 120.0, unit=" µs"),
+    *_times("paced", "ours", careful=12, ddtrace=15),
+    Target("hot path, warm, a span for everything", "ours, net", _at("hot", "ours-spans", "net_us"), 12.0, unit=" µs"),
+    *_times("hot", "ours-spans", careful=15),
+    Target("process CPU of a decision", "ours, net", _at("flat", "ours", "net_us"), 32.0, unit=" µs"),
+    *_times("flat", "ours", careful=20, ddtrace=7, logfire=60),
+    Target("lossless rate", "ours", _at("flat", "ours", "per_second"), 25_000, least=True, unit=" decisions/s"),
+    Target("a compute thread beside 300 decisions/s", "loses", _loss, 3.0, unit=" %"),
+    Target("encoder", "a declared span", _at("encoder", "compiled", "us"), 1.5, unit=" µs"),
+    Target("encoder", "a generic span", _at("encoder", "generic", "us"), 3.0, unit=" µs"),
+    Target("import of ares_otel", "CPU", _at("imports", "ours", "cpu_ms"), 150.0, unit=" ms"),
+    Target("import of ares_otel", "resident", _at("imports", "ours", "resident_mib"), 35.0, unit=" MiB"),
+    Target("memory over a million decisions", "growth in the second half", _growth, 2.0, unit=" MiB"),
+]
+"""Those of the design, but for delivery and loss (which tests of faults hold) and drift."""
+
+
+def judged(result: Mapping[str, Any]) -> list[Found]:
+    """Return each target with what a run has measured."""
+    found = []
+    for target in TARGETS:
+        try:
+            value: float | None = target.read(result)
+        except KeyError:
+            value = None
+        found.append(Found(target, None if value is None or math.isnan(value) else value))
+    return found
