@@ -33,6 +33,10 @@ KINDS = {
 }
 
 
+def _nowhere() -> bool:
+    return False
+
+
 class _Watch(ref[Span]):
     """Knows the id of a span and whom it belongs to, also when the span is gone without having ended."""
 
@@ -47,10 +51,12 @@ class AresProcessor(SpanProcessor):
 
     Args:
         flush: called by `force_flush`; takes seconds, says whether all was delivered.
+        elsewhere: tells whether the application itself sends its sampled spans to our receiver.
     """
 
-    def __init__(self, flush: Callable[[float], bool]) -> None:
+    def __init__(self, flush: Callable[[float], bool], elsewhere: Callable[[], bool] = _nowhere) -> None:
         self._flush = flush
+        self._elsewhere = elsewhere
         # by id, because the SDK hands over a copy of the span at its end
         self._watches: dict[int, _Watch] = {}
 
@@ -81,6 +87,8 @@ class AresProcessor(SpanProcessor):
             if context is None:
                 return
             watch = self._watches.pop(context.span_id, None)
+            if context.trace_flags.sampled and self._elsewhere():
+                return
             wanted = context.trace_flags.sampled if watch is None else not watch.owner.adopt(span)
             if wanted:
                 R.put(span)

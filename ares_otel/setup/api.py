@@ -123,7 +123,7 @@ def _start(loaded: Loaded) -> None:
     _active.append(telemetry)
     telemetry.start()
     with GUARD.shield("provider"):
-        join_provider(telemetry.resource, flush)
+        join_provider(telemetry.resource, flush, config.exporter)
     if config.correlation.propagate_threads:
         threads.install()
     if config.logging.inject:

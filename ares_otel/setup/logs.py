@@ -16,6 +16,7 @@ from ares_otel.pipeline.lanes import Lanes
 from ares_otel.pipeline.logs import LogHandler, log_data
 from ares_otel.pipeline.model import Scope, Signal
 from ares_otel.pipeline.otlp.logs import LogEncoder
+from ares_otel.setup.elsewhere import Elsewhere, of_handlers
 
 __all__ = ["LogExport", "secrets_of", "wanted"]
 
@@ -41,6 +42,7 @@ class LogExport:
         self.handler = LogHandler(level, config.logs.queue_limit)
         self.late = 0
         self._hide = Redactor(secrets_of(config))
+        self._elsewhere = Elsewhere(config.logs, of_handlers)
         self._told = 0
         self._encoder: LogEncoder | None = None
 
@@ -68,9 +70,15 @@ class LogExport:
         self.late = self._told = 0
 
     def work(self, now: Callable[[], int], until: float) -> None:
-        """Encode what was taken and hand it to the sender, until a moment of the monotonic clock."""
+        """Encode what was taken and hand it to the sender, until a moment of the monotonic clock.
+
+        What a handler of the application's own sends to the same receiver is not sent by us as well.
+        """
         self._tell()
         waiting = len(self.handler.queue)
+        if waiting and self._elsewhere():
+            self.handler.take(waiting)
+            return
         while waiting > 0 and self._encoder is not None:
             if time.monotonic() > until:
                 self.late += waiting

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Protocol
-from weakref import WeakSet
+from weakref import ref
 
 from opentelemetry import trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -20,15 +20,18 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ares_otel.config import Config
+from ares_otel.config.schema import Exporter
 from ares_otel.correlation import carriers
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.pipeline.sdk import AresProcessor, AresSampler
+from ares_otel.setup.elsewhere import Elsewhere, of_provider
 
 __all__ = ["join_provider", "resource", "use_propagators"]
 
-_joined: WeakSet[object] = WeakSet()
+_joined: list[ref[object]] = []
 _flush: list[Callable[[float], bool]] = []
+_elsewhere: list[Callable[[], bool]] = []
 _replaced: list[TextMapPropagator] = []
 
 
@@ -100,15 +103,19 @@ def _share(propagator: TextMapPropagator, names: Sequence[str]) -> None:
         propagate.set_global_textmap(propagator)
 
 
-def join_provider(attributes: Mapping[str, str | int], flush: Callable[[float], bool]) -> None:
-    """Let spans of other instrumentations come to us: through the application's provider, or through one of ours."""
+def join_provider(attributes: Mapping[str, str | int], flush: Callable[[float], bool], ours: Exporter) -> None:
+    """Let spans of other instrumentations come to us: through the application's provider, or through one of ours.
+
+    What the application's provider sends to the receiver of `ours` itself is not sent by us as well.
+    """
     _flush[:] = [flush]
     provider: object = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
         own = TracerProvider(sampler=AresSampler(_sampled), resource=Resource(attributes), shutdown_on_exit=False)
         trace.set_tracer_provider(own)
         provider = own
-    if provider in _joined:
+    _elsewhere[:] = [Elsewhere(ours, of_provider(provider))]
+    if any(one() is provider for one in _joined):
         return
     if not hasattr(provider, "add_span_processor"):
         GUARD.complain(
@@ -116,15 +123,19 @@ def join_provider(attributes: Mapping[str, str | int], flush: Callable[[float], 
         )
         return
     _add(provider)
-    _joined.add(provider)
+    _joined.append(ref(provider))  # not a set: a provider need not be hashable, and Logfire's is not
 
 
 def _add(provider: _TakesProcessors) -> None:
-    provider.add_span_processor(AresProcessor(_flush_now))
+    provider.add_span_processor(AresProcessor(_flush_now, _is_sent_elsewhere))
 
 
 def _sampled(trace_id: int, parent: bool | None) -> bool:  # noqa: FBT001  three-valued flag of the parent
     return RECORDER.sampled(trace_id, parent)
+
+
+def _is_sent_elsewhere() -> bool:
+    return _elsewhere[0]()
 
 
 def _flush_now(timeout: float) -> bool:

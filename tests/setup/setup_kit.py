@@ -133,7 +133,11 @@ def decide(ares: Any, *strategies: str) -> None:
 
 
 def _requests(sink: Sink) -> Iterable[ExportTraceServiceRequest]:
-    return (ExportTraceServiceRequest.FromString(request.body) for request in list(sink.requests))
+    return (
+        ExportTraceServiceRequest.FromString(request.body)
+        for request in list(sink.requests)
+        if not request.target.endswith("/logs")
+    )
 
 
 def resources(sink: Sink) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from sink import Sink
 
 import ares_otel as ares
 from ares_otel.config import Config
+from ares_otel.config.schema import Exporter
 from ares_otel.guard import GUARD
 from ares_otel.setup import provider
 from ares_otel.setup.provider import join_provider, use_propagators
@@ -147,7 +148,7 @@ def test_installed_propagators(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_that_takes_no_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Foreign spans stay there, and a complaint says so."""
     monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
-    join_provider({}, lambda _: True)
+    join_provider({}, lambda _: True, Exporter())
     assert GUARD.counts() == {"setup": 1}
 
 
