@@ -1,10 +1,11 @@
 """`make bench-stack`: what the stack takes with one bot at 200 spans a second: memory, CPU, disk, series.
 
 The servers run natively from the committed files, with the limits for the Go runtime's memory that compose.yaml gives
-them; the bot is a process of its own (`stack_bot.py`); somebody asks the queries of a board every ten seconds. Tempo
-comes from TEMPO_BIN, Grafana from GRAFANA_HOME; what is missing is said and left out. Every five seconds memory and CPU
-of each process and each part of the data on disk are read. What `stack_report.py` says of it leaves out the first
-third, but for memory. At the end: series, alerts that fired, recording rules without a value, `ares-otel doctor`.
+them; the bot is a process of its own (`stack_bot.py`), whose log records go to the ares server and to Loki; somebody
+asks the queries of a board every ten seconds. Tempo comes from TEMPO_BIN, Loki from LOKI_BIN, Grafana from
+GRAFANA_HOME; what is missing is said and left out. Every five seconds memory and CPU of each process and each part of
+the data on disk are read. What `stack_report.py` says of it leaves out the first third, but for memory. At the end:
+series, alerts that fired, recording rules without a value, `ares-otel doctor`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,19 +24,24 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from queue import Queue
+from types import FrameType
 from typing import NamedTuple
 
 from collector import free_ports
 from grafana_kit import NOT_RUN as NO_GRAFANA
 from grafana_kit import PASSWORD, Grafana, grafana_home, running_grafana
+from loki import NOT_RUN as NO_LOKI
+from loki import loki_binary
 from stack_doctor import doctor
 from stack_kit import (
     READ_TOKEN,
     AresServer,
+    Loki,
     Tempo,
     collecting,
     headers_file,
     running_alertmanager,
+    running_loki,
     running_prometheus,
     running_tempo,
     serving,
@@ -55,6 +62,8 @@ SCRIPT = Path(__file__).with_name("stack_bot.py")
 LOOK = 10.0
 """Seconds between two looks of somebody at a board."""
 FOREVER = 30 * 86_400
+INTERRUPTED = 130
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Loaded(NamedTuple):
@@ -105,11 +114,14 @@ def _servers(home: Path) -> Iterator[Stack]:
         if tempo is not None:
             aim(targets / "tempo.yaml", tempo.url)
         otlp = tempo.otlp if tempo is not None else "127.0.0.1:9"
+        loki = running.enter_context(_loki(home / "loki"))
+        overlays, around = (("logs",), {"LOKI_URL": loki.url}) if loki else ((), {})
+        around |= go_memory("otel-collector")
         collector = running.enter_context(
-            collecting(home / "collector", server.url, otlp, prometheus.url, **go_memory("otel-collector"))
+            collecting(home / "collector", server.url, otlp, prometheus.url, *overlays, **around)
         )
         aim(targets / "otel-collector.yaml", collector.metrics)
-        yield Stack(prometheus, alertmanager, tempo, server, collector, headers_file(home), Queue())
+        yield Stack(prometheus, alertmanager, tempo, server, collector, headers_file(home), Queue(), loki)
 
 
 @contextmanager
@@ -119,6 +131,16 @@ def _tempo(directory: Path, prometheus: str) -> Iterator[Tempo | None]:
         yield None
         return
     with running_tempo(binary, directory, prometheus, **go_memory("tempo")) as running:
+        yield running
+
+
+@contextmanager
+def _loki(directory: Path) -> Iterator[Loki | None]:
+    binary = loki_binary()
+    if binary is None:
+        yield None
+        return
+    with running_loki(binary, directory, **go_memory("loki")) as running:
         yield running
 
 
@@ -135,6 +157,7 @@ def _bot(home: Path, stack: Stack, rate: float) -> Iterator[int]:
         "ARES_OTEL_SERVICE_ENVIRONMENT": "bench",
         "ARES_OTEL_MODE": "paper",
         "ARES_OTEL_ALERTING_ALERTMANAGERS": stack.alertmanager.url,
+        "ARES_OTEL_LOGS_EXPORT": "true",
     }
     with (home / "bot.log").open("wb") as log:
         process = subprocess.Popen(
@@ -152,6 +175,7 @@ def _processes(stack: Stack, grafana: Grafana | None, bot: int) -> dict[str, int
     assert isinstance(stack.server, AresServer)
     servers = {
         "tempo": stack.tempo,
+        "loki": stack.loki,
         "prometheus": stack.prometheus,
         "alertmanager": stack.alertmanager,
         "grafana": grafana,
@@ -169,6 +193,8 @@ def _parts(home: Path) -> dict[str, Callable[[], int]]:
         "tempo: blocks that were joined to others": partial(_blocks, tempo / "blocks", "meta.compacted.json"),
         "tempo: live store": partial(occupied, tempo / "live-store"),
         "tempo: generator's WAL": partial(occupied, tempo / "generator"),
+        "loki: chunks and index": partial(_but, home / "loki" / "data", "wal"),
+        "loki: WAL": partial(occupied, home / "loki" / "data" / "wal"),
         "prometheus: blocks": partial(occupied, prometheus, "0*/**/*"),
         "prometheus: WAL": partial(occupied, prometheus, "w[ab]l/**/*"),
         "prometheus: head's chunks": partial(occupied, prometheus, "chunks_head/**/*"),
@@ -178,6 +204,11 @@ def _parts(home: Path) -> dict[str, Callable[[], int]]:
         "grafana": partial(occupied, home / "grafana" / "data"),
         "bot: spool, orders, accounts": partial(occupied, home / "bot"),
     }
+
+
+def _but(directory: Path, name: str) -> int:
+    """Return what a directory takes without one of its own."""
+    return occupied(directory) - occupied(directory / name)
 
 
 def _blocks(directory: Path, marker: str) -> int:
@@ -197,6 +228,8 @@ def _watch(load: Loaded, seconds: float) -> None:
                     points(load.stack.prometheus, target)
         if load.stack.tempo is not None:
             load.stack.tempo.search(NEWEST)
+        if load.stack.loki is not None:
+            load.stack.loki.lines('{service_name="load"} |= "rejected"')
         time.sleep(max(0.0, due - time.monotonic()))
     time.sleep(max(0.0, end - time.monotonic()))
 
@@ -218,6 +251,7 @@ def _examine(load: Loaded) -> list[str]:
             "alertmanager",
             "grafana",
             *(["tempo"] if load.stack.tempo else []),
+            *(["loki"] if load.stack.loki else []),
         ]
         around |= {"ARES_OTEL_STACK_GRAFANA": load.grafana.url, "ARES_OTEL_STACK_PARTS": ",".join(parts)}
     around["ARES_OTEL_STATE_DIRECTORY"] = str(load.home / "doctor")
@@ -230,14 +264,32 @@ def _keep(load: Loaded) -> None:
         "prometheus": load.stack.prometheus.url,
         "alertmanager": load.stack.alertmanager.url,
         "tempo": load.stack.tempo.url if load.stack.tempo else None,
+        "loki": load.stack.loki.url if load.stack.loki else None,
         "ares server": load.stack.server.url,
         "grafana": load.grafana.url if load.grafana else None,
     }.items():
         _say(f"{name:13} {url or 'is not here'}")
     _say("Ctrl-C ends it.")
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(3_600)
+    while True:
+        time.sleep(3_600)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP as Ctrl-C: what was started is ended, in its order, whatever comes meanwhile."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for each in ENDS:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, end) for each in ENDS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _say(line: str) -> None:
@@ -253,10 +305,10 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, help="where all is kept (default: a temporary one)")
     parser.add_argument("--keep", action="store_true", help="let it run afterwards, until Ctrl-C")
     args = parser.parse_args()
-    for missing, words in ((tempo_binary() is None, NO_TEMPO), (grafana_home() is None, NO_GRAFANA)):
-        if missing:
-            _say(words)
-    with ExitStack() as running:
+    absent = {NO_TEMPO: tempo_binary() is None, NO_LOKI: loki_binary() is None, NO_GRAFANA: grafana_home() is None}
+    for words in (words for words, missing in absent.items() if missing):
+        _say(words)
+    with contextlib.suppress(KeyboardInterrupt), _ending(), ExitStack() as running:
         home = args.directory or Path(running.enter_context(tempfile.TemporaryDirectory(prefix="ares-stack-")))
         home.mkdir(parents=True, exist_ok=True)
         load = running.enter_context(loaded(home.absolute(), args.rate))
@@ -268,7 +320,8 @@ def main() -> int:
             _say(line)
         if args.keep:
             _keep(load)
-    return 0
+        return 0
+    return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -96,6 +96,9 @@ def _spans(measured: Measured) -> Iterator[str]:
         "taken by Tempo": "tempo_distributor_spans_received_total",
         "bytes taken by Tempo": "tempo_distributor_bytes_received_total",
         "stored by the ares server": f'{RECORDS}{{signal="traces", storage_result="stored"}}',
+        "log records acknowledged to the bot": str(m.LOGS_EXPORTED),
+        "log records dropped by the bot": str(m.LOGS_DROPPED),
+        "log records stored by the ares server": f'{RECORDS}{{signal="logs", storage_result="stored"}}',
     }
     for what, name in asked.items():
         value = measured.stack.prometheus.value(f"sum({name})")
@@ -142,7 +145,9 @@ def _blocks(measured: Measured) -> Iterator[str]:
     samples = sum(meta["stats"].get("numSamples", 0) for meta in metas)
     chunks, index = occupied(snapshot, "*/chunks/*"), occupied(snapshot, "*/index")
     rate = measured.stack.prometheus.value(f"sum(rate({APPENDED}[{measured.window}]))")
-    assert rate is not None
+    if rate is None or not samples:
+        yield "- not measured: it ran too short"
+        return
     each = chunks / samples
     a_day = rate * DAY * each + BLOCKS_A_DAY * index
     yield f"- {rate:,.0f} samples a second"
