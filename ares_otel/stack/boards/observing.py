@@ -205,7 +205,7 @@ TRACE: Final = Board(
             f'{{ span.{a.CORRELATION_ID.key} = "${{correlation_id:raw}}" }} | select(span.{a.CORRELATION_ID.key}, '
             f"span.{a.DECISION_ID.key}, span.{a.STRATEGY.key}, span.{a.SYMBOL.key}, name) with (most_recent=true)",
             (a.STRATEGY, a.SYMBOL),
-            "Paste a correlation id above. What came of its orders later, even after a restart of the bot, is here too.",
+            "Paste a correlation id above. What became of its orders later, even after a restart, is here as well.",
             *(24, 8),
             recent=False,
         ),
