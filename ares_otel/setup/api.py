@@ -26,6 +26,10 @@ __all__ = ["STAND_INS", "Handle", "active", "flush", "setup", "shutdown"]
 LOG = logging.getLogger("ares_otel")
 SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 TIMEOUT = 2.0
+AGAIN = (
+    "telemetry runs already, so this setup() with a configuration of its own changes nothing; under"
+    " opentelemetry-instrument the configuration is that of the environment: set ARES_OTEL_CONFIG to the file"
+)
 
 STAND_INS: list[Callable[[], object]] = []
 """What a test captures with in place of telemetry; each works through what was recorded. With one, nothing starts."""
@@ -81,6 +85,8 @@ def setup(config: str | os.PathLike[str] | None = None, *, overrides: Mapping[st
     """
     with _lock:
         if _active or STAND_INS:
+            if _active and (config is not None or overrides):
+                LOG.warning(AGAIN)
             return Handle(None, owner=False)
         loaded = None
         with GUARD.shield("setup"):

@@ -30,6 +30,7 @@ LAYERS = (
 
 HOMES = {
     "opentelemetry.sdk": ("setup", "pipeline.sdk", "pipeline.grpc"),  # the official exporter takes the SDK's spans
+    "opentelemetry.instrumentation": ("instrument",),
     "prometheus_client": ("metrics", "system", "setup", "server.http.watch"),
     "alibi_detect": ("ml",),
     "numpy": ("ml", "demo"),
@@ -58,7 +59,7 @@ HOMES = {
 }
 """Where a distribution may be imported at all: modules by dotted prefix below the package."""
 
-OPTIONAL = ("server", "demo", "ml", "testing", "reports", "pipeline.grpc")
+OPTIONAL = ("server", "demo", "ml", "testing", "reports", "pipeline.grpc", "instrument")
 """What users get by an extra, or import by name: the only places that may import more than the core dependencies."""
 
 

@@ -1,0 +1,1 @@
+"""Telemetry without a line in the bot."""
