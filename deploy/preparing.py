@@ -176,6 +176,7 @@ def _make_certificates(directory: Path) -> None:
 def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
     """Write Alertmanager's settings, with the receivers whose addresses are known."""
     given = {name.partition("_")[0]: filled(place.secrets / "alertmanager" / name) for name in ALERTING}
+    ares = _public(chosen, "ARES_URL", "ARES_PORT", 8100)
     delivery = Delivery(
         smarthost=chosen.get("ALERT_SMARTHOST", ""),
         sender=chosen.get("ALERT_SENDER") or "ares@localhost",
@@ -185,9 +186,9 @@ def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
         slack=given["slack"],
         pager=given["pager"],
         deadman=given["deadman"],
-        ares=_public(chosen, "ARES_URL", "ARES_PORT", 8100),
+        ares=ares,
         grafana=_public(chosen, "GRAFANA_URL", "GRAFANA_PORT", 3000),
-        runbooks=chosen.get("RUNBOOKS_URL", ""),
+        runbooks=chosen.get("RUNBOOKS_URL") or f"{ares}/",
     )
     home = place.run / "alertmanager"
     for directory in (home / "templates", home / "secrets"):

@@ -23,11 +23,7 @@ ADDRESSES: Final = """\
 {{{{ define "ares.url" }}}}{ares}{{{{ end }}}}
 {{{{ define "grafana.url" }}}}{grafana}{{{{ end }}}}
 {{{{ define "runbooks.url" }}}}{runbooks}{{{{ end }}}}
-{{{{ define "ares.runbook.html" }}}}{linked}{{{{ end }}}}
 """
-RUNBOOK: Final = "runbook {{ .Annotations.runbook_url }}"
-"""A runbook in a page where nobody said what its path is appended to: a link would lead nowhere."""
-RUNBOOK_LINK: Final = '<a href="{{ template "ares.runbook" . }}">runbook</a>'
 SIMULATED: Final = 'mode =~ "backtest|replay"'
 SAME: Final = ["deployment_environment_name", "service_name", "mode"]
 
@@ -48,7 +44,7 @@ class Delivery:
         group_interval: how long after a message the next one about the same group may follow, the one of its end, too.
         ares: address of the ares server, as readers of a message reach it.
         grafana: address of Grafana, likewise.
-        runbooks: what the path of a runbook is appended to.
+        runbooks: what the path of a runbook is appended to, of alerts that bots tell of by themselves.
     """
 
     smarthost: str = "localhost:25"
@@ -62,7 +58,7 @@ class Delivery:
     group_interval: str = "5m"
     ares: str = "http://127.0.0.1:8100"
     grafana: str = "http://127.0.0.1:3000"
-    runbooks: str = ""
+    runbooks: str = "http://127.0.0.1:8100/"
 
 
 def alertmanager(delivery: Delivery = Delivery()) -> str:
@@ -79,8 +75,7 @@ def alertmanager(delivery: Delivery = Delivery()) -> str:
 
 def addresses(delivery: Delivery = Delivery()) -> str:
     """Return the template that tells the others where links lead."""
-    linked = RUNBOOK_LINK if delivery.runbooks else RUNBOOK
-    return ADDRESSES.format(ares=delivery.ares, grafana=delivery.grafana, runbooks=delivery.runbooks, linked=linked)
+    return ADDRESSES.format(ares=delivery.ares, grafana=delivery.grafana, runbooks=delivery.runbooks)
 
 
 def _global(delivery: Delivery) -> dict[str, Any]:

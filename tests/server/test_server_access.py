@@ -102,8 +102,12 @@ def test_roles(server: EmbeddedServer, token: str | None, reads: int, writes: in
 
 
 def test_what_anybody_may_ask(server: EmbeddedServer) -> None:
-    """Probes and the login need no token."""
-    assert [get(server, path).status for path in ("/healthz", "/readyz", "/login", "/login.css")] == [200] * 4
+    """Probes, the login, runbooks and how they look need no token; what only begins alike does."""
+    paths = ("/healthz", "/readyz", "/login", "/login.css", "/runbooks", "/runbooks/risk", "/static/ares.css")
+    assert [get(server, path).status for path in paths] == [200] * len(paths)
+    assert [
+        get(server, path).status for path in ("/healthz/x", "/static", "/runbooksx", "/decisions/runbooks/risk")
+    ] == [401] * 4
 
 
 def test_refusals_speak_the_language_of_the_request(server: EmbeddedServer) -> None:

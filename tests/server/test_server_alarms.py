@@ -99,6 +99,18 @@ def test_alerts_are_read(manager: Manager) -> None:
     assert alarms.old
 
 
+def test_runbook_of_an_alert_that_a_bot_tells_of(manager: Manager) -> None:
+    """A bot does not know the server's address: the runbook is on the server that shows the alert."""
+    told = {"labels": {"alertname": "Told"}, "annotations": {"runbook_url": "docs/runbooks/risk.md#told"}}
+    manager.body = json.dumps([told]).encode()
+    alarms = Alarms(manager.url)
+
+    alarms.look()
+
+    assert alarms.firing
+    assert [each.runbook for each in alarms.firing] == ["/docs/runbooks/risk.md#told"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [(503, b"", "it answered 503 with 0 bytes"), (200, b"<html>", "malformed"), (200, b'[{"labels": 1}]', "Expected")],

@@ -48,6 +48,7 @@ HOMES = {
     "sqlalchemy": ("server",),
     "starlette": ("server",),
     "jinja2": ("server",),
+    "markdown_it": ("server",),
     "markupsafe": ("server",),
     "grpc": ("server.rpc", "pipeline.grpc"),
     "google.rpc": ("server.rpc",),

@@ -12,8 +12,10 @@ from ares_otel.server.http.tokens import Role, Token, Tokens
 __all__ = ["LOGIN", "LOGOUT", "OPEN", "Access", "bearer"]
 
 LOGIN, LOGOUT = "/login", "/logout"
-OPEN: Final = frozenset({"/healthz", "/readyz", LOGIN, LOGOUT, "/login.css"})
+OPEN: Final = frozenset({"/healthz", "/readyz", LOGIN, LOGOUT, "/login.css", "/runbooks"})
 """Paths that anybody may ask for."""
+PUBLIC: Final = ("/runbooks/", "/docs/runbooks/", "/static/")
+"""What paths begin with that anybody may ask for: what the package says to everybody, and how it looks."""
 
 UNKNOWN, FORBIDDEN, SEE_OTHER = 401, 403, 303
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,7 +73,7 @@ class Access:
         Raises:
             Refusal: 401 or 403 for programs, 303 to the login for browsers.
         """
-        if head.path in OPEN:
+        if head.path in OPEN or head.path.startswith(PUBLIC):
             return
         if token is None and self._tokens is not None and not head.is_json and head.method in {"GET", "HEAD"}:
             wanted = quote(head.path + (f"?{query.decode('latin-1')}" if query else ""), safe="")

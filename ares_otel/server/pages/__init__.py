@@ -14,6 +14,7 @@ from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.decision import decision_page
 from ares_otel.server.pages.decisions import decisions_page, fresh_rows
 from ares_otel.server.pages.docs import docs_page
+from ares_otel.server.pages.manuals import runbook_moved, runbook_page, runbooks_page
 from ares_otel.server.pages.models import model_page, models_page
 from ares_otel.server.pages.orders import order_page, orders_page
 from ares_otel.server.pages.overview import desk_part, overview_page, ratios_part, tiles_part
@@ -36,6 +37,9 @@ PAGES: Final[dict[str, Page]] = {
     "/models/{id:path}": model_page,
     "/regimes": regimes_page,
     "/system": system_page,
+    "/runbooks": runbooks_page,
+    "/runbooks/{name}": runbook_page,
+    "/docs/runbooks/{name}.md": runbook_moved,
     "/api/v1/docs": docs_page,
     "/fragments/decisions": fresh_rows,
     "/fragments/tiles": tiles_part,

@@ -22,6 +22,9 @@ LONGEST: Final = 4 << 20
 SHOWN: Final = 50
 OLD: Final = 60
 TARGET: Final = "/api/v2/alerts?active=true&silenced=false&inhibited=false"
+HTTP: Final = ("http://", "https://")
+OURS: Final = "docs/runbooks/"
+"""What the path of a runbook begins with where a bot tells of an alert, which does not know our address."""
 ORDER: Final = ("critical", "warning")
 OF: Final = ("strategy", "symbol", "venue", "model_name", "instance")
 
@@ -121,7 +124,7 @@ def _told(alert: _Alert) -> Firing:
         since=alert.startsAt,
         summary=notes.get("summary") or notes.get("description", ""),
         of=" ".join(labels[name] for name in OF if name in labels),
-        runbook=runbook if runbook.startswith(("http://", "https://")) else None,
+        runbook=f"/{runbook}" if runbook.startswith(OURS) else runbook if runbook.startswith(HTTP) else None,
     )
 
 

@@ -14,6 +14,8 @@ __all__ = ["Alert", "Domain", "Group", "Record", "Severity", "Team", "render"]
 HEAD: Final = "# Generated from `ares_otel.stack` by `ares-otel generate`; do not edit. Tests: `prometheus/tests/`.\n"
 ALERT_NAME: Final = re.compile(r"(?:Ares[A-Z][A-Za-z]+|Watchdog)")
 RECORD_NAME: Final = re.compile(r"ares:[a-z_]+:[a-z0-9_]+")
+RUNBOOKS: Final = "{{ $externalLabels.runbooks }}"
+"""What the path of a runbook is appended to: an external label, for rules have no other settings."""
 WIDTH: Final = 10_000  # a query is one line: folded ones cannot be searched for
 
 
@@ -98,7 +100,7 @@ class Alert:
 
     @property
     def runbook(self) -> str:
-        """The section that says what to do, by path in the repository."""
+        """The section that says what to do, by path in the repository; the ares server knows it by the same."""
         return f"docs/runbooks/{self.domain}.md#{self.name.lower()}"
 
     @property
@@ -120,7 +122,7 @@ class Alert:
                 "summary": self.summary,
                 "description": self.description,
                 "dashboard": self.dashboard,
-                "runbook_url": self.runbook,
+                "runbook_url": RUNBOOKS + self.runbook,
             },
         }
 

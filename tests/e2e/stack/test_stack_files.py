@@ -128,9 +128,9 @@ def test_every_alert_is_routed(alert: Any) -> None:
     assert answer.strip() == wanted[alert.severity]
 
 
-def rendered(tmp_path: Path, name: str, kind: str, runbooks: str = "", **alert: Any) -> str:
+def rendered(tmp_path: Path, name: str, kind: str, **alert: Any) -> str:
     """Return a template of ours as Alertmanager renders it for one alert."""
-    (tmp_path / "addresses.tmpl").write_text(addresses(Delivery(runbooks=runbooks)))
+    (tmp_path / "addresses.tmpl").write_text(addresses(Delivery()))
     (tmp_path / "ares.tmpl").write_bytes((ROUTING / "templates" / "ares.tmpl").read_bytes())
     one = {**ALERT, **alert}
     data = {"status": one["status"], "receiver": "r", "alerts": [one], "commonLabels": one["labels"]}
@@ -150,7 +150,7 @@ def test_message(tmp_path: Path) -> None:
     decisions = "http://127.0.0.1:8100/decisions?var-strategy=mean+%26+more&var-symbol=BTC%2FUSDT"
     assert f"decisions  {decisions}&from=1767322145000&to=1767323345000\n" in text
     assert "board      http://127.0.0.1:3000/d/x?a=b\n" in text
-    assert "runbook    docs/r.md#a\n" in text
+    assert "runbook    http://127.0.0.1:8100/docs/r.md#a\n" in text
 
 
 def test_resolved_message(tmp_path: Path) -> None:
@@ -172,12 +172,14 @@ def test_message_as_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("runbooks", "shown"),
+    ("told", "leads"),
     [
-        ("", "runbook docs/r.md#a"),
-        ("https://git.example.org/ares/", '<a href="https://git.example.org/ares/docs/r.md#a">runbook</a>'),
+        ("docs/r.md#a", "http://127.0.0.1:8100/docs/r.md#a"),
+        ("https://git.example.org/ares/docs/r.md#a", "https://git.example.org/ares/docs/r.md#a"),
     ],
 )
-def test_runbook_in_a_page(tmp_path: Path, runbooks: str, shown: str) -> None:
-    """The runbook is a link where it is known where the repository's pages are, else its path."""
-    assert shown in rendered(tmp_path, "ares.html", "html", runbooks)
+def test_runbook_in_a_page(tmp_path: Path, told: str, leads: str) -> None:
+    """The runbook is a link: a bot tells its path, to which the address is added, Prometheus all of it."""
+    told_so = {**ALERT["annotations"], "runbook_url": told}
+
+    assert f'<a href="{leads}">runbook</a>' in rendered(tmp_path, "ares.html", "html", annotations=told_so)

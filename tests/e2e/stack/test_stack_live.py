@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from built import ROOT
@@ -173,6 +174,24 @@ def test_series_budget(stack: Stack) -> None:
     assert count < 4_000
 
 
+def test_runbooks_can_be_opened(stack: Stack) -> None:
+    """An alert that fires names a page that is there and has its section; nothing else of the way is said of it."""
+
+    def watchdog() -> Any:
+        groups = stack.prometheus.ask("rules", type="alert")["groups"]
+        rules = (rule for group in groups for rule in group["rules"] if rule["name"] == "Watchdog")
+        return [alert for rule in rules for alert in rule["alerts"]]
+
+    (alert,) = until(watchdog, what="the dead man's switch fires")
+    link, _, section = alert["annotations"]["runbook_url"].partition("#")
+    with urlopen(link, timeout=10) as answer:
+        page = answer.read().decode()
+
+    assert (link, answer.url) == (f"{stack.server.url}/docs/runbooks/stack.md", f"{stack.server.url}/runbooks/stack")
+    assert f'<h2 id="{section}">Watchdog</h2>' in page
+    assert "runbooks" not in alert["labels"]
+
+
 def test_heartbeat_arrives(stack: Stack) -> None:
     """The dead man's switch comes out of Prometheus, through Alertmanager, at the webhook that its file names."""
     call = stack.calls.get(timeout=120)
@@ -180,3 +199,4 @@ def test_heartbeat_arrives(stack: Stack) -> None:
     assert call["receiver"] == "deadman"
     assert [alert["labels"]["alertname"] for alert in call["alerts"]] == ["Watchdog"]
     assert call["alerts"][0]["labels"]["cluster"] == "ares"
+    assert "runbooks" not in call["alerts"][0]["labels"]
