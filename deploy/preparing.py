@@ -18,6 +18,8 @@ import yaml
 
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
 from ares_otel.stack.boards import BOARDS, render
+from ares_otel.stack.rules import FILES
+from ares_otel.stack.rules import render as rules
 
 __all__ = ["MADE", "STRATEGIES", "Place", "TroubleError", "filled", "fingerprint", "prepare", "settings"]
 
@@ -93,6 +95,7 @@ def prepare(place: Place, chosen: Mapping[str, str], bots: str | None = None) ->
         _make_certificates(place.secrets / "tls")
     _write_alerting(place, chosen)
     _write_boards(place, chosen)
+    _write_rules(place, chosen)
     tenancy = _tenancy(place, (chosen.get("TEMPO_STRATEGIES") or STRATEGIES).split("|"))
     (place.run / "tenancy.yaml").write_text(yaml.safe_dump(tenancy, width=120), encoding="utf-8")
     place.targets.mkdir(parents=True, exist_ok=True)
@@ -176,7 +179,6 @@ def _make_certificates(directory: Path) -> None:
 def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
     """Write Alertmanager's settings, with the receivers whose addresses are known."""
     given = {name.partition("_")[0]: filled(place.secrets / "alertmanager" / name) for name in ALERTING}
-    ares = _public(chosen, "ARES_URL", "ARES_PORT", 8100)
     delivery = Delivery(
         smarthost=chosen.get("ALERT_SMARTHOST", ""),
         sender=chosen.get("ALERT_SENDER") or "ares@localhost",
@@ -186,9 +188,9 @@ def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
         slack=given["slack"],
         pager=given["pager"],
         deadman=given["deadman"],
-        ares=ares,
+        ares=_public(chosen, "ARES_URL", "ARES_PORT", 8100),
         grafana=_public(chosen, "GRAFANA_URL", "GRAFANA_PORT", 3000),
-        runbooks=chosen.get("RUNBOOKS_URL") or f"{ares}/",
+        runbooks=_runbooks(chosen),
     )
     home = place.run / "alertmanager"
     for directory in (home / "templates", home / "secrets"):
@@ -200,14 +202,28 @@ def _write_alerting(place: Place, chosen: Mapping[str, str]) -> None:
 
 def _write_boards(place: Place, chosen: Mapping[str, str]) -> None:
     """Write the boards with links to where browsers find the ares server; one that is gone is gone here, too."""
-    home = place.run / "dashboards"
-    home.mkdir(parents=True, exist_ok=True)
     ares = _public(chosen, "ARES_URL", "ARES_PORT", 8100)
-    made = {f"{board.uid}.json": render(board, ares) for board in BOARDS}
+    _write_all(place.run / "dashboards", {f"{board.uid}.json": render(board, ares) for board in BOARDS})
+
+
+def _write_rules(place: Place, chosen: Mapping[str, str]) -> None:
+    """Write the rules with links to where browsers find runbooks."""
+    runbooks = _runbooks(chosen)
+    _write_all(place.run / "rules", {name: rules(groups, runbooks) for name, groups in FILES.items()})
+
+
+def _write_all(home: Path, made: Mapping[str, str]) -> None:
+    """Write files by name; one that is not among them any more goes."""
+    home.mkdir(parents=True, exist_ok=True)
     for name, text in made.items():
         (home / name).write_text(text, encoding="utf-8")
     for old in {path.name for path in home.iterdir()} - set(made):
         (home / old).unlink()
+
+
+def _runbooks(chosen: Mapping[str, str]) -> str:
+    """Return what the path of a runbook is appended to."""
+    return chosen.get("RUNBOOKS_URL") or f"{_public(chosen, 'ARES_URL', 'ARES_PORT', 8100)}/"
 
 
 def _public(chosen: Mapping[str, str], address: str, port: str, usual: int) -> str:

@@ -355,6 +355,24 @@ def test_links_lead_to_where_servers_are(machine: Machine, chosen: dict[str, str
     assert '"runbooks.url" }}https://git.example.org/ares/{{' in told
 
 
+@pytest.mark.parametrize(
+    ("chosen", "runbooks"),
+    [
+        ({}, "http://127.0.0.1:8100/"),
+        ({"ARES_URL": "https://ares.example.org/", "RUNBOOKS_URL": ""}, "https://ares.example.org/"),
+        ({"RUNBOOKS_URL": "https://git.example.org/ares/blob/main/"}, "https://git.example.org/ares/blob/main/"),
+    ],
+)
+def test_rules_lead_to_runbooks(machine: Machine, chosen: dict[str, str], runbooks: str) -> None:
+    """The rules that Prometheus reads are the committed ones, with links to where the runbooks are."""
+    preparing.prepare(machine.place, chosen)
+
+    committed = {path.name: path.read_text() for path in (ROOT / "prometheus" / "rules").iterdir()}
+    made = {path.name: path.read_text() for path in (machine.place.run / "rules").iterdir()}
+    assert made == {name: text.replace("http://127.0.0.1:8100/", runbooks) for name, text in committed.items()}
+    assert f"runbook_url: {runbooks}docs/runbooks/risk.md#areslimitbreached" in made["risk.yaml"]
+
+
 def test_boards_that_are_gone(machine: Machine) -> None:
     """A board of an earlier version does not stay."""
     preparing.prepare(machine.place, {})

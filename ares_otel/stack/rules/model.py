@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import yaml
 
-__all__ = ["Alert", "Domain", "Group", "Record", "Severity", "Team", "render"]
+__all__ = ["RUNBOOKS", "Alert", "Domain", "Group", "Record", "Severity", "Team", "render"]
 
 HEAD: Final = "# Generated from `ares_otel.stack` by `ares-otel generate`; do not edit. Tests: `prometheus/tests/`.\n"
 ALERT_NAME: Final = re.compile(r"(?:Ares[A-Z][A-Za-z]+|Watchdog)")
 RECORD_NAME: Final = re.compile(r"ares:[a-z_]+:[a-z0-9_]+")
-RUNBOOKS: Final = "{{ $externalLabels.runbooks }}"
-"""What the path of a runbook is appended to: an external label, for rules have no other settings."""
+RUNBOOKS: Final = "http://127.0.0.1:8100/"
+"""Where runbooks are unless somebody says so: on the ares server. Grafana shows the annotation as it is in the rule:
+what Prometheus would fill in is no link there."""
 WIDTH: Final = 10_000  # a query is one line: folded ones cannot be searched for
 
 
@@ -59,8 +60,9 @@ class Record:
         if not RECORD_NAME.fullmatch(self.name):
             raise ValueError(f"record {self.name!r}: expected ares:what:how")
 
-    def document(self) -> dict[str, Any]:
+    def document(self, runbooks: str = "") -> dict[str, Any]:
         """Return the rule as Prometheus reads it."""
+        del runbooks  # nobody is called by it
         return {"record": self.name, "expr": self.expr, **({"labels": self.labels} if self.labels else {})}
 
 
@@ -100,7 +102,7 @@ class Alert:
 
     @property
     def runbook(self) -> str:
-        """The section that says what to do, by path in the repository; the ares server knows it by the same."""
+        """The section that says what to do, by path in the repository; the ares server knows it by the same one."""
         return f"docs/runbooks/{self.domain}.md#{self.name.lower()}"
 
     @property
@@ -109,8 +111,8 @@ class Alert:
         chosen = "&".join(f"var-{name}={{{{ $labels.{name} }}}}" for name in self.variables)
         return f"/d/{self.board}{'?' if chosen else ''}{chosen}"
 
-    def document(self) -> dict[str, Any]:
-        """Return the rule as Prometheus reads it."""
+    def document(self, runbooks: str = RUNBOOKS) -> dict[str, Any]:
+        """Return the rule as Prometheus reads it; the path of its runbook is appended to `runbooks`."""
         times = {"for": self.hold, "keep_firing_for": self.keep}
         routing = {"severity": str(self.severity), "team": str(self.team), "domain": str(self.domain)}
         return {
@@ -122,7 +124,7 @@ class Alert:
                 "summary": self.summary,
                 "description": self.description,
                 "dashboard": self.dashboard,
-                "runbook_url": RUNBOOKS + self.runbook,
+                "runbook_url": runbooks + self.runbook,
             },
         }
 
@@ -135,10 +137,10 @@ class Group:
     rules: tuple[Record | Alert, ...]
     interval: str = ""
 
-    def document(self) -> dict[str, Any]:
+    def document(self, runbooks: str) -> dict[str, Any]:
         """Return the group as Prometheus reads it."""
         interval = {"interval": self.interval} if self.interval else {}
-        return {"name": self.name, **interval, "rules": [rule.document() for rule in self.rules]}
+        return {"name": self.name, **interval, "rules": [rule.document(runbooks) for rule in self.rules]}
 
 
 class _Plain(yaml.SafeDumper):
@@ -149,7 +151,7 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def render(groups: tuple[Group, ...]) -> str:
-    """Return one file of rules."""
-    document = {"groups": [group.document() for group in groups]}
+def render(groups: tuple[Group, ...], runbooks: str = RUNBOOKS) -> str:
+    """Return one file of rules; the paths of runbooks are appended to `runbooks`, which ends with a slash."""
+    document = {"groups": [group.document(runbooks) for group in groups]}
     return HEAD + str(yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=WIDTH))

@@ -23,6 +23,7 @@ from collector import Collector, free_ports
 from ares_otel.config.serving import Server as Settings
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.stack.alerting import Delivery, addresses, alertmanager
+from ares_otel.stack.rules import FILES, render
 
 __all__ = [
     "CONFIGS",
@@ -377,13 +378,26 @@ def headers_file(directory: Path) -> Path:
 
 @contextmanager
 def running_prometheus(
-    directory: Path, targets: dict[str, str], *switches: str, **environ: str
+    directory: Path, targets: dict[str, str], *switches: str, runbooks: str = "", **environ: str
 ) -> Iterator[Prometheus]:
-    """Run Prometheus with the committed configuration and rules; `targets` are addresses by the name of their file."""
+    """Run Prometheus with the committed configuration and rules.
+
+    Args:
+        directory: where it is laid out.
+        targets: addresses by the name of their file.
+        switches: further ones.
+        runbooks: where runbooks are, if not where the committed rules say.
+        environ: further environment.
+    """
     (port,) = free_ports(1)
     (directory / "targets" / "bots").mkdir(parents=True)
     (directory / "prometheus.yml").symlink_to(ROOT / "deploy" / "prometheus" / "prometheus.yml")
-    (directory / "rules").symlink_to(ROOT / "prometheus" / "rules")
+    if runbooks:
+        (directory / "rules").mkdir()
+        for name, groups in FILES.items():
+            (directory / "rules" / name).write_text(render(groups, runbooks), encoding="utf-8")
+    else:
+        (directory / "rules").symlink_to(ROOT / "prometheus" / "rules")
     (directory / "secrets").mkdir()
     (directory / "secrets" / "ares_read_token").write_text(READ_TOKEN)
     for name, address in {"prometheus": f"127.0.0.1:{port}", **targets}.items():

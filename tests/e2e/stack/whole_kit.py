@@ -103,9 +103,7 @@ def whole_stack(home: Path) -> Iterator[Stack]:
         running.callback(server.stop, 10)
         places = {"alertmanager": place(alerting.url), "ares-server": place(server.url)}
         (home / "prometheus").mkdir()
-        prometheus = running.enter_context(
-            running_prometheus(home / "prometheus", places, RUNBOOKS_URL=f"{server.url}/")
-        )
+        prometheus = running.enter_context(running_prometheus(home / "prometheus", places, runbooks=f"{server.url}/"))
         targets = home / "prometheus" / "targets"
         tempo = _tempo(running, home, prometheus)
         if tempo is not None:
