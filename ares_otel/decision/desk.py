@@ -165,7 +165,7 @@ class Desk:
         if live.settled:
             return
         if not live.end_at:
-            self._orders(live)
+            self._orders(live, common_attributes(live))
             if len(self.recorder.open) < self.recorder.open_limit:
                 self.recorder.open.append(live)
                 return
@@ -176,27 +176,29 @@ class Desk:
 
     def _end(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         try:
-            self._orders(live)
-            self._tell(live, abandoned=abandoned)
+            common = common_attributes(live)
+            self._orders(live, common)
+            self._tell(live, common, abandoned=abandoned)
         finally:
             discard(live)
 
-    def _orders(self, live: OpenDecision) -> None:
-        for item in live.items:
-            if isinstance(item, LiveOrder):
-                self._order(item)
+    def _orders(self, live: OpenDecision, common: Mapping[str, Any]) -> None:
+        if live.orders:
+            for item in live.items:
+                if isinstance(item, LiveOrder):
+                    self._order(item, common)
 
-    def _tell(self, live: OpenDecision, *, abandoned: bool) -> None:
+    def _tell(self, live: OpenDecision, common: Mapping[str, Any], *, abandoned: bool) -> None:
         live.settled = True
         kept = abandoned or self.rule.keeps(live)
-        told = tell(live, self.recorder.clock.wall, kept=kept, abandoned=abandoned)
+        told = tell(live, self.recorder.clock.wall, common, kept=kept, abandoned=abandoned)
         self.meter.decision(told.facts)
         for record, at in told.records:
             self._count(record, told.facts.origin, at)
         if kept:
             self.out.put(OWN, told.spans)
             for item in told.foreign:
-                self._foreign(item, common_attributes(live))
+                self._foreign(item, common)
         else:
             self.unsampled += 1
 
@@ -228,14 +230,15 @@ class Desk:
 
     # --- orders ------------------------------------------------------------------------------------------------
 
-    def _order(self, live: LiveOrder) -> None:
+    def _order(self, live: LiveOrder, common: Mapping[str, Any] | None = None) -> None:
         if live.told is not None:
             return
         order, _ = examined_order(live)  # and so it is told
         decision = live.decision if isinstance(live.decision, OpenDecision) else None
         wall = self.recorder.clock.wall(live.start)
-        origin = origin_of(decision, live, exemplar=True)
-        if decision is None:
+        if decision is not None:
+            origin = origin_of(decision, live, exemplar=True, common=common)
+        else:
             origin = Origin(trace_id=live.trace_id, span_id=live.span_id, strategy=order.strategy, symbol=order.symbol)
         price = decision.facts.price if decision is not None else None
         if order.client_id:

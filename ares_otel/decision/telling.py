@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -40,7 +39,10 @@ SECOND = 1e9
 ERROR = 2
 INTERNAL = 1
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
-COMPONENTS = frozenset(Component)
+COMPONENTS: dict[object, Component] = {each.value: each for each in Component}
+SAMPLED = 0x101
+REMOTE = 0x300
+NOTHING: tuple[Any, ...] = ()
 
 
 class Told(NamedTuple):
@@ -55,10 +57,10 @@ class Told(NamedTuple):
 class _Teller:
     """Goes once through the items of a decision."""
 
-    def __init__(self, live: OpenDecision, wall: Wall) -> None:
+    def __init__(self, live: OpenDecision, wall: Wall, common: Mapping[str, Any]) -> None:
         self.live = live
         self.wall = wall
-        self.common = common_attributes(live)
+        self.common = common
         self.events: list[EventData] = []
         self.children: list[SpanData] = []
         self.votes: list[Vote] = []
@@ -74,7 +76,7 @@ class _Teller:
                 if isinstance(item[1], str):
                     self._mark(*item)
                 elif item[1] is Vote:
-                    self._records(item[0], votes_of(item[2]), None)
+                    self._votes(item[0], item[2])
                 else:
                     self._records(*item)
             elif isinstance(item, LiveOrder):
@@ -83,6 +85,16 @@ class _Teller:
                 self._span(item)
             else:
                 self.foreign.append(item)
+
+    def _votes(self, at: int, given: Sequence[object]) -> None:
+        time, votes, events = self.wall(at), self.votes, self.events
+        for vote in votes_of(given):
+            if type(vote) is Vote:
+                record, attributes = examine(vote)
+                votes.append(record)
+                events.append(EventData(s.VOTE.name, time, attributes))
+            else:
+                self._records(at, vote, None)
 
     def _records(self, at: int, given: object, inside: Span | None) -> None:
         for record in given if isinstance(given, tuple) else (given,):
@@ -111,7 +123,17 @@ class _Teller:
         return msgspec.structs.replace(record, **missing) if missing else record
 
     def _mark(self, at: int, component: str, attributes: Mapping[str, AttributeValue] | None) -> None:
-        self._span(LiveSpan(component, self.live, attributes, component, self.reached, at, self.live))
+        live, known, start = self.live, COMPONENTS.get(component, Component.OTHER), self.reached
+        self.stages.append(Stage(known, (at - start) / SECOND))
+        self.reached = max(start, at)
+        said = {**attributes, **self.common} if isinstance(attributes, Mapping) else {**self.common}
+        said[a.COMPONENT.key] = known
+        # fmt: off
+        self.children.append(SpanData(
+            live.trace_id, RECORDER.ids.span(), live.span_id, str(component), INTERNAL, self.wall(start), self.wall(at),
+            said, NOTHING, NOTHING, 0, "", "", SAMPLED,
+        ))
+        # fmt: on
 
     def _span(self, live: LiveSpan) -> None:
         if live.component is not None:
@@ -123,9 +145,17 @@ class _Teller:
         self.children.append(order_span(live, self.wall, self.common))
 
 
-def tell(live: OpenDecision, wall: Wall, *, kept: bool, abandoned: bool = False) -> Told:
-    """Tell an ended decision. `kept`: its trace is exported; `abandoned`: the time limit closed it."""
-    teller = _Teller(live, wall)
+def tell(live: OpenDecision, wall: Wall, common: Mapping[str, Any], *, kept: bool, abandoned: bool = False) -> Told:
+    """Tell an ended decision.
+
+    Args:
+        live: the decision.
+        wall: gives the Unix time of a monotonic one.
+        common: what every span of it carries.
+        kept: its trace is exported.
+        abandoned: the time limit closed it.
+    """
+    teller = _Teller(live, wall, common)
     teller.go()
     decision, attributes = _resolved(live)
     members = [vote for vote in teller.votes if not vote.meta_learner and vote.action is not None]
@@ -133,7 +163,7 @@ def tell(live: OpenDecision, wall: Wall, *, kept: bool, abandoned: bool = False)
     agreement = _share(members, action)
     facts = DecisionFacts(
         decision=decision,
-        origin=origin_of(live, live, exemplar=kept),
+        origin=origin_of(live, live, exemplar=kept, common=common),
         duration=(live.end_at - live.start) / SECOND,
         ended=wall(live.end_at),
         stages=tuple(teller.stages),
@@ -159,17 +189,20 @@ def _resolved(live: OpenDecision) -> tuple[Decision, Attributes]:
     return examine(facts)
 
 
-def _share(members: Sequence[Vote], action: object) -> float | None:
+def _share(members: Sequence[Vote], action: str | None) -> float | None:
     if not members or action is None or action is Action.NONE:
         return None
-    return sum(vote.action == action for vote in members) / len(members)
+    return [vote.action for vote in members].count(action) / len(members)
 
 
 def _entropy(members: Sequence[Vote]) -> float | None:
     if not members:
         return None
-    shares = [count / len(members) for count in Counter(vote.action for vote in members).values()]
-    return abs(-math.fsum(share * math.log2(share) for share in shares))
+    counts: dict[object, int] = {}
+    for vote in members:
+        counts[vote.action] = counts.get(vote.action, 0) + 1
+    shares = [count / len(members) for count in counts.values()]
+    return abs(-math.fsum([share * math.log2(share) for share in shares]))
 
 
 def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts, attributes: Attributes) -> SpanData:
@@ -187,9 +220,8 @@ def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts,
             said[a.REGIME_CONFIDENCE.key] = teller.regime.confidence
     if facts.abandoned:
         said[a.ABANDONED.key] = True
-    span = own_span(live, wall, said)
-    status, message = (ERROR, "not ended in time") if facts.abandoned else (span.status, span.message)
-    return span._replace(events=(*teller.events, *span.events), status=status, message=message)
+    span = own_span(live, wall, said, teller.events)
+    return span._replace(status=ERROR, message="not ended in time") if facts.abandoned else span
 
 
 def common_attributes(live: OpenDecision) -> dict[str, Any]:
@@ -200,32 +232,57 @@ def common_attributes(live: OpenDecision) -> dict[str, Any]:
     return said
 
 
-def origin_of(live: OpenDecision | None, inside: LiveSpan | None, *, exemplar: bool) -> Origin:
-    """Return where a record belongs: the decision, and the span that was current."""
+def origin_of(
+    live: OpenDecision | None,
+    inside: LiveSpan | None,
+    *,
+    exemplar: bool,
+    common: Mapping[str, Any] | None = None,
+) -> Origin:
+    """Return where a record belongs: the decision, and the span that was current.
+
+    Args:
+        live: the decision.
+        inside: the span.
+        exemplar: an exemplar may name the trace.
+        common: what every span of the decision carries, if it is known already.
+    """
     if live is None:
         return Origin()
-    facts = live.facts
+    facts, common, trace = live.facts, common or common_attributes(live), live.trace_id
     return Origin(
-        trace_id=live.trace_id,
-        span_id=(inside or live).span_id,
-        decision_span_id=live.span_id,
-        correlation_id=live.correlation_id,
-        decision_id=live.decision_id,
-        causation_id=live.causation_id,
-        strategy=facts.strategy,
-        symbol=facts.symbol,
-        venue=facts.venue,
-        started=live.start,
-        exemplar=f"{live.trace_id:032x}" if exemplar else None,
+        trace,
+        (inside or live).span_id,
+        live.span_id,
+        common[a.CORRELATION_ID.key],
+        common[a.DECISION_ID.key],
+        live.causation_id,
+        facts.strategy,
+        facts.symbol,
+        facts.venue,
+        live.start,
+        f"{trace:032x}" if exemplar else None,
     )
 
 
-def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any]) -> SpanData:
-    """Return a span of ours for the encoder."""
-    extra = live.extra if isinstance(live.extra, Mapping) else {}
-    said: dict[str, Any] = {**extra, **common}
+def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any], told: Sequence[EventData] = NOTHING) -> SpanData:
+    """Return a span of ours for the encoder, with events that others have told before its own."""
+    extra = live.extra
+    said = {**extra, **common} if extra and isinstance(extra, Mapping) else {**common}
     if live.component is not None:
         said[a.COMPONENT.key] = _component(live.component)
+    if live.more is not None:
+        return _eventful(live, wall, said, told)
+    # fmt: off
+    return SpanData(
+        live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, wall(live.start),
+        wall(live.end_at or live.start), said, told, NOTHING, 0, "", "", _flags(live),
+    )
+    # fmt: on
+
+
+def _eventful(live: LiveSpan, wall: Wall, said: dict[str, Any], told: Sequence[EventData]) -> SpanData:
+    """Return a span that has what few spans have."""
     events = [EventData(name, time, attributes) for name, time, attributes in live.rest.events]
     status, message = _status(live)
     end = live.end_at or live.start
@@ -237,7 +294,7 @@ def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any]) -> SpanData:
     links = [LinkData(where.trace_id, where.span_id, attributes) for where, attributes in live.rest.links]
     return SpanData(
         *(live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, wall(live.start), wall(end), said),
-        events=events,
+        events=(*told, *events),
         links=links,
         status=status,
         message=message,
@@ -280,10 +337,12 @@ def said_span(said: Said, time: int, trace: int, parent: int, common: Mapping[st
 
 
 def _component(name: str | None) -> Component:
-    return Component(name) if name in COMPONENTS else Component.OTHER
+    return COMPONENTS.get(name, Component.OTHER)
 
 
 def _stage_facts(live: LiveSpan) -> Stage:
+    if live.more is None:
+        return Stage(_component(live.component), (live.end_at - live.start) / SECOND)
     caught = next(
         (str(facts.get("exception.type")) for name, _, facts in live.rest.events if name == s.EXCEPTION.name), None
     )
@@ -306,7 +365,7 @@ def _status(live: LiveSpan) -> tuple[int, str]:
 def _flags(live: LiveSpan) -> int:
     parent = live.parent
     remote = parent is not None and not isinstance(parent, LiveSpan) and parent.get_span_context().is_remote
-    return 0x301 if remote else 0x101
+    return SAMPLED | REMOTE if remote else SAMPLED
 
 
 def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:

@@ -20,6 +20,7 @@ import msgspec
 
 from ares_otel.guard import GUARD, BadValueError
 from ares_otel.records.model import FeatureVector, OrderUpdate, Record, Regime
+from ares_otel.records.quick import Field, Quick, compiled
 from ares_otel.records.vocabulary import fold, lookup
 from ares_otel.semconv.enums import OrderStatus, RegimeName
 from ares_otel.semconv.model import Attribute, Kind
@@ -34,6 +35,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAP_LIMIT = 512
 INT64 = 2**63
 BAD = object()
+NORMALIZED = (FeatureVector, OrderUpdate, Regime)
+"""Records that are changed before they are examined."""
+_QUICK: dict[type[Record], Quick] = {}
 REGIMES = frozenset(member.value for member in RegimeName)
 
 
@@ -45,6 +49,7 @@ class FieldPlan(NamedTuple):
     check: Check
     expected: str
     required: bool
+    attribute: Attribute
 
 
 def examine(record: R) -> tuple[R, Attributes]:
@@ -52,10 +57,16 @@ def examine(record: R) -> tuple[R, Attributes]:
 
     Bad values are reported to the guard by record and field and become None.
     """
+    kind = type(record)
+    found = (_QUICK.get(kind) or _quick(kind))(record)
+    return _examined(record) if found is None else found
+
+
+def _examined(record: R) -> tuple[R, Attributes]:
     record = _normalized(record)
     attributes: Attributes = {}
     changes: dict[str, object] = {}
-    for field, key, check, expected, required in plan(type(record)):
+    for field, key, check, expected, required, _ in plan(type(record)):
         value = getattr(record, field)
         if value is None and not required:
             continue
@@ -73,7 +84,7 @@ def examine(record: R) -> tuple[R, Attributes]:
 def require(record: Record) -> None:
     """Raise `BadValueError` for the first bad value of the record."""
     record = _normalized(record)
-    for field, _, check, expected, required in plan(type(record)):
+    for field, _, check, expected, required, _ in plan(type(record)):
         value = getattr(record, field)
         if (required or value is not None) and check(value) is BAD:
             raise BadValueError(f"{type(record).__name__}.{field}: expected {expected}, got {value!r}")
@@ -87,8 +98,32 @@ def plan(record: type[Record]) -> tuple[FieldPlan, ...]:
         attribute = next((extra for extra in get_args(hint)[1:] if isinstance(extra, Attribute)), None)
         if attribute is not None:
             required = type(None) not in get_args(get_args(hint)[0])
-            plans.append(FieldPlan(field, attribute.key, checker(attribute), _expected(attribute), required))
+            made = checker(attribute), _expected(attribute)
+            plans.append(FieldPlan(field, attribute.key, *made, required, attribute))
     return tuple(plans)
+
+
+def _quick(kind: type[Record]) -> Quick:
+    """Return what examines records of a type that are good, once made; none whose words are normalized before."""
+    if issubclass(kind, NORMALIZED):
+        made: Quick = _no_record
+    else:
+        fields = [
+            Field(
+                *(each.field, each.key, each.required, each.check),
+                text=each.attribute.enum is None and each.attribute.kind is Kind.STRING,
+                enum=each.attribute.enum,
+                bounds=(each.attribute.low, each.attribute.high) if each.attribute.kind is Kind.DOUBLE else None,
+            )
+            for each in plan(kind)
+        ]
+        made = compiled(kind, kind.__struct_fields__, fields, BAD)
+    _QUICK[kind] = made
+    return made
+
+
+def _no_record(record: object) -> None:
+    del record
 
 
 def checker(attribute: Attribute) -> Check:

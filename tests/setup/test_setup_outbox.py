@@ -62,10 +62,10 @@ def test_what_cannot_be_told_is_lost(begin: Begin, sink: Sink, monkeypatch: pyte
     def no_span(encoder: Encoder, data: Any) -> bytes:
         return b"" if data.attributes.get("ares.strategy") == "lost" else encode(encoder, data)
 
-    def broken(desk: Desk, live: Any, *, abandoned: bool) -> None:
+    def broken(desk: Desk, live: Any, common: Any, *, abandoned: bool) -> None:
         if live.facts.strategy == "broken":
             raise KeyError("broken")
-        tell(desk, live, abandoned=abandoned)
+        tell(desk, live, common, abandoned=abandoned)
 
     monkeypatch.setattr(Encoder, "span", no_span)
     monkeypatch.setattr(Desk, "_tell", broken)
