@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from ares_otel.correlation.context import DECISION_KEY, get
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.semconv.model import Metric
@@ -11,18 +15,27 @@ __all__ = ["OwnMetric", "OwnReading", "metric"]
 PREFIX = "ares_"
 
 
-class OwnReading:
-    """One change of a bot's own metric on its way to the worker."""
+class OwnReading(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """One change of a bot's own metric on its way to the worker.
 
-    __slots__ = ("labels", "metric", "operation", "trace_id", "value")
+    Attributes:
+        metric: its declaration.
+        operation: `add`, `set` or `observe`.
+        value: as given.
+        labels: as given.
+        inside: the decision in which it was made, whose trace may become its exemplar.
+    """
 
-    def __init__(self, declared: Metric, operation: str, value: float, labels: dict[str, object]) -> None:
-        self.metric = declared
-        self.operation = operation
-        self.value = value
-        self.labels = labels
-        owner = get().get(DECISION_KEY)
-        self.trace_id: int = owner.trace_id if owner is not None else 0
+    metric: Metric
+    operation: str
+    value: float
+    labels: dict[str, object]
+    inside: Any = None
+
+    @property
+    def trace_id(self) -> int:
+        """The decision's trace, 0 outside of any."""
+        return self.inside.trace_id if self.inside is not None else 0
 
 
 class OwnMetric:
@@ -37,7 +50,7 @@ class OwnMetric:
 
     def add(self, value: float = 1.0, **labels: object) -> None:
         """Add to a counter or gauge."""
-        R.put(OwnReading(self.declared, "add", value, labels))
+        R.put(OwnReading(self.declared, "add", value, labels, get().get(DECISION_KEY)))
 
     def set(self, value: float, **labels: object) -> None:
         """Set a gauge."""
@@ -45,7 +58,7 @@ class OwnMetric:
 
     def observe(self, value: float, **labels: object) -> None:
         """Add a value to a histogram; inside a decision its trace becomes the exemplar."""
-        R.put(OwnReading(self.declared, "observe", value, labels))
+        R.put(OwnReading(self.declared, "observe", value, labels, get().get(DECISION_KEY)))
 
 
 def metric(declared: Metric) -> OwnMetric:

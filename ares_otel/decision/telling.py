@@ -61,6 +61,9 @@ class _Teller:
         self.live = live
         self.wall = wall
         self.common = common
+        self.offset = wall(0)
+        self.trace_id = live.trace_id
+        self.span_id = live.span_id
         self.events: list[EventData] = []
         self.children: list[SpanData] = []
         self.votes: list[Vote] = []
@@ -123,14 +126,15 @@ class _Teller:
         return msgspec.structs.replace(record, **missing) if missing else record
 
     def _mark(self, at: int, component: str, attributes: Mapping[str, AttributeValue] | None) -> None:
-        live, known, start = self.live, COMPONENTS.get(component, Component.OTHER), self.reached
+        known, start, offset = COMPONENTS.get(component, Component.OTHER), self.reached, self.offset
         self.stages.append(Stage(known, (at - start) / SECOND))
         self.reached = max(start, at)
-        said = {**attributes, **self.common} if isinstance(attributes, Mapping) else {**self.common}
+        is_plain = type(attributes) is dict or isinstance(attributes, Mapping)
+        said = {**attributes, **self.common} if attributes and is_plain else {**self.common}
         said[a.COMPONENT.key] = known
         # fmt: off
         self.children.append(SpanData(
-            live.trace_id, RECORDER.ids.span(), live.span_id, str(component), INTERNAL, self.wall(start), self.wall(at),
+            self.trace_id, RECORDER.ids.span(), self.span_id, str(component), INTERNAL, start + offset, at + offset,
             said, NOTHING, NOTHING, 0, "", "", SAMPLED,
         ))
         # fmt: on
@@ -268,7 +272,8 @@ def origin_of(
 def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any], told: Sequence[EventData] = NOTHING) -> SpanData:
     """Return a span of ours for the encoder, with events that others have told before its own."""
     extra = live.extra
-    said = {**extra, **common} if extra and isinstance(extra, Mapping) else {**common}
+    is_plain = type(extra) is dict or isinstance(extra, Mapping)
+    said = {**extra, **common} if extra and is_plain else {**common}
     if live.component is not None:
         said[a.COMPONENT.key] = _component(live.component)
     if live.more is not None:

@@ -64,13 +64,30 @@ def submit(known: Known | None, sent: Submission) -> Known:
     (FIX PossResend); any other order under a known client id takes the place of the earlier one.
     """
     if known is None or (known.order is not None and not is_same(known, sent)):
-        return _with_order(Known(), sent)
+        return _new(sent)
     return known if known.order is not None else _with_order(known, sent)
 
 
 def is_same(known: Known, sent: Submission) -> bool:
     """Tell whether a submission is one that is known already, sent again."""
     return known.order is not None and not known.done and known.origin.trace_id == sent.origin.trace_id
+
+
+def _new(sent: Submission) -> Known:
+    """Return what is known of an order of which nothing was: what `_with_order` makes of that, in half the time."""
+    order, origin, at, wall, price, process = sent
+    done = is_done(None, order.time_in_force)
+    return Known(
+        order=order,
+        origin=origin,
+        decision_price=price,
+        at=at,
+        wall=wall,
+        process=process,
+        owner=process,
+        touched=max(0, wall),
+        done=done,
+    )
 
 
 def _with_order(known: Known, sent: Submission) -> Known:

@@ -124,17 +124,41 @@ class Attribute:
         encode: field of any value.
     """
 
-    __slots__ = ("__weakref__", "double", "encode", "number", "numbers", "text", "texts")
+    __slots__ = (
+        "__weakref__",
+        "_heads",
+        "_limit",
+        "_pair",
+        "double",
+        "encode",
+        "number",
+        "numbers",
+        "text",
+        "texts",
+    )
 
     def __init__(self, tag: int, key: object, values: Values, pool: Pool) -> None:
         pair = KeyValue(tag, key, values)
         self.encode = pair.encode
+        self._heads: dict[int, bytes] = {}
+        self._pair = pair
+        self._limit = LABEL_LENGTH if values.limit is None else min(LABEL_LENGTH, values.limit)
         self.double = pair.wrap(b"\x21" + bytes(8))[:-8]
-        self.texts = Cache(pair.encode, _is_label, pool)
+        self.texts = Cache(self._text, _is_label, pool)
         self.numbers = Cache(pair.encode, _is_number, pool)
         self.text = self.texts.__getitem__
         self.number = self.numbers.__getitem__
         pool.join(self)
+
+    def _text(self, value: Any) -> bytes:
+        """Encode what the cache of texts does not have; ids are seen in one decision only, so that is often."""
+        if type(value) is not str or len(value) > self._limit or not value.isascii():
+            return self.encode(value)
+        head = self._heads.get(len(value))
+        if head is None:
+            text = field(0x0A, bytes(len(value)))
+            head = self._heads[len(value)] = self._pair.wrap(text)[: -len(value) or None]
+        return head + value.encode()
 
 
 class Attributes:
