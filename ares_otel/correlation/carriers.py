@@ -53,7 +53,8 @@ def inject(carrier: MutableMapping[str, str]) -> None:
 def read(carrier: Mapping[str, str]) -> Context:
     """Return the context that a mapping carries, on top of the current one; header names in any case.
 
-    A carrier of another workflow leads out of the current decision; one that carries nothing changes nothing.
+    A carrier of another workflow leads out of the current decision, and any carrier out of one that has ended (a task
+    outlives it, a forked child has a copy of it); one that carries nothing changes nothing.
     """
     folded = {str(key).lower(): value for key, value in carrier.items() if isinstance(value, str)}
     carried = _usable(_propagator[0].extract(folded, Context()))
@@ -62,7 +63,7 @@ def read(carrier: Mapping[str, str]) -> Context:
         if given:
             carried = baggage.set_baggage(ctx.CORRELATION, given, carried)
     around = Context(ctx.get())
-    if ctx.DECISION_KEY in around and _is_other_workflow(carried, around):
+    if ctx.DECISION_KEY in around and (_is_other_workflow(carried, around) or _is_over(carried, around)):
         around = Context({key: value for key, value in around.items() if key not in PLACES})
     goods = {**baggage.get_all(around), **baggage.get_all(carried)}
     return Context({**around, **carried, **({ctx.BAGGAGE_KEY: goods} if goods else {})})
@@ -74,6 +75,11 @@ def _is_other_workflow(carried: Context, around: Context) -> bool:
         return given != ctx.correlation_id(around)
     there, here = (get_current_span(context).get_span_context() for context in (carried, around))
     return there.is_valid and there.trace_id != here.trace_id
+
+
+def _is_over(carried: Context, around: Context) -> bool:
+    says = ctx.CORRELATION in baggage.get_all(carried) or get_current_span(carried).get_span_context().is_valid
+    return says and bool(getattr(ctx.owner(around), "end_at", 0))
 
 
 def _usable(context: Context) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import queue
 import subprocess
@@ -191,6 +192,24 @@ def test_through_a_queue(ares_capture: Capture) -> None:
     assert message["X-Correlation-ID"] == message["X-Request-ID"] == d.correlation_id
     assert consumer["trace_id"] == producer["trace_id"]
     assert consumer["parent_id"] == producer["span_id"]
+
+
+def test_a_carrier_in_a_stale_context(ares_capture: Capture) -> None:
+    """What outlived its decision, or was forked in it, joins the workflow again by the carrier, and not by chance."""
+    message: dict[str, str] = {}
+    with ares.decision(strategy="first") as first:
+        ares.inject(message)
+        stale = contextvars.copy_context()
+
+    def later(carrier: dict[str, str]) -> ares.LiveDecision:
+        with ares.extract(carrier), ares.decision(strategy="later") as d:
+            return d
+
+    assert stale.run(later, message).correlation_id == first.correlation_id
+    assert stale.run(later, {}).correlation_id != first.correlation_id
+    first_span, joined, alone = ares_capture.spans("decision")
+    assert joined["trace_id"] == first_span["trace_id"] != alone["trace_id"]
+    assert joined["parent_id"] == first_span["span_id"]
 
 
 @pytest.mark.parametrize("header", ["X-Correlation-ID", "x-request-id"])
