@@ -29,6 +29,7 @@ SCRAPE = 15.0
 WARM_MINUTES = 5.0
 WARM_SHARE = 0.4  # of a run that is too short for five minutes
 FLAT = 2.0
+LEDGER = "10000"  # so that its bound is reached within the first five minutes
 MIB = 1024.0
 TELLING = "ares_otel.telemetry"
 BOT = Path(__file__).with_name("soak_bot.py")
@@ -85,6 +86,7 @@ class Bot:
         around = {
             "ARES_OTEL_STATE_DIRECTORY": str(home),
             "ARES_OTEL_METRICS_PORT": "0",
+            "ARES_OTEL_LEDGER_LIMIT": LEDGER,
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
         }
         command = [sys.executable, "-W", "error", str(BOT), str(rate)]

@@ -1,7 +1,8 @@
 """The bot of the soak: decides at a steady pace until its input ends, then says what it made: `soak_bot.py A_SECOND`.
 
 It is set up as any bot is. Every decision has three stages, five votes, a regime and a resolution; every tenth sends an
-order that is acknowledged and filled.
+order that is acknowledged and filled. In its first minute it thrice decides as much at once as in twenty seconds: what
+the heap needs when a busy machine holds the worker up is then part of the beginning, and no growth later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ STAGES = ("analyst", "strategist", "tactician")
 VOTES = tuple((f"model-{number}", "buy", 0.6, 0.2) for number in range(5))
 BURST = 5
 EACH_ORDER = 10
+STORM = 10_000
+STORMS = (10.0, 30.0, 50.0)
 ENOUGH = 60.0
 
 
@@ -49,12 +52,18 @@ def main(a_second: float) -> None:
     """Decide until a line comes, deliver, wait for another, end."""
     handle = ares.setup()
     say(url=handle.metrics_url)
-    due, number, spans = time.monotonic(), 0, 0
+    started = due = time.monotonic()
+    number = spans = 0
+    storms = [started + after for after in STORMS]
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
-        for _ in range(BURST):
+        storm = bool(storms) and storms[0] < time.monotonic()
+        for _ in range(STORM if storm else BURST):
             spans += decide(number)
             number += 1
         due += BURST / a_second
+        if storm:
+            storms.pop(0)
+            due = time.monotonic()
     sys.stdin.readline()
     say(decisions=number, spans=spans, flushed=ares.flush(ENOUGH))
     sys.stdin.readline()
