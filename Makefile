@@ -5,6 +5,7 @@ VENV ?= .venv
 PYTHON ?=
 PYTHONS ?= python3.11 python3.12 python3.13
 ARGS ?=
+RUNS ?= 20
 BIN := $(VENV)/bin
 SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 COVERAGE := $(BIN)/coverage
@@ -13,7 +14,7 @@ STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BI
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack soak-hour servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +78,12 @@ bench-prune: $(VENV)/dev.stamp ## what retention costs the server's ingestion wh
 
 bench-stack: $(VENV)/dev.stamp servers ## memory, processor, disk and series of the stack at 200 spans a second (ARGS="--minutes 2" is quick)
 	PYTHONPATH=tests:tests/e2e/stack:tests/server $(BIN)/python tests/benchmarks/stack_load.py $(ARGS)
+
+soak: $(VENV)/dev.stamp ## the tests of faults twenty times (RUNS=3: as often; docs/faults.md)
+	@for run in $$(seq $(RUNS)); do \
+	    echo "soak: $$run of $(RUNS)"; \
+	    $(BIN)/python -m pytest tests/setup/test_setup_fault_*.py tests/setup/test_setup_ending.py $(ARGS) || exit 1; \
+	done
 
 soak-hour: $(VENV)/dev.stamp ## a bot at 500 decisions a second for an hour: memory, threads, files, where every span went (ARGS="--minutes 5" is short)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/soak.py $(ARGS)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ares_otel.config import Config
+from ares_otel.guard import GUARD
 from ares_otel.pipeline.backlog import Accounts
 from ares_otel.pipeline.lanes import Lanes
 from ares_otel.pipeline.model import Scope, Signal, SpanData
@@ -46,6 +47,7 @@ class Outbox:
         self._groups: dict[Scope, list[bytes]] = {}
         self._made = 0
         self._lost: Counter[str] = Counter()
+        self._told = recorder.refused, recorder.limited
 
     @property
     def lost(self) -> int:
@@ -85,6 +87,17 @@ class Outbox:
             self._groups = {}
             for batch in batches:
                 self._lanes.submit(batch)
+
+    def tell(self) -> None:
+        """Say once that records find no room: here, because the bot's thread only counts them."""
+        recorder = self._recorder
+        if recorder.refused > self._told[0]:
+            message = f"more than {recorder.limit} records waited for the worker; those that came then are dropped"
+            GUARD.complain("recorder", DropReason.QUEUE_FULL, f"{message}, counted")
+        if recorder.limited > self._told[1]:
+            message = f"a decision had more than {recorder.max_items} parts; those beyond are dropped, counted"
+            GUARD.complain("recorder", DropReason.LIMIT, message)
+        self._told = recorder.refused, recorder.limited
 
     def accounts(self) -> Accounts:
         """Return where everything is at this moment; `submitted` is all that was recorded."""

@@ -142,6 +142,7 @@ class Telemetry:
             if self.logs is not None:
                 self.logs.remove()
         self._work_through(recorder.snapshot())
+        self.outbox.tell()
         desk.abandon(0.0 if desk.closing else self.config.correlation.timeout)
         with GUARD.shield("accounts"):
             # before the ledger: a report that a crash leaves out there alone is not booked twice when it comes again

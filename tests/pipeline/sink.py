@@ -6,6 +6,7 @@ import gzip
 import itertools
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections import deque
@@ -28,6 +29,7 @@ __all__ = [
     "Sink",
     "batch_of",
     "close",
+    "die",
     "eventually",
     "free_port",
     "hang",
@@ -184,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the request and answer by the script."""
         sink = self.server.sink
         answer = sink.script.popleft() if sink.script else ok
-        if answer is unread:
+        if answer in EARLY:
             answer(self, b"")
             return
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -270,6 +272,19 @@ def unread(handler: Handler, body: bytes) -> None:
     del body
     handler.answer(413, b"too large", "text/plain", Connection="close")
     handler.close_connection = True
+
+
+def die(handler: Handler, body: bytes) -> None:
+    """Reset the connection in the middle of the request, as a receiver that is killed does."""
+    del body
+    handler.rfile.read(100)
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
+
+
+EARLY = {unread, die}
+"""Answers before the body was read."""
 
 
 def late(handler: Handler, body: bytes) -> None:

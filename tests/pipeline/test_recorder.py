@@ -76,6 +76,15 @@ def test_counts_from_many_threads(recorder: Recorder) -> None:
     assert (recorder.refused, recorder.limited) == (8_000, 8_000)
 
 
+def test_a_signal_handler_may_come_at_any_moment() -> None:
+    """It runs in a thread that may be counting already, and must not wait for itself."""
+    recorder = Recorder()
+    with recorder._lock:
+        recorder.refuse()
+        recorder.over_limit()
+    assert (recorder.refused, recorder.limited) == (1, 1)
+
+
 def test_reset_is_as_new(recorder: Recorder) -> None:
     """All attributes are those of a new one."""
     fresh = Recorder()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +22,16 @@ from sink import Sink
 
 from ares_otel.setup import Handle
 
-__all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "shown", "spans"]
+__all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "shown", "span_ids", "spans"]
 
 PATIENCE = 60.0
 NUMBERS = itertools.count()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PRELUDE = """
-import json, logging, os, signal, sys, threading, time
+import faulthandler, json, logging, os, signal, sys, threading, time
 import ares_otel as ares
+
+faulthandler.register(signal.SIGUSR1)
 
 def say(*what):
     os.write(1, (json.dumps(what) + "\\n").encode())
@@ -111,6 +115,12 @@ class Bot:
         said: list[Any] = json.loads(line)
         return said
 
+    def go_on(self) -> None:
+        """Write it a line, for which it waits."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def signal(self, number: int) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
@@ -120,9 +130,27 @@ class Bot:
         try:
             out, errors = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
+            raise AssertionError(f"the bot does not end:\n{self._inspected()}") from None
         return Ended(self.process.returncode, [json.loads(line) for line in out.splitlines()], errors)
+
+    def _inspected(self) -> str:
+        """End it by force; return what its threads were doing, in the kernel and in Python."""
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        threads = [_thread(task) for task in tasks.iterdir()] if tasks.exists() else []
+        self.process.send_signal(signal.SIGUSR1)
+        time.sleep(1.0)
+        self.process.kill()
+        _, errors = self.process.communicate()
+        return "\n".join([*threads, errors])
+
+
+def _thread(task: Path) -> str:
+    """Return what the kernel says of a thread: one in state D waits for a disk and dies of nothing before that."""
+    try:
+        state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+        return f"thread {task.name} {(task / 'comm').read_text().strip()}: {state} {(task / 'wchan').read_text()}"
+    except OSError as error:
+        return f"thread {task.name}: {error}"
 
 
 def decide(ares: Any, *strategies: str) -> None:
@@ -130,6 +158,16 @@ def decide(ares: Any, *strategies: str) -> None:
     for strategy in strategies:
         with ares.decision(symbol="BTC", strategy=strategy) as d:
             d.resolve("buy")
+
+
+def span_ids(body: bytes) -> list[bytes]:
+    """Return the ids of the spans in a request."""
+    return [
+        span.span_id
+        for part in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in part.scope_spans
+        for span in scope.spans
+    ]
 
 
 def _requests(sink: Sink) -> Iterable[ExportTraceServiceRequest]:

@@ -144,7 +144,10 @@ class Values:
             return self._text(type(value).__name__)
 
     def _text(self, value: str, _: int = 0) -> bytes:
-        return field(0x0A, utf8(value if self.limit is None else value[: self.limit]))
+        if self.limit is not None and len(value) > self.limit:
+            _complain(self.limit)
+            value = value[: self.limit]
+        return field(0x0A, utf8(value))
 
     def _bool(self, value: object, _: int) -> bytes:
         return b"\x10\x01" if value else b"\x10\x00"
@@ -161,7 +164,10 @@ class Values:
         return b"\x21" + PACK_DOUBLE(value)
 
     def _bytes(self, value: bytes, _: int) -> bytes:
-        return field(0x3A, value if self.limit is None else value[: self.limit])
+        if self.limit is not None and len(value) > self.limit:
+            _complain(self.limit)
+            value = value[: self.limit]
+        return field(0x3A, value)
 
     def _none(self, _value: None, _: int) -> bytes:
         return b""
@@ -203,6 +209,10 @@ class Values:
             )
         self._left -= len(taken)
         return taken
+
+
+def _complain(limit: int) -> None:
+    GUARD.complain(PLACE, "too long", f"a value of an attribute is longer than {limit}; the rest of it is left out")
 
 
 def _packed(values: Sequence[float]) -> bytes:
