@@ -12,12 +12,14 @@ from ares_otel.config.layers import Layer, Setting
 from ares_otel.config.problems import Origin, Problems, Severity, printable
 from ares_otel.config.values import Mismatch, pairs, words
 
-__all__ = ["OTEL", "RESERVED", "Variable", "given", "read_otel", "read_ours"]
+__all__ = ["DECLARATIVE_VARIABLE", "OTEL", "RESERVED", "Variable", "given", "read_otel", "read_ours"]
 
 Tell: TypeAlias = Callable[[str, Severity], None]
 Read: TypeAlias = Callable[[str, Tell], Mapping[str, object]]
 
+DECLARATIVE_VARIABLE = "OTEL_CONFIG_FILE"
 RESERVED = {
+    DECLARATIVE_VARIABLE: "declarative configuration of OpenTelemetry, in place of its variables: see works-with.md",
     CONFIG_VARIABLE: "path of the configuration file, where `load` is given none",
     "ARES_DATABASE_URL": "`server.database_url`, for the server alone",
     "ARES_SERVER_TOKEN_FILE": "`server.token_file`, for the server alone",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from ares_otel.config.derive import derive
-from ares_otel.config.environment import given, read_otel, read_ours
+from ares_otel.config.environment import DECLARATIVE_VARIABLE, given, read_otel, read_ours
 from ares_otel.config.keys import CONFIG_VARIABLE, FIELDS, SECTIONS, nearest
 from ares_otel.config.layers import Layer, Setting, merge
 from ares_otel.config.problems import ConfigError, Origin, Problem, Problems
@@ -61,7 +61,7 @@ def load(
     layers = (
         _defaults(),
         *(_file(where, variables, problems) if where else ()),
-        read_otel(variables, problems),
+        _opentelemetry(variables, problems),
         read_ours(variables, problems),
         _arguments(overrides or {}, problems),
     )
@@ -87,6 +87,16 @@ def _file(path: str, environ: Mapping[str, str], problems: Problems) -> tuple[di
     from ares_otel.config.file import FileReader  # noqa: PLC0415  # YAML is imported where there is a file
 
     return FileReader(path, environ, problems).read()
+
+
+def _opentelemetry(environ: Mapping[str, str], problems: Problems) -> dict[str, Setting]:
+    """Return the settings by OpenTelemetry's own means: the file of `OTEL_CONFIG_FILE`, else its variables."""
+    found = None
+    if path := given(environ, DECLARATIVE_VARIABLE):
+        from ares_otel.config.declarative import DeclarativeReader  # noqa: PLC0415  # as above
+
+        found = DeclarativeReader(path, environ, problems).read()
+    return read_otel(environ, problems) if found is None else found
 
 
 def _arguments(overrides: Mapping[str, object], problems: Problems) -> dict[str, Setting]:
