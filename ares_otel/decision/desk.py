@@ -272,24 +272,25 @@ class Desk:
         wall = self.recorder.clock.wall(note.at)
         origin = origin_of(note.decision, None, exemplar=True)
         self._count(said.record, origin, wall)
-        self.out.put(OWN, (self._note_span(said, note, wall),))
-
-    def _note_span(self, said: Said, note: Note, wall: int) -> SpanData:
-        if note.decision is not None:
-            common = common_attributes(note.decision)
-            return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common)
-        around = note.span.get_span_context() if note.span is not None else None
-        if around is not None and around.is_valid:
-            return said_span(said, wall, around.trace_id, around.span_id, {})
-        key = str(getattr(said.record, "key", None))
-        # an outcome whose key is a correlation id is found with its decision
-        common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
-        return said_span(said, wall, self.recorder.ids.take(wall)[0], 0, common)
+        self.out.put(OWN, (_note_span(said, note, wall, self.recorder),))
 
     def _count(self, record: Any, origin: Origin, at: int) -> None:
         if isinstance(record, Mark) and record.price is not None and record.symbol:
             self.book.mark(record.symbol, float(record.price))
         self.meter.record(RecordFacts(record, origin, at))
+
+
+def _note_span(said: Said, note: Note, wall: int, recorder: Recorder) -> SpanData:
+    if note.decision is not None:
+        common = common_attributes(note.decision)
+        return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common)
+    around = note.span.get_span_context() if note.span is not None else None
+    if around is not None and around.is_valid:
+        return said_span(said, wall, around.trace_id, around.span_id, {})
+    key = str(getattr(said.record, "key", None))
+    # an outcome whose key is a correlation id is found with its decision
+    common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
+    return said_span(said, wall, recorder.ids.take(wall)[0], 0, common)
 
 
 def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
