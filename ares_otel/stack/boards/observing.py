@@ -13,7 +13,7 @@ from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board, Panel, Row, Target
 from ares_otel.stack.boards.panels import RED, alerts, bars, lines, stat, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, total, traces
-from ares_otel.stack.boards.tables import TRACE_PANEL, trace_table
+from ares_otel.stack.boards.tables import LOGS_PANEL, TRACE_PANEL, trace_table
 from ares_otel.stack.promql import select
 
 __all__ = ["TELEMETRY", "TRACE"]
@@ -28,12 +28,15 @@ LARGEST: Final = (
     '"metric", "$1", "__name__", "ares_(.+)")'
 )
 """Without the path of the file, and without what all names begin with: axes and legends have little room."""
+CORRELATION: Final = a.CORRELATION_ID.key.replace(".", "_")
+"""Loki keeps attributes of records as metadata under names without dots."""
 LOGGED: Final = (
     # all services are `.*`, and Loki refuses to look where no label has to be there
     '{service_name=~"$service", service_name=~".+"} '
-    f'| {a.CORRELATION_ID.key.replace(".", "_")} = "${{correlation_id:raw}}"'
+    # what a record does not have equals an id that is not typed
+    f'| ({CORRELATION} != "" and {CORRELATION} = "${{correlation_id:raw}}") '
+    'or (trace_id != "" and trace_id = "${trace_id:raw}")'
 )
-"""Loki keeps attributes of records as metadata under names without dots."""
 
 
 def _server(metric: f.Foreign, function: str = "", *labels: str) -> str:
@@ -252,12 +255,13 @@ TRACE: Final = Board(
             "Logs, where Loki runs",
             (
                 Panel(
-                    "Log records of the correlation id",
+                    "Log records of the ids above",
                     "logs",
                     "What the bot logged on the way; each line leads to its trace. Needs Loki and exported logs.",
                     (Target(LOGGED, form="logs"),),
                     *(24, 12),
                     {"unit": "none"},
+                    fixed=LOGS_PANEL,
                     options={
                         "showTime": True,
                         "wrapLogMessage": True,

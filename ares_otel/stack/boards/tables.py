@@ -9,7 +9,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv.model import Attribute, Kind
 from ares_otel.stack.boards.model import Panel, Target
 
-__all__ = ["TRACE_PANEL", "table", "trace_table"]
+__all__ = ["LOGS_PANEL", "TRACE_PANEL", "table", "trace_table"]
 
 NUMBERS: Final = (Kind.DOUBLE, Kind.INT)
 UNITS: Final = {"1": "percentunit", "s": "s", "bp": "suffix:bp"}
@@ -24,6 +24,8 @@ LONG: Final = {a.MODEL_NAME.label: 150}
 HIDDEN: Final = "traceIdHidden"
 TRACE_PANEL: Final = 100
 """Id of the panel that draws the trace whose id is in its variable."""
+LOGS_PANEL: Final = 101
+"""Id of the panel with the log records of the ids in its variables."""
 DECIMALS: Final = {"locale": 2, "percentunit": 1, "short": 2}
 NOTHING: Final = "\N{EN DASH}"
 
@@ -145,12 +147,14 @@ def _told(attribute: Attribute) -> dict[str, Any]:
 
 
 def _leading() -> dict[str, Any]:
-    """Return the column that leads to the decision and to its trace."""
+    """Return the column that leads to decision, trace and log records, for whoever may look at boards."""
     decision = "${ares:raw}/decisions/${__value.raw}"  # not every span of a decision has the decision's own id
-    trace = "/d/ares-trace?${__url_time_range}&var-trace_id=${__data.fields.traceIdHidden}&viewPanel=panel-%d"
+    ids = "var-correlation_id=${__value.raw}&var-trace_id=${__data.fields.traceIdHidden}"
+    board = f"/d/ares-trace?${{__url_time_range}}&{ids}&viewPanel=panel-"
     links = [
         {"title": "Decision in Ares", "url": decision, "targetBlank": True},
-        {"title": "Trace", "url": trace % TRACE_PANEL},
+        {"title": "Trace", "url": f"{board}{TRACE_PANEL}"},
+        {"title": "Logs", "url": f"{board}{LOGS_PANEL}"},
     ]
     properties = [
         {"id": "displayName", "value": "Correlation id"},

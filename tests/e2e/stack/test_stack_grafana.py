@@ -10,6 +10,8 @@ import pytest
 from browser import chromium
 from built import ROOT
 from grafana_kit import NOT_RUN, PASSWORD, Grafana, grafana_home, open_board, running_grafana, troubles
+from logging_bot import run_bot
+from loki import NOT_RUN as NO_LOKI
 from playwright.sync_api import Browser, Page, expect
 from stack_doctor import doctor
 from stack_kit import until
@@ -20,7 +22,7 @@ from whole_kit import Stack
 
 from ares_otel.semconv import attributes as a
 from ares_otel.stack.boards import BOARDS, Board
-from ares_otel.stack.boards.tables import TRACE_PANEL
+from ares_otel.stack.boards.tables import LOGS_PANEL, TRACE_PANEL
 
 PICTURES = ROOT / "build" / "screenshots"
 LONG_AGO = {"from": "now-30d", "to": "now-29d"}
@@ -130,3 +132,41 @@ def test_trace_is_found_by_its_correlation_id(stack: Stack, grafana: Grafana, pa
 
     expect(page.get_by_text("decision", exact=False).first).to_be_visible()
     assert troubles(page) == {}
+
+
+def test_between_a_trace_and_its_logs(stack: Stack, grafana: Grafana, page: Page, tmp_path: Path) -> None:
+    """A viewer comes by one click from a trace to what was logged on the way, and from a line to its trace."""
+    if stack.tempo is None or stack.loki is None:
+        pytest.skip(NOT_RUN if stack.tempo is None else NO_LOKI)
+    tempo, loki = stack.tempo, stack.loki
+    made = run_bot(tmp_path, stack.collector.http, ARES_OTEL_EXPORTER_HEADERS_FILE=str(stack.headers))
+    until(lambda: len(loki.lines(f'{{service_name=~".+"}} | trace_id="{made.trace}"')) == 2, what="its log records")
+    until(lambda: tempo.trace(made.trace), what="its trace")
+    chosen = {"var-trace_id": made.trace}
+    line = page.get_by_text("spread of 14 bp is wide").first
+
+    open_board(page, grafana, BY_UID["ares-trace"], **chosen, viewPanel=f"panel-{TRACE_PANEL}")
+    page.get_by_test_id("SpanLinksMenu").first.click()
+    page.get_by_role("menu").get_by_text("Related logs").click()
+    expect(page).to_have_url(re.compile("/explore"))
+    expect(line).to_be_visible()
+
+    open_board(page, grafana, BY_UID["ares-trace"], **chosen, viewPanel=f"panel-{LOGS_PANEL}")
+    line.click()
+    expect(page.get_by_role("link", name="Open trace").first).to_have_attribute("href", re.compile("/explore.*tempo"))
+    board = page.get_by_role("link", name="Trace on its board").first.get_attribute("href")
+    page.goto(f"{grafana.url}{board}")
+    expect(page.get_by_text("analyst", exact=False).first).to_be_visible()
+
+
+def test_alert_leads_to_its_runbook(stack: Stack, grafana: Grafana, page: Page) -> None:
+    """From Grafana's page of an alert one click opens what to do, at the alert's section."""
+    page.goto(f"{grafana.url}/alerting/list?view=list&search=rule:Watchdog")
+    page.get_by_role("button", name="Expand all").click()
+    page.get_by_role("link", name="View", exact=True).click()
+    address = f"{stack.server.url}/docs/runbooks/stack.md#watchdog"
+    expect(page.locator(f"a[href='{address}']").first).to_be_visible()
+    page.goto(address)
+
+    expect(page).to_have_url(f"{stack.server.url}/runbooks/stack#watchdog")
+    expect(page.get_by_role("heading", name="Watchdog")).to_be_in_viewport()

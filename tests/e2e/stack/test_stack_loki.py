@@ -105,12 +105,15 @@ def test_from_a_log_record_to_its_trace(stack: Stack, loki: Loki, logged: Logged
 
 
 def test_board_finds_them(loki: Loki, logged: Logged) -> None:
-    """The panel with the log records of a correlation id asks for what Loki has."""
+    """The panel with log records asks Loki for those of either id, and for none where no id is typed."""
     (target,) = (t for b in BOARDS for p in b.every_panel() for t in p.targets if t.form == "logs")
 
-    query = target.query.replace("$service", ".*").replace("${correlation_id:raw}", logged.correlation)
-
-    assert len(loki.lines(query)) == 2
+    chosen = {"$service": ".*", "${correlation_id:raw}": "", "${trace_id:raw}": ""}
+    for ids in ({}, {"${correlation_id:raw}": logged.correlation}, {"${trace_id:raw}": logged.trace}):
+        query = target.query
+        for name, value in {**chosen, **ids}.items():
+            query = query.replace(name, value)
+        assert len(loki.lines(query)) == 2 * len(ids)
 
 
 def test_storm_costs_log_records_never_spans(stack: Stack, tmp_path: Path) -> None:
