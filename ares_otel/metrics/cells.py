@@ -96,7 +96,7 @@ class Exact(Count):
 
     def total(self) -> float:
         """Return the sum rounded to the nearest float."""
-        return math.fsum(self.parts)
+        return math.fsum(self.parts) + 0.0
 
     def absorb(self, cell: Count) -> None:
         """See `Cell.absorb`; nothing is rounded on the way."""
@@ -129,8 +129,8 @@ class Level:
         return self.value == self.value
 
     def points(self) -> list[Point]:
-        """See `Cell.points`."""
-        return [(self.value, None)]
+        """See `Cell.points`; a zero has no sign, whichever side it came from."""
+        return [(self.value + 0.0, None)]
 
     def absorb(self, cell: Level) -> None:
         """See `Cell.absorb`: the values of two gauges do not make one."""

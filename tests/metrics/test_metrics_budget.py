@@ -7,7 +7,7 @@ from metrics_story import TRACE, Bot, metrics, noted, series, value
 
 from ares_otel.guard import GUARD
 from ares_otel.metrics import Metrics
-from ares_otel.metrics.cells import Count
+from ares_otel.metrics.cells import Count, Exact, Level
 from ares_otel.metrics.kept import LIMIT, Kept
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin
 from ares_otel.records.model import Decision, Equity, Order, Position, RiskCheck
@@ -32,6 +32,12 @@ def assert_complete(target: Metrics, bot: Bot) -> None:
     assert round(math.fsum(bot.fees), 9) == round(fees, 9)
     notional = math.fsum(series(target, "ares_filled_notional_total").values())
     assert round(math.fsum(bot.notional), 6) == round(notional, 6)
+
+
+def zeros(cell: Level | Exact) -> list[float]:
+    """Return what a cell exposes of a zero that came from below."""
+    cell.inc(-0.0)
+    return [value for value, _ in cell.points()]
 
 
 @pytest.mark.parametrize("every_pair", [False, True])
@@ -71,6 +77,41 @@ def test_a_lean_bot_has_all_its_symbols() -> None:
 
     assert len(series(target, "ares_decisions_total")) == 500
     assert GUARD.counts() == {}
+
+
+@pytest.mark.parametrize(("strategies", "symbols"), [(1, 100), (10, 10), (20, 50)])
+def test_many_pairs_stay_below_the_budget(strategies: int, symbols: int) -> None:
+    """However many pairs of strategy and symbol there are, with all that is said of each: the rest is one symbol."""
+    target = metrics()
+    for number in range(strategies * symbols):
+        strategy, symbol = f"s{number % strategies}", f"SYM{number // strategies}"
+        decision = Decision(symbol=symbol, strategy=strategy, action=(Action.BUY, Action.HOLD)[number % 2])
+        target.decision(DecisionFacts(decision, Origin(), 0.01, 0))
+        order = Order(str(number), Side.BUY, OrderType.MARKET)
+        target.order(OrderFacts(order, Origin(strategy=strategy, symbol=symbol, venue=f"v{number % 2}")))
+        target.record(noted(Position(symbol, quantity=1.0, notional=2.0, unrealized_pnl=0.5), strategy=strategy))
+
+    assert len(lines(target)) < SERIES_BUDGET.value
+    assert sum(series(target, "ares_decisions_total").values()) == strategies * symbols
+    assert sum(series(target, "ares_orders_submitted_total").values()) == strategies * symbols
+    assert sum(series(target, "ares_position_notional").values()) == 2.0 * strategies * symbols
+
+
+def test_zero_has_no_sign() -> None:
+    """A position that was sold out is 0, not -0, in quantity and in money, alone and in the sum of the rest."""
+    assert [math.copysign(1.0, value) for cell in (Level(), Exact()) for value in zeros(cell)] == [1.0, 1.0]
+    target = metrics(series_budget=150)
+    target.record(noted(Equity(value=-0.0), strategy="s"))
+    for number in range(20):
+        target.record(noted(Position(f"S{number}", quantity=-0.0, notional=-0.0, unrealized_pnl=-0.0), strategy="s"))
+    for number in range(70):
+        target.record(noted(RiskCheck(f"check{number % 40}", limit=1.0), strategy=f"t{number}"))
+
+    positions = [
+        line for line in lines(target) if line.startswith(("ares_position", "ares_unrealized", "ares_equity{"))
+    ]
+    assert any('symbol="other"' in line for line in positions)
+    assert {line.rpartition(" ")[2] for line in positions} == {"0.0"}
 
 
 def test_pairs_that_do_not_fit_are_folded_in_every_metric_alike() -> None:
