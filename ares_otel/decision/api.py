@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 from opentelemetry.trace import Span
 from opentelemetry.util.types import AttributeValue
@@ -74,8 +73,9 @@ def span(
         component: part of the bot, when it is one.
     """
     owner = get().get(DECISION_KEY)
-    inside = isinstance(owner, LiveDecision) and not owner.end_at
-    return LiveSpan(name, cast("LiveDecision", owner) if inside else None, attributes, component)
+    if type(owner) is not LiveDecision or owner.end_at:
+        owner = None
+    return LiveSpan(name, owner, attributes, component)
 
 
 def current() -> LiveDecision | None:

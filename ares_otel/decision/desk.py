@@ -9,12 +9,11 @@ from typing import Any, Protocol
 from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note, OpenDecision
 from ares_otel.decision.live import LiveSpan
 from ares_otel.decision.own import OwnReading
+from ares_otel.decision.places import common_attributes, origin_of
 from ares_otel.decision.saying import Said, listen
 from ares_otel.decision.telling import (
-    common_attributes,
     examined_order,
     order_span,
-    origin_of,
     own_span,
     said_span,
     tell,
@@ -176,17 +175,15 @@ class Desk:
 
     def _end(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         try:
-            common = common_attributes(live)
-            self._orders(live, common)
+            self._orders(live, common := common_attributes(live))
             self._tell(live, common, abandoned=abandoned)
         finally:
             discard(live)
 
     def _orders(self, live: OpenDecision, common: Mapping[str, Any]) -> None:
-        if live.orders:
-            for item in live.items:
-                if isinstance(item, LiveOrder):
-                    self._order(item, common)
+        for item in live.items if live.orders else ():
+            if isinstance(item, LiveOrder):
+                self._order(item, common)
 
     def _tell(self, live: OpenDecision, common: Mapping[str, Any], *, abandoned: bool) -> None:
         live.settled = True
@@ -236,9 +233,8 @@ class Desk:
         order, _ = examined_order(live)  # and so it is told
         decision = live.decision if isinstance(live.decision, OpenDecision) else None
         wall = self.recorder.clock.wall(live.start)
-        if decision is not None:
-            origin = origin_of(decision, live, exemplar=True, common=common)
-        else:
+        origin = origin_of(decision, live, exemplar=True, common=common)
+        if decision is None:
             origin = Origin(trace_id=live.trace_id, span_id=live.span_id, strategy=order.strategy, symbol=order.symbol)
         price = decision.facts.price if decision is not None else None
         if order.client_id:

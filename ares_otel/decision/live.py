@@ -163,9 +163,13 @@ class LiveSpan(_Base, eq=False, gc=False):  # type: ignore[call-arg]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.end_at = R.now()
-        if self.token is not None:
-            leave(self.token)
+        token = self.token
+        if token is not None:
             self.token = None
+            try:  # as `leave` does
+                reset(token)
+            except ValueError as problem:
+                GUARD.failed("context", problem)
         if error is not None:
             self.making_more.error = failure(error)
         decision = self.decision

@@ -12,6 +12,7 @@ from opentelemetry.util.types import AttributeValue
 
 from ares_otel.decision.deciding import LiveOrder, OpenDecision
 from ares_otel.decision.live import Failure, LiveSpan, exception_attributes
+from ares_otel.decision.places import origin_of
 from ares_otel.decision.saying import Said, hashed, listen
 from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
@@ -24,10 +25,8 @@ from ares_otel.semconv.enums import Action, Component, OrderStatus
 
 __all__ = [
     "Told",
-    "common_attributes",
     "examined_order",
     "order_span",
-    "origin_of",
     "own_span",
     "said_span",
     "tell",
@@ -226,47 +225,6 @@ def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts,
         said[a.ABANDONED.key] = True
     span = own_span(live, wall, said, teller.events)
     return span._replace(status=ERROR, message="not ended in time") if facts.abandoned else span
-
-
-def common_attributes(live: OpenDecision) -> dict[str, Any]:
-    """Return what every span of a decision carries."""
-    said: dict[str, Any] = {a.CORRELATION_ID.key: live.correlation_id, a.DECISION_ID.key: live.decision_id}
-    if live.causation_id:
-        said[a.CAUSATION_ID.key] = live.causation_id
-    return said
-
-
-def origin_of(
-    live: OpenDecision | None,
-    inside: LiveSpan | None,
-    *,
-    exemplar: bool,
-    common: Mapping[str, Any] | None = None,
-) -> Origin:
-    """Return where a record belongs: the decision, and the span that was current.
-
-    Args:
-        live: the decision.
-        inside: the span.
-        exemplar: an exemplar may name the trace.
-        common: what every span of the decision carries, if it is known already.
-    """
-    if live is None:
-        return Origin()
-    facts, common, trace = live.facts, common or common_attributes(live), live.trace_id
-    return Origin(
-        trace,
-        (inside or live).span_id,
-        live.span_id,
-        common[a.CORRELATION_ID.key],
-        common[a.DECISION_ID.key],
-        live.causation_id,
-        facts.strategy,
-        facts.symbol,
-        facts.venue,
-        live.start,
-        f"{trace:032x}" if exemplar else None,
-    )
 
 
 def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any], told: Sequence[EventData] = NOTHING) -> SpanData:

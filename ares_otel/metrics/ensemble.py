@@ -64,10 +64,11 @@ class Ensemble:
             return
         kept = self._strategies[strategy]
         decided = None if action == Action.NONE else action
+        known = kept.members
         for vote in members:
-            member = kept.members[vote.model]
+            member, voted = known[vote.model], vote.action
             member.cast(vote)
-            if vote.action != decided and decided is not None and vote.action is not None:
+            if decided is not None and voted != decided and voted is not None:
                 member.dissent.inc()
         agreed = agreement(members, decided) if facts.agreement is None else facts.agreement
         if agreed is not None:

@@ -63,7 +63,9 @@ class Outbox:
         encode, limit = self._encoder.span, self._config.recorder.attribute_count_limit
         made = []
         for span in spans:
-            is_simple = len(span.attributes) <= limit and not span.events and not span.links
+            is_simple = len(span.attributes) <= limit and not span.links
+            if is_simple and span.events:
+                is_simple = max([len(event.attributes) for event in span.events]) <= limit
             made.append(encode(span if is_simple else limited(span, limit)))
         if not all(made):
             self.lose(made.count(b""), DropReason.INVALID)

@@ -67,8 +67,10 @@ class Encoder:
             if trace_id is not self._trace_id or parent_id is not self._parent_id:
                 self._enter(trace_id, parent_id)
             others = self._context
-            if events or links or message or trace_state or lost_attributes or lost_events or lost_links:
+            if links or message or trace_state or lost_attributes or lost_events or lost_links:
                 others += self._generic.rest(data)
+            elif events:
+                others += b"".join(map(self._generic.event, events))
             encoded = encode(span_id, start, end, attributes.values(), others)
             if encoded is not None:
                 return encoded

@@ -111,6 +111,7 @@ class Generic:
         self.events = Attributes(0x1A, self.values, pool)
         self.links = Attributes(0x22, self.values, pool)
         self._event_shapes = Shapes(EVENT, self.events)
+        self._known_event = self._event_shapes.get
 
     def span(self, data: SpanData) -> bytes:
         """Return a `Span` as a field of `ScopeSpans`."""
@@ -141,21 +142,18 @@ class Generic:
     def event(self, event: EventData) -> bytes:
         """Return an event as a field of its span."""
         try:
-            return self._shaped_event(event) or self._event(event)
+            name, time, attributes, *lost = event
+            if any(lost):
+                return self._event(event)
+            key = (name, *attributes)
+            encode = self._known_event(key)
+            found = encode(time, attributes.values()) if encode is not None else None
+            if found is None:
+                encode = self._event_shapes.learn(key, attributes)
+                found = encode(time, attributes.values()) if encode is not None else None
+            return found or self._event(event)
         except Exception:  # noqa: BLE001  odd names, times or values: the other way takes them, and counts what it loses
             return self._event(event)
-
-    def _shaped_event(self, event: EventData) -> bytes | None:
-        name, time, attributes = event[:3]
-        if getattr(event, "dropped_attributes", 0):
-            return None
-        key = (name, *attributes)
-        encode = self._event_shapes.get(key)
-        found = encode(time, attributes.values()) if encode is not None else None
-        if found is not None:
-            return found
-        encode = self._event_shapes.learn(key, attributes)
-        return encode(time, attributes.values()) if encode is not None else None
 
     def _event(self, event: EventData) -> bytes:
         name, time, attributes = event[:3]
