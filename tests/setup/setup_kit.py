@@ -24,7 +24,7 @@ from ares_otel.setup import Handle
 
 __all__ = ["Begin", "Bot", "Ended", "decide", "named", "resources", "shown", "span_ids", "spans"]
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 NUMBERS = itertools.count()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PRELUDE = """

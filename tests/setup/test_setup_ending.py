@@ -103,7 +103,9 @@ def test_sigterm_in_the_middle_of_something(tmp_path: Path, sink: Sink, place: s
     sink.script.append(hang)
     limit = "2" if place == "shutdown" else "0.5"
     script = f"ares.setup()\ndecide(1)\n{INSIDE[place]}"
-    bot = Bot(script, tmp_path, sink, ARES_OTEL_RECORDER_SHUTDOWN_TIMEOUT=limit)
+    # without the bound the heir sends all that a loop decides before the signal comes: minutes of work, if it is busy
+    around = {"ARES_OTEL_RECORDER_SHUTDOWN_TIMEOUT": limit, "ARES_OTEL_RECORDER_QUEUE_LIMIT": "500"}
+    bot = Bot(script, tmp_path, sink, **around)
     bot.next()
     bot.signal(signal.SIGTERM)
     assert bot.end().status == -signal.SIGTERM
