@@ -16,9 +16,10 @@ import random
 from collections import deque
 from itertools import count
 
-__all__ = ["IdSource", "clean_id", "decision_id", "span_of", "trace_of"]
+__all__ = ["IdSource", "clean_id", "correlation_of", "decision_id", "span_of", "trace_of"]
 
 LOW_64 = (1 << 64) - 1
+VERSION, VARIANT = 7, 2
 POOL = 4_096
 REFILL = 64
 MILLISECOND = 1_000_000
@@ -88,6 +89,15 @@ def span_of(correlation: str) -> int:
     """
     bits = _bits(correlation)
     return (bits << 2 | bits >> 64 & 3) & LOW_64 or 1
+
+
+def correlation_of(trace: int) -> str | None:
+    """Return the correlation id that a trace id belongs to, or None for one that was not made by `trace_of`."""
+    left, right = trace >> 64, trace & LOW_64
+    if left >> 12 & 15 != VERSION or (left ^ right) & 3:
+        return None
+    digits = f"{left:016x}{VARIANT << 62 | right >> 2:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _bits(correlation: str) -> int:

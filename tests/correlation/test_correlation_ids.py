@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ares_otel.correlation.ids import IdSource, clean_id, decision_id, span_of, trace_of
+from ares_otel.correlation.ids import IdSource, clean_id, correlation_of, decision_id, span_of, trace_of
 
 MILLISECOND = 1_000_000
 NOW = 1_767_225_600_000_000_000
@@ -202,3 +202,34 @@ def test_a_decision_id_holds_time_and_span() -> None:
 def test_an_id_from_outside_is_checked(given_id: str | None, cleaned: str | None) -> None:
     """What a header or a log line could not hold is no id."""
     assert clean_id(given_id) == cleaned
+
+
+@given(st.integers(min_value=0, max_value=(1 << 48) - 1), st.integers(min_value=0, max_value=(1 << 74) - 1))
+def test_a_correlation_id_can_be_told_from_its_trace(millis: int, bits: int) -> None:
+    """`correlation_of` undoes `trace_of`, but where all the random bits were zero."""
+    high, low = bits >> 62, bits & (1 << 62) - 1
+    digits = f"{millis:012x}7{high:03x}{2 << 62 | low:016x}"
+    correlation = str(UUID(digits))
+    trace = trace_of(correlation)
+
+    told = correlation_of(trace)
+
+    assert told == (correlation if low or high & 3 else None)
+    assert trace_of(told or correlation) == trace
+
+
+@given(st.integers(min_value=1, max_value=(1 << 128) - 1))
+def test_a_foreign_trace_belongs_to_no_correlation_id(trace: int) -> None:
+    """Nothing is told of a trace id that `trace_of` would not make."""
+    told = correlation_of(trace)
+
+    assert told is None or trace_of(told) == trace
+
+
+def test_a_trace_of_another_version_tells_nothing() -> None:
+    """Neither one of another UUID version nor one whose halves do not belong together."""
+    trace, _, correlation = IdSource(7).take(NOW)
+
+    assert correlation_of(trace) == correlation
+    assert correlation_of(trace ^ 1) is None
+    assert correlation_of(trace ^ 1 << 76) is None

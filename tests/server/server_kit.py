@@ -20,12 +20,13 @@ from spans import body
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
+from ares_otel.server.keep.unpacked import unpacked
 from ares_otel.server.otlp.decode import decode
 from ares_otel.server.otlp.wire import PROTOBUF
 from ares_otel.server.store.databases import file_of
 from ares_otel.server.store.driver import Location
 from ares_otel.server.store.frames import Unpacker, raw_spans
-from ares_otel.server.store.ids import decision_id, lookup_key, text_key, trace_key
+from ares_otel.server.store.ids import correlation_meant, decision_id, lookup_key, span_meant, text_key, trace_key
 from ares_otel.server.store.migrate import migrate
 from ares_otel.server.store.schema import METADATA
 from ares_otel.server.store.store import Store
@@ -48,7 +49,8 @@ __all__ = [
 Row: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = tuple[int, list[tuple[bytes, bytes, str, bytes]]]
 Segments: TypeAlias = dict[int, Segment]
-INTERNAL = {"name", "resource", "dictionary", "segment", "lookup"}
+PACKED = ("decision", "outcome")
+INTERNAL = {*PACKED, "name", "resource", "dictionary", "segment", "lookup"}
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in INTERNAL)
 NAMED = (
     *(
@@ -138,6 +140,7 @@ def content(database: Location) -> dict[str, list[Row]]:
             {row[0]: (row[1], row[2]) for row in ask(f"SELECT id, {columns}")}
             for columns in ("kind, value FROM name", "trace, span FROM decision", "client_id, trace FROM orders")
         )
+        decisions = {row: (trace, span_meant(trace, span)) for row, (trace, span) in decisions.items()}
         told: dict[str, Mapping[int, Any]] = {"resource": resources, "order_id": orders}
         told |= dict.fromkeys(NAMED, names)
         told |= dict.fromkeys(("decision", "first_decision", "last_decision"), decisions)
@@ -145,10 +148,34 @@ def content(database: Location) -> dict[str, list[Row]]:
             table: [_told({**row}, told) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]  # noqa: S608
             for table in TABLES
         }
+        found |= _unpacked(connection, told)
         segments = _segments(connection)
         found["span"] = _spans(segments.values(), resources)
         found["lookup"] = _lookup(ask("SELECT key, segment FROM lookup"), segments)
     return {table: sorted(each, key=repr) for table, each in found.items()}
+
+
+OUTCOME = ("id", "key", "model", "result", "realized_return", "regime", "prediction", "actual", "strategy", "symbol")
+
+
+def _unpacked(connection: sa.Connection, told: Mapping[str, Mapping[int, Any]]) -> dict[str, list[Row]]:
+    """Return decisions without their votes, votes, and outcomes by the millisecond in which they were said."""
+    decided, judged = (
+        [{**row} for row in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()]  # noqa: S608  own names
+        for name in PACKED
+    )
+    outcomes = [{**each, "id": each["id"] // 10**6} for row in judged for each in unpacked("outcome", row)]
+    return {
+        "decision": [_told(_whole(row), told) for row in decided],
+        "vote": [_told(vote, told) for row in decided for vote in unpacked("vote", row)],
+        "outcome": [_told({key: row[key] for key in OUTCOME}, told) for row in outcomes],
+    }
+
+
+def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a decision with the ids that its trace implies, and without its votes."""
+    span, correlation = span_meant(row["trace"], row["span"]), correlation_meant(row["trace"], row["correlation"])
+    return {key: row[key] for key in row if key != "votes"} | {"span": span, "correlation": correlation}
 
 
 def _told(row: Mapping[str, Any], told: Mapping[str, Mapping[int, Any]]) -> Row:

@@ -133,7 +133,7 @@ SUMS = {
     "regime_episode": "SELECT count(*) FROM decision",
     "stage_hourly": "SELECT count(*) * 4 FROM decision",
     "check_hourly": "SELECT count(*) FROM decision",
-    "vote_daily": "SELECT count(*) FROM vote",
+    "vote_daily": "SELECT sum(length(votes) - length(replace(votes, ' ', ''))) FROM decision",
 }
 """What each sum counts: decisions with a regime and one check, three stages and the whole."""
 

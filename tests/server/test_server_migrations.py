@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from server_kit import content, fresh, rows, store_all
 from spans import Bot
 
+from ares_otel.correlation.ids import IdSource
 from ares_otel.server.store import version as version_module
 from ares_otel.server.store.ids import lookup_key, text_key, trace_key
 from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
+from ares_otel.server.store.packed import ballots, judgments
 from ares_otel.server.store.schema import METADATA, REVISION
 from ares_otel.server.store.sqlite import SqliteFile
 from ares_otel.server.story.reader import Reader
@@ -222,6 +224,51 @@ def test_keys_of_64_bits_are_shortened(tmp_path: Path) -> None:
     expected = {(lookup_key(key), segment) for key, segment in keys}
     assert rows(database, "SELECT key, segment FROM lookup") == sorted(expected)
     assert (-(1 << 47), 7) in expected
+
+
+def test_votes_and_outcomes_are_put_together(tmp_path: Path) -> None:
+    """Rows of votes and outcomes are the same when they are read, also those that a slice would tear apart."""
+    database, made = older(tmp_path, 8), IdSource(7).take(1)
+    trace, own = made[0].to_bytes(16, "big"), made[1].to_bytes(8, "big")
+    votes = [
+        *((1, position, position % 3, 7, 10_000 - position, position, 0) for position in range(2_500)),
+        (2, 0, None, None, None, None, 1),
+        (2, 1, 40, 5, -5_000, 1 << 40, 0),
+    ]
+    shared = (-9, 0.25, 3, 6, 1, 2)
+    outcomes = [
+        (10, 1, 4, 5, *shared),
+        (11, 2, None, None, *shared),
+        (12, 2, 4, 5, None, *shared[1:]),
+        (10**6, 1, 4, 5, *shared),
+    ]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        columns = "id, trace, span, correlation, resource, duration_us"
+        decided = [(1, trace, own, "", 1, 1), (2, trace, b"12345678", "x", 1, 1), (3, trace, own, None, 1, 1)]
+        connection.executemany(f"INSERT INTO decision({columns}) VALUES (?, ?, ?, ?, ?, ?)", decided)  # noqa: S608
+        connection.executemany("INSERT INTO vote VALUES (?, ?, ?, ?, ?, ?, ?)", votes)
+        columns = "id, model, result, prediction, key, realized_return, regime, actual, strategy, symbol"
+        connection.executemany(f"INSERT INTO outcome({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", outcomes)  # noqa: S608
+
+    migrate(database)
+
+    assert declared(database) == declared(fresh(tmp_path))
+    told: dict[int, str | None] = dict(rows(database, "SELECT id, votes FROM decision"))
+    assert [(1, place, *vote) for place, vote in enumerate(ballots(told[1]))] == votes[:2_500]
+    assert [(2, place, *vote) for place, vote in enumerate(ballots(told[2]))] == votes[2_500:]
+    assert told[3] is None
+    assert rows(database, "SELECT span, correlation FROM decision ORDER BY id") == [
+        (b"", None),
+        (b"12345678", "x"),
+        (b"", None),
+    ]
+    kept = rows(database, "SELECT id, judgments FROM outcome ORDER BY id")
+    assert [(row, [*map(tuple, judgments(text))]) for row, text in kept] == [
+        (10, [(1, 4, 5), (2, None, None)]),
+        (12, [(2, 4, 5)]),
+        (10**6, [(1, 4, 5)]),
+    ]
+    assert rows(database, "SELECT key, realized_return, regime, actual, strategy, symbol FROM outcome")[0] == shared
 
 
 def test_there_is_no_way_back() -> None:

@@ -113,7 +113,6 @@ def test_what_is_old_goes(server: Server, tmp_path: Path) -> None:
 
     assert aged(tmp_path / "ares.db") == aged(tmp_path / "other.db")
     assert pruner.pruned["decision"] == pruner.pruned["orders"] == 40
-    assert pruner.pruned["vote"] == 200
     assert note(server.store.db, KEPT_SINCE) == str((server.now - 30 * DAY) // HOUR * HOUR)
 
 
@@ -127,7 +126,7 @@ def test_each_group_has_its_own_time(server: Server) -> None:
     server.prune(Retention(spans=30, decisions=60, rollups=0))
 
     assert (count(server, "segment"), count(server, "lookup")) == (1, 10)
-    assert (count(server, "decision"), count(server, "vote"), count(server, "orders")) == (20, 100, 20)
+    assert (count(server, "decision"), count(server, "orders")) == (20, 20)
 
     server.now += 30 * DAY
     server.put([span("tick", start=server.now)], bot.decision().all)
@@ -235,7 +234,7 @@ def test_an_open_order_is_not_torn_apart(server: Server, tmp_path: Path) -> None
     settings = Retention(spans=10, decisions=20)
     server.prune(settings)
 
-    assert (count(server, "decision"), count(server, "vote"), count(server, "orders")) == (2, 5, 1)
+    assert (count(server, "decision"), count(server, "orders")) == (2, 1)
     server.now += 50 * DAY
     server.put(fill)
     with closing(Store(fresh(tmp_path, "other.db"))) as other:
@@ -247,11 +246,11 @@ def test_an_open_order_is_not_torn_apart(server: Server, tmp_path: Path) -> None
     server.now += DAY
     server.put([span(s.DECISION, {a.STRATEGY: "x"}, start=server.now, trace=b"m" * 16, own=b"m" * 8)])
     server.settle(settings)
-    assert (count(server, "decision"), count(server, "vote"), count(server, "order_update")) == (2, 5, 2)
+    assert (count(server, "decision"), count(server, "order_update")) == (2, 2)
     server.now += 40 * DAY
     server.put([span(s.DECISION, {a.STRATEGY: "x"}, start=server.now, trace=b"l" * 16, own=b"l" * 8)])
     server.settle(settings)
-    assert (count(server, "vote"), count(server, "orders"), count(server, "order_update")) == (0, 0, 0)
+    assert (count(server, "orders"), count(server, "order_update")) == (0, 0)
 
 
 def test_an_order_that_nothing_is_heard_of(server: Server) -> None:

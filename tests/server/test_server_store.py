@@ -36,7 +36,7 @@ def test_a_decision_becomes_rows(tmp_path: Path) -> None:
     assert decision[1:5] == (trace, root, made.ids.correlation, None)
     assert decision[6:14] == (*place, ("action", "buy"), ("regime", "bull_trend"), 0.66, 12_400, 0)
     assert decision[14:] == (1_431.2, MARKET, 0.8, 0.81, 0)
-    assert found["vote"][0] == ((trace, root), 3, ("model", "logistic"), ("action", "buy"), 5_500, 3_000, 0)
+    assert found["vote"][0] == ((trace, root), 0, ("model", "logistic"), ("action", "buy"), 5_500, 3_000, 0)
     assert len(found["vote"]) == 5
     (order,) = found["orders"]
     assert order[1:4] == ("C-1", trace, (trace, root))
@@ -351,8 +351,10 @@ def test_votes_and_outcomes_of_one_moment(tmp_path: Path) -> None:
     database = fresh(tmp_path)
     store_all(database, [[span(s.DECISION, {a.STRATEGY: "x"}, events=events)]])
 
-    assert rows(database, "SELECT count(*), sum(meta) FROM vote") == [(3, 3)]
-    assert rows(database, "SELECT count(*) FROM outcome") == [(1_100,)]
+    found = content(database)
+    assert [vote[-1] for vote in found["vote"]] == [1, 1, 1]
+    assert len(found["outcome"]) == 1_100
+    assert rows(database, "SELECT count(*) FROM outcome") == [(1,)]
     assert rows(database, f"SELECT count(*) FROM lookup WHERE key = {lookup_key(text_key('k'))}") == [(1,)]  # noqa: S608
 
 

@@ -9,10 +9,11 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import sqlalchemy as sa
 
 from ares_otel.server.keep.groups import GROUPS
-from ares_otel.server.store.ids import decision_id
+from ares_otel.server.keep.unpacked import SHOWN, STORED, unpacked
+from ares_otel.server.store.ids import correlation_meant, decision_id, span_meant
 from ares_otel.server.store.schema import METADATA
 
-__all__ = ["PUBLIC", "Column", "Kind", "Names", "columns_of", "export_rows", "rfc3339", "time_column"]
+__all__ = ["PUBLIC", "Column", "Kind", "Names", "columns_of", "export_rows", "rfc3339", "table_of", "time_column"]
 
 Kind: TypeAlias = Literal["text", "integer", "number", "boolean", "time"]
 """Types of exported columns; a time is RFC 3339 in UTC with nine digits of a second."""
@@ -56,7 +57,14 @@ NUMBERS: Final = frozenset({"hour", "day", "bucket", "position", "rejected", "n"
 
 TIMES: Final = frozenset({"event_time", "updated", "entry_time", "exit_time", "trained_at", "started", "ended", "time"})
 SCALED: Final = frozenset({("vote", "confidence"), ("vote", "weight")})
-HIDDEN: Final = frozenset({"resource", "key"})
+HIDDEN: Final = frozenset({"resource", "key", "votes"})
+
+IMPLIED: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
+    ("decision", "decision_id"): lambda row: row["decision_id"] or decision_id(bytes(row["trace"]), bytes(row["span"])),
+    ("decision", "span"): lambda row: span_meant(bytes(row["trace"]), bytes(row["span"])).hex(),
+    ("decision", "correlation"): lambda row: correlation_meant(bytes(row["trace"]), row["correlation"]),
+}
+"""Columns that may be left out where the trace implies them."""
 
 
 class Column(NamedTuple):
@@ -108,6 +116,8 @@ def _civil(days: int) -> tuple[int, int, int]:
 
 def time_column(table: str) -> tuple[str, int]:
     """Return the column that tells the time of a row and the nanoseconds of one step of it."""
+    if table == "vote":
+        return "decision", 1
     for group in GROUPS.values():
         for kept in group:
             if kept.table == table:
@@ -132,10 +142,10 @@ def _columns(table: str, column: sa.Column[Any], names: Names) -> Iterator[Colum
     name, kind = column.name, column.type
     if name in TIMES:
         yield from _time(name, name, 1)
+    elif (table, name) in IMPLIED:
+        yield Column(name, "text", IMPLIED[table, name])
     elif isinstance(kind, sa.LargeBinary):
         yield Column(name, "text", lambda row: None if row[name] is None else bytes(row[name]).hex())
-    elif isinstance(kind, sa.Text) and (table, name) == ("decision", "decision_id"):
-        yield Column(name, "text", lambda row: row[name] or decision_id(bytes(row["trace"]), bytes(row["span"])))
     elif isinstance(kind, sa.Text):
         yield Column(name, "text", lambda row: row[name])
     elif isinstance(kind, sa.Float):
@@ -155,11 +165,24 @@ def _time(name: str, source: str, unit: int) -> Iterator[Column]:
     yield Column(f"{name}_ns", "integer", lambda row: None if row[source] is None else int(row[source]) * unit)
 
 
+def table_of(word: str) -> sa.Table:
+    """Return the shape of the rows that a public name means."""
+    return SHOWN[word] if word in SHOWN else METADATA.tables[PUBLIC[word]]
+
+
 def export_rows(db: sa.Connection, table: sa.Table, since: int, until: int) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table whose time is in [since, until) Unix ns, a slice of the primary key at a time.
 
     No slice keeps a transaction open, so that an export of any length does not hold up the server's log.
     """
+    if table in SHOWN.values():
+        for row in _stored_rows(db, STORED[table.name], since, until):
+            yield from unpacked(table.name, row)
+    else:
+        yield from _stored_rows(db, table, since, until)
+
+
+def _stored_rows(db: sa.Connection, table: sa.Table, since: int, until: int) -> Iterator[dict[str, Any]]:
     key = list(table.primary_key.columns)
     told, unit = time_column(table.name)
     column = table.c[told]

@@ -9,11 +9,12 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from ares_otel.server.keep.columns import PUBLIC, Names, columns_of, export_rows
+from ares_otel.server.keep.columns import PUBLIC, Names, columns_of, export_rows, table_of
 from ares_otel.server.keep.files import new_file
 from ares_otel.server.keep.flat import SPAN_SHAPE, flat_rows
 from ares_otel.server.keep.sinks import Format, Shape, parquet, writer
 from ares_otel.server.keep.spans_json import resource_spans, to_line
+from ares_otel.server.keep.unpacked import SHOWN
 from ares_otel.server.store.schema import METADATA
 from ares_otel.server.story.reader import Reader
 
@@ -35,7 +36,7 @@ class Order(msgspec.Struct, frozen=True):
 
 def table_names() -> tuple[str, ...]:
     """Return the names of what can be exported."""
-    return (SPANS, *(name for name, table in PUBLIC.items() if table in METADATA.tables))
+    return (SPANS, *(name for name, table in PUBLIC.items() if name in SHOWN or table in METADATA.tables))
 
 
 def export(reader: Reader, order: Order, target: Path | None) -> int:
@@ -66,7 +67,7 @@ def _write(reader: Reader, order: Order, file: IO[bytes]) -> int:
 
 
 def _table(reader: Reader, order: Order) -> tuple[Shape, Iterator[tuple[Any, ...]]]:
-    table = METADATA.tables[PUBLIC[order.table]]
+    table = table_of(order.table)
     columns = columns_of(table, Names(reader.db))
     rows = export_rows(reader.db, table, order.since, order.until)
     shape = [(column.name, column.kind) for column in columns]

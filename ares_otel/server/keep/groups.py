@@ -49,7 +49,6 @@ class Kept(NamedTuple):
 GROUPS: Final[dict[Group, tuple[Kept, ...]]] = {
     "spans": (Kept("segment", unit=MICROSECOND), Kept("lookup", "segment", MICROSECOND)),
     "decisions": (
-        Kept("vote", "decision", live=("decision", "decisions")),
         Kept("decision", live=("id", "decisions")),
         Kept("order_update", live=("order_id", "orders")),
         Kept("orders", live=("id", "orders")),

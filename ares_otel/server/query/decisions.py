@@ -17,7 +17,8 @@ from ares_otel.server.query.listing import RELATIONS, Filter, bounds_of, listed,
 from ares_otel.server.query.naming import Words, words
 from ares_otel.server.query.truth import Judged, judged
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import decision_id
+from ares_otel.server.store.ids import correlation_meant, decision_id
+from ares_otel.server.store.packed import of_models
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["DecisionRow", "DecisionsAsked", "OrderBrief", "decision_page", "decision_rows", "decisions"]
@@ -177,7 +178,7 @@ def _with_name(field: str, chosen: list[int]) -> ColumnElement[bool]:
         return t.decision.c[field].in_(chosen)
     if field in OF_ORDER:
         return _order_with(OF_ORDER[field].in_(chosen))
-    return exists().where(t.vote.c.decision == t.decision.c.id, t.vote.c.model.in_(chosen))
+    return of_models(t.decision.c.votes, chosen)
 
 
 def _has(what: str) -> ColumnElement[bool]:
@@ -196,7 +197,7 @@ def _row(row: Row[Any], known: Words) -> DecisionRow:
     said: dict[str, Any] = {name: known.get(getattr(row, name)) for name in NAMED}
     return DecisionRow(
         decision_id=row.decision_id or decision_id(row.trace, row.span),
-        correlation_id=row.correlation,
+        correlation_id=correlation_meant(row.trace, row.correlation),
         trace_id=row.trace.hex(),
         time=row_time(row.id),
         market_time=clock(row.event_time),

@@ -14,7 +14,7 @@ from ares_otel.server.query.asking import Moment, NotFoundError, clock, ns_of
 from ares_otel.server.query.bars import NO_BARS, Bars, Move, moved
 from ares_otel.server.query.naming import NOBODY, number
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
+from ares_otel.server.store.ids import TEXT_LIMIT, decision_id, span_told
 from ares_otel.server.story.ballots import Pivot, pivots
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import Story
@@ -107,7 +107,8 @@ def decision(reader: Reader, asked: Asked) -> DecisionDetail:
 def neighbors(reader: Reader, story: Story) -> tuple[str | None, str | None]:
     """Return the ids of the decisions before and after one, of the same strategy and symbol."""
     start = ns_of(story.start)
-    ids = {"trace": bytes.fromhex(story.trace_id), "span": bytes.fromhex(story.span_id)}
+    trace = bytes.fromhex(story.trace_id)
+    ids = {"trace": trace, "span": span_told(trace, bytes.fromhex(story.span_id))}
     own = reader.db.execute(OWN, {"low": max(start - MOVED, 0), "high": start + MOVED, **ids}).first()
     if own is None:
         return None, None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ares_otel.portfolio.statistic import Statistic, absent
 from ares_otel.server.query.asking import DAY, Moment, Name, NotFoundError, Period, clock, row_time, whole_sum, within
@@ -15,6 +17,7 @@ from ares_otel.server.query.judging import HitsAsked, hits, mean
 from ares_otel.server.query.naming import NOBODY, number, words
 from ares_otel.server.query.scoring import share
 from ares_otel.server.store import schema as t
+from ares_otel.server.store.packed import judgments, of_models
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
@@ -204,20 +207,25 @@ def _vote_totals(reader: Reader, asked: ModelsAsked) -> dict[str, _Votes]:
 def confusions(reader: Reader, asked: ModelsAsked) -> dict[str, dict[tuple[str, str], int]]:
     """Count predicted and true classes of each model, over its newest outcomes."""
     row = t.outcome.c
-    conditions = [row.id >= asked.low, row.id < asked.high, row.prediction.is_not(None), row.actual.is_not(None)]
-    if asked.model is not None:
-        own = number(reader, "model", asked.model)
-        if own == NOBODY:
-            return {}
-        conditions.append(row.model == own)
-    newest = select(row.model, row.prediction, row.actual).where(*conditions).order_by(row.id.desc()).limit(MATURED)
-    part = newest.subquery().c
-    keys = (part.model, part.prediction, part.actual)
-    rows = reader.db.execute(select(*keys, func.count()).group_by(*keys)).all()
-    known = words(reader, (one for each in rows for one in each[:3]))
+    conditions = [row.id >= asked.low, row.id < asked.high, row.actual.is_not(None)]
+    own = None if asked.model is None else number(reader, "model", asked.model)
+    if own == NOBODY:
+        return {}
+    if own is not None:
+        conditions.append(of_models(row.judgments, (own,)))
+    newest = reader.db.execute(
+        select(row.judgments, row.actual).where(*conditions).order_by(row.id.desc()).limit(MATURED)
+    )
+    judged = ((each, actual) for text, actual in newest for each in judgments(text) if own in {None, each.model})
+    counts = Counter(
+        (each.model, each.prediction, actual)
+        for each, actual in itertools.islice(judged, MATURED)
+        if each.prediction is not None
+    )
+    known = words(reader, (one for each in counts for one in each))
     found: dict[str, dict[tuple[str, str], int]] = {}
-    for model, prediction, actual, n in rows:
-        if model in known:
+    for (model, prediction, actual), n in counts.items():
+        if model in known and prediction is not None:
             found.setdefault(known[model], {})[known[prediction], known[actual]] = n
     return found
 

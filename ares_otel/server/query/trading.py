@@ -14,7 +14,7 @@ from ares_otel.server.query.asking import Moment, Name, NotFoundError, Page, Pag
 from ares_otel.server.query.listing import Filter, listed, named, names_of
 from ares_otel.server.query.naming import Words, words
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import TEXT_LIMIT, decision_id
+from ares_otel.server.store.ids import TEXT_LIMIT, correlation_meant, decision_id
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import OrderStory
 
@@ -177,7 +177,7 @@ def _row(row: Row[Any], known: Words) -> OrderRow:
     return OrderRow(
         client_id=row.client_id,
         decision_id=owner,
-        correlation_id=row.correlation,
+        correlation_id=correlation_meant(row.above, row.correlation),
         trace_id=row.trace.hex(),
         time=row_time(row.id),
         submitted=bool(row.submitted),

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import text_key
+from ares_otel.server.store.ids import correlation_meant, text_key
+from ares_otel.server.store.packed import judgments
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Judged", "hit_rates", "judged"]
+__all__ = ["Judged", "hit_rates", "joined", "judged"]
 
 OUTCOMES: Final = 10_000
 DECISIONS: Final = 5_000
@@ -43,18 +44,25 @@ def hit_rates(reader: Reader) -> Mapping[int, tuple[int, int]]:
         actual.setdefault(int(key), set()).add(int(number))
     if not actual:
         return {}
-    columns = (row.strategy, row.action, row.correlation, row.confidence)
+    columns = (row.strategy, row.action, row.trace, row.correlation, row.confidence)
     newest = list(reader.db.execute(select(*columns).order_by(row.id.desc()).limit(DECISIONS)))
     name = words(reader, {*(each.action for each in newest), *(one for each in actual.values() for one in each)})
     counts: dict[int, tuple[int, int]] = {}
     for each in newest:
         action = name.get(each.action)
-        if action in DIRECTIONS and each.confidence is not None and each.correlation is not None:
-            truth = actual.get(text_key(each.correlation), ())
+        key = joined(each)
+        if action in DIRECTIONS and each.confidence is not None and key is not None:
+            truth = actual.get(key, ())
             if len(truth) == 1:
                 n, right = counts.get(each.strategy or 0, (0, 0))
                 counts[each.strategy or 0] = (n + 1, right + (name.get(*truth) == action))
     return counts
+
+
+def joined(decision: Any) -> int | None:
+    """Return what joins a stored decision with its outcomes, None where it has no correlation id."""
+    correlation = correlation_meant(decision.trace, decision.correlation)
+    return None if correlation is None else text_key(correlation)
 
 
 def judged(reader: Reader, decisions: Sequence[Any]) -> Mapping[int, Judged]:
@@ -62,12 +70,13 @@ def judged(reader: Reader, decisions: Sequence[Any]) -> Mapping[int, Judged]:
 
     The outcomes that follow the oldest of them are looked at, a bounded number.
     """
-    keys = {text_key(each.correlation): int(each.id) for each in decisions if each.correlation is not None}
+    keys = {key: int(each.id) for each in decisions if (key := joined(each)) is not None}
     if not keys:
         return {}
     row = t.outcome.c
-    query = select(row.key, row.model, row.result).where(row.id >= min(keys.values())).order_by(row.id).limit(FOLLOWING)
-    found = [each for each in reader.db.execute(query) if each.key in keys]
+    query = select(row.key, row.judgments).where(row.id >= min(keys.values())).order_by(row.id).limit(FOLLOWING)
+    rows = [each for each in reader.db.execute(query) if each.key in keys]
+    found = [(each.key, judgment.model, judgment.result) for each in rows for judgment in judgments(each.judgments)]
     name = words(reader, [number for each in found for number in each[1:]])
     told: dict[int, dict[str, set[str]]] = {}
     for key, model, result in found:

@@ -15,7 +15,7 @@ from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.values import flag, number, text, whole
 from ares_otel.server.otlp.views import AttributeMap, SpanView
 from ares_otel.server.store.driver import Connection
-from ares_otel.server.store.ids import bounded
+from ares_otel.server.store.ids import bounded, span_told
 from ares_otel.server.store.lifecycle import REFUSED, Rank, rank
 from ares_otel.server.store.rows import (
     DECISION,
@@ -128,8 +128,7 @@ class Booking:
         for decision in old.decisions if fresh.updates else ():
             if any(_refused(decision, span) for spans in fresh.updates.values() for span in spans):
                 low = base_id(decision)
-                found = (self.rejected(decision), low, low + MOVED, decision.trace_id, decision.span_id)
-                self.db.execute(REJECT, found)
+                self.db.execute(REJECT, (self.rejected(decision), low, low + MOVED, *_ids(decision)))
 
     # --- one order ---------------------------------------------------------------------------------------------
 
@@ -193,7 +192,7 @@ class Booking:
             if _owns(decision, span):
                 low = base_id(decision)
                 row = decided.get(decision.span_id)
-                found = (low, low + MOVED, decision.trace_id, decision.span_id)
+                found = (low, low + MOVED, *_ids(decision))
                 known = None if row is not None else self.db.execute(OWNER, found).fetchone()
                 return known[0] if known else row
         return None
@@ -259,6 +258,10 @@ def _micros(facts: AttributeMap) -> int | None:
 def _owns(decision: SpanView, span: SpanView) -> bool:
     said = text(span.attributes, DECISION_ID)
     return said == identity(decision) if said is not None else span.parent_span_id == decision.span_id
+
+
+def _ids(decision: SpanView) -> tuple[bytes, bytes]:
+    return decision.trace_id, span_told(decision.trace_id, decision.span_id)
 
 
 def _refused(decision: SpanView, update: SpanView) -> bool:

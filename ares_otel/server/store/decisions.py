@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.decode import LATEST
 from ares_otel.server.otlp.values import flag, number, scaled, text, whole
 from ares_otel.server.otlp.views import AttributeMap, SpanView
-from ares_otel.server.store.ids import bounded, decision_id, text_key, time_id
+from ares_otel.server.store.ids import bounded, correlation_told, decision_id, span_told, text_key, time_id
+from ares_otel.server.store.packed import pack
 from ares_otel.server.store.recording import DAY, HOUR, RECORDS, Place, Said, observe
 from ares_otel.server.store.rows import (
     CORRELATION,
@@ -25,6 +26,9 @@ from ares_otel.server.store.rows import (
 from ares_otel.server.store.working import ERROR, WHOLE, duration_row
 
 __all__ = ["decision_row", "place_of"]
+
+Vote: TypeAlias = tuple[int | None, ...]
+"""As in `packed.Ballot`; `meta` is left out where it is 0."""
 
 VOTE, REGIME_EVENT = s.VOTE.name, s.REGIME.name
 ACTION, REGIME, CONFIDENCE = a.ACTION.key, a.REGIME.key, a.CONFIDENCE.key
@@ -51,7 +55,7 @@ def decision_row(rows: Rows, desk: Desk, span: SpanView, place: Place, resource:
     rows.add(
         "decision",
         (
-            *(row, span.trace_id, span.span_id),
+            *(row, span.trace_id, span_told(span.trace_id, span.span_id)),
             *_ids(rows, span),
             *(resource, strategy, symbol, name("venue", place.venue), action, regime_number),
             number(facts, CONFIDENCE),
@@ -60,6 +64,7 @@ def decision_row(rows: Rows, desk: Desk, span: SpanView, place: Place, resource:
             *(number(facts, PRICE), place.event_time),
             *(number(facts, AGREEMENT), number(facts, REGIME_CONFIDENCE)),
             int(span.status.code == ERROR),
+            pack(votes) or None,
         ),
     )
     rows.tally.count("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0))
@@ -77,17 +82,18 @@ def _ids(rows: Rows, span: SpanView) -> tuple[str | None, str | None]:
         own = None
     if own is not None:
         rows.keys.add(text_key(own))
-    return None if correlation is None else bounded(correlation), None if own is None else bounded(own)
+    told = correlation_told(span.trace_id, correlation) if correlation else None
+    return told, None if own is None else bounded(own)
 
 
-def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> tuple[list[tuple[Any, ...]], str | None]:
+def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> tuple[list[Vote], str | None]:
     """Add what the events of a decision report; return its votes and the last regime that it saw."""
     regime = None
-    votes: list[tuple[Any, ...]] = []
+    votes: list[Vote] = []
     for position, event in enumerate(span.events):
         name = event.name
         if name == VOTE:
-            votes.append((row, position, *_vote(desk, event.attributes)))
+            votes.append(_vote(desk, event.attributes))
         elif name == REGIME_EVENT:
             regime = text(event.attributes, REGIME)
         else:
@@ -96,19 +102,18 @@ def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> t
                 moment = event.time_unix_nano
                 time = moment if 0 < moment < LATEST else span.start_time_unix_nano
                 record(rows, desk, Said(event.attributes, time_id(time, row + position), time, place))
-    rows.by_table["vote"] += votes
     return votes, regime
 
 
-def _vote(desk: Desk, facts: AttributeMap) -> tuple[int | None, int | None, int | None, int | None, int]:
+def _vote(desk: Desk, facts: AttributeMap) -> Vote:
     model, action = desk.name("model", text(facts, MODEL)), desk.name("action", text(facts, ACTION))
-    meta = int(META in facts and flag(facts, META, default=False))
-    return model, action, scaled(facts, CONFIDENCE), scaled(facts, WEIGHT), meta
+    said = (model, action, scaled(facts, CONFIDENCE), scaled(facts, WEIGHT))
+    return (*said, 1) if META in facts and flag(facts, META, default=False) else said
 
 
-def _count_votes(rows: Rows, votes: list[tuple[Any, ...]], day: int, decided: int | None, regime: int) -> None:
+def _count_votes(rows: Rows, votes: list[Vote], day: int, decided: int | None, regime: int) -> None:
     sums = rows.tally.by_table["vote_daily"]
-    for _, _, model, action, confidence, weight, _ in votes:
+    for model, action, confidence, weight, *_ in votes:
         key = (day, model or 0, action or 0, regime)
         known = sums.get(key)
         if known is None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 
+from ares_otel.correlation.ids import correlation_of
+
 __all__ = [
     "TEXT_LIMIT",
     "bounded",
     "canonical",
+    "correlation_meant",
+    "correlation_told",
     "decision_id",
     "lookup_key",
     "moment_key",
+    "span_meant",
+    "span_told",
     "text_key",
     "time_id",
     "trace_key",
@@ -22,6 +28,8 @@ TEXT_LIMIT = 256
 """Longest name or client order id in a column, in characters; a longer one is kept as its beginning and its hash."""
 
 UUID_DIGITS = 32
+HALF = 8
+DIGITS = 8
 DECISION_DIGITS = 28
 MOMENT_DIGITS = 12
 UNSORTED_BITS = 16
@@ -60,8 +68,35 @@ def text_key(text: str) -> int:
 
 
 def decision_id(trace: bytes, span: bytes) -> str:
-    """Return the decision id that the library makes: the trace's 48 bits of time and the span's 64 bits."""
-    return trace[:6].hex() + span.hex()
+    """Return the decision id that the library makes: the trace's 48 bits of time and the span's 64 bits.
+
+    Args:
+        trace: id of its trace.
+        span: id of its span, or none where the trace's implies it.
+    """
+    return trace[:6].hex() + span_meant(trace, span).hex()
+
+
+def span_told(trace: bytes, span: bytes) -> bytes:
+    """Return a decision's span id as it is kept: nothing where it is the right half of the trace id."""
+    return b"" if span == trace[HALF:] else span
+
+
+def span_meant(trace: bytes, span: bytes) -> bytes:
+    """Return the span id that is meant by a kept one."""
+    return span or trace[HALF:]
+
+
+def correlation_told(trace: bytes, correlation: str) -> str:
+    """Return a decision's correlation id as it is kept: "" where it is the one that the trace id belongs to."""
+    if correlation[:DIGITS] != trace[: DIGITS // 2].hex():
+        return bounded(correlation)
+    return "" if correlation == correlation_of(int.from_bytes(trace, "big")) else bounded(correlation)
+
+
+def correlation_meant(trace: bytes, correlation: str | None) -> str | None:
+    """Return the correlation id that is meant by a kept one."""
+    return correlation_of(int.from_bytes(trace, "big")) if correlation == "" else correlation
 
 
 def lookup_key(key: int) -> int:

@@ -12,12 +12,12 @@ from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.values import number, plain, text, whole
 from ares_otel.server.otlp.views import AttributeMap
 from ares_otel.server.store.ids import bounded, text_key
-from ares_otel.server.store.rows import Desk, Rows
+from ares_otel.server.store.rows import Desk, Judged, Rows
 from ares_otel.server.store.told import TOLD, Told
 
 __all__ = ["DAY", "HOUR", "NOWHERE", "RECORDS", "Place", "Said", "observe"]
 
-HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
+MILLISECOND, HOUR, DAY = 1_000_000, 3_600_000_000_000, 86_400_000_000_000
 CLASS_LIMIT = 32
 JSON_LIMIT = 65_536
 LARGEST, MOST = 1e12, 1 << 40
@@ -74,9 +74,9 @@ def _outcome(rows: Rows, desk: Desk, said: Said) -> None:
         rows.keys.add(joined)
     model, result = desk.name("model", text(facts, a.MODEL_NAME.key)), desk.name("result", text(facts, a.RESULT.key))
     realized, regime = number(facts, a.REALIZED_RETURN.key), desk.name("regime", text(facts, a.REGIME.key))
-    classes = (_class(desk, facts, a.PREDICTION.key), _class(desk, facts, a.ACTUAL.key))
-    row = desk.free("outcome", said.base)
-    rows.add("outcome", (row, joined, model, result, realized, regime, *classes, *_where(desk, said)))
+    actual = _class(desk, facts, a.ACTUAL.key)
+    judged = Judged(joined, realized, regime, actual, *_where(desk, said), said.time // MILLISECOND)
+    rows.judge(judged, said.base, (model, result, _class(desk, facts, a.PREDICTION.key)))
     earned = (1, realized, realized * realized) if realized is not None and abs(realized) < LARGEST else (0, 0.0, 0.0)
     rows.tally.add("outcome_daily", (said.time // DAY, model or 0, result or 0, regime or 0), 1, *earned)
 

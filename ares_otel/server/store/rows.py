@@ -11,6 +11,7 @@ from ares_otel.server.otlp.decode import Entry
 from ares_otel.server.otlp.values import text
 from ares_otel.server.otlp.views import SpanView
 from ares_otel.server.store.ids import decision_id, time_id
+from ares_otel.server.store.packed import pack
 from ares_otel.server.store.tally import Tally
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SYMBOL",
     "VENUE",
     "Desk",
+    "Judged",
     "Part",
     "Rows",
     "base_id",
@@ -61,6 +63,18 @@ class Part(NamedTuple):
     size: int
 
 
+class Judged(NamedTuple):
+    """What outcomes share that are one row, in the order of its columns, and the millisecond of their time."""
+
+    key: int | None
+    realized: float | None
+    regime: int | None
+    actual: int | None
+    strategy: int | None
+    symbol: int | None
+    millisecond: int
+
+
 class Rows:
     """Rows of one transaction.
 
@@ -70,6 +84,7 @@ class Rows:
         sightings: strategy, symbol, market time, regime, decision of each regime that was seen.
         states: new states of orders that are stored, with their row ids.
         keys: under which the trace at hand is found.
+        judged: the earliest row id and the `packed.Judgment` of outcomes, by what they share.
         parts: spans of one trace each, by resource.
     """
 
@@ -79,11 +94,23 @@ class Rows:
         self.sightings: list[tuple[int, int, int, int, int | None]] = []
         self.states: list[tuple[Any, ...]] = []
         self.keys: set[int] = set()
+        self.judged: dict[Judged, tuple[int, list[tuple[int | None, ...]]]] = {}
         self.parts: defaultdict[bytes, list[Part]] = defaultdict(list)
 
     def add(self, table: str, row: tuple[Any, ...]) -> None:
         """Add a row of a table."""
         self.by_table[table].append(row)
+
+    def judge(self, judged: Judged, base: int, judgment: tuple[int | None, ...]) -> None:
+        """Add an outcome to those that it shares a row with."""
+        first, others = self.judged.get(judged, (base, []))
+        others.append(judgment)
+        self.judged[judged] = (min(first, base), others)
+
+    def add_judged(self, desk: Desk) -> None:
+        """Add the rows of outcomes."""
+        for judged, (base, judgments) in self.judged.items():
+            self.add("outcome", (desk.free("outcome", base), *judged[:-1], pack(judgments)))
 
 
 def base_id(span: SpanView) -> int:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from ares_otel.server.store.columns import BIG, METADATA, bigs, reals, row_id, words
+from ares_otel.server.store.columns import BIG, METADATA, bigs, reals, row_id, texts, words
 from ares_otel.server.store.rollups import (
     call_hourly,
     check_hourly,
@@ -91,11 +91,10 @@ __all__ = [
     "segment",
     "stage_hourly",
     "trade",
-    "vote",
     "vote_daily",
 ]
 
-REVISION = "0008"
+REVISION = "0009"
 """The migration that makes the tables as they stand here."""
 
 name = Table(
@@ -167,10 +166,12 @@ decision = Table(
     *bigs("event_time"),
     *reals("agreement", "regime_confidence"),
     Column("error", SmallInteger, nullable=False, server_default=text("0")),
+    *texts("votes"),
 )
 """One row a decision. `decision_id` is NULL where it follows from trace and span (`ids.decision_id`); `rejected`
 counts its orders that the venue rejected or the bot denied; `event_time` is market time in Unix ns; `error` is 1 where
-the span's status is an error."""
+the span's status is an error; `votes` are `packed.Ballot`, NULL for none. Ids
+that the trace implies are left out: `span` is empty (`ids.span_meant`), `correlation` "" (`ids.correlation_meant`)."""
 
 Index(
     "decision_filter",
@@ -183,21 +184,6 @@ Index(
     sqlite_where=decision.c.rejected > text("0"),
     postgresql_where=decision.c.rejected > text("0"),
 )
-
-vote = Table(
-    "vote",
-    METADATA,
-    Column("decision", BIG, nullable=False, autoincrement=False),
-    Column("position", Integer, nullable=False, autoincrement=False),
-    Column("model", Integer),
-    Column("action", Integer),
-    Column("confidence", BIG),
-    Column("weight", BIG),
-    Column("meta", SmallInteger, nullable=False),
-    PrimaryKeyConstraint("decision", "position"),
-    sqlite_with_rowid=False,
-)
-"""Votes of a decision in their order; confidence and weight in units of 1e-4, `meta` 1 for a meta-learner's."""
 
 orders = Table(
     "orders",
@@ -258,11 +244,10 @@ outcome = Table(
     METADATA,
     row_id(),
     Column("key", BIG),
-    Column("model", Integer),
-    Column("result", Integer),
     Column("realized_return", Double),
-    Column("regime", Integer),
-    *words("prediction", "actual", "strategy", "symbol"),
+    *words("regime", "actual", "strategy", "symbol"),
+    Column("judgments", Text, nullable=False),
 )
-"""What came true: `key` is `ids.text_key` of the key that joins it with its prediction; prediction and actual are
-classes, NULL for numbers and long texts."""
+"""What came true, as it was said in one millisecond and one commit: `key` is `ids.text_key` of the key that joins it
+with its predictions, `judgments` are `packed.Judgment`. Prediction and actual are classes, NULL for numbers and long
+texts."""

@@ -119,6 +119,7 @@ class Store:
         self._episodes.forget()
 
     def _insert(self, rows: Rows) -> None:
+        rows.add_judged(self._numbers)
         # neighbours in the index are written together
         rows.by_table["lookup"].sort()
         for table, values in rows.by_table.items():

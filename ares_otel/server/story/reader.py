@@ -13,6 +13,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import canonical, zeros_back
+from ares_otel.server.store.packed import number_of
 from ares_otel.server.story.cases import Case, answers, clients, is_decision, split
 from ares_otel.server.story.finding import Finder
 from ares_otel.server.story.logged import logged
@@ -63,18 +64,21 @@ class Reader(SpanReader):
         with self.moment():
             return Counts(
                 decisions=self._count(t.decision.c.id),
-                votes=self._count(t.vote.c.decision),
+                votes=self._packed(t.decision.c.votes),
                 orders=self._count(t.orders.c.id, t.orders.c.submitted == 1),
                 updates=self._by_status(),
                 duplicates=self._count(update.id, update.duplicate == 1),
                 fills=self._count(update.id, real, update.fill_quantity > 0),
                 fees=self._money(update.fee > 0),
                 rebates=self._money(update.fee < 0),
-                outcomes=self._count(t.outcome.c.id),
+                outcomes=self._packed(t.outcome.c.judgments),
             )
 
     def _count(self, column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> int:
         return int(self.db.execute(select(func.count(column)).where(*conditions)).scalar_one())
+
+    def _packed(self, column: ColumnElement[Any]) -> int:
+        return int(self.db.execute(select(func.sum(number_of(column)))).scalar() or 0)
 
     def _by_status(self) -> dict[str, int]:
         update, word = t.order_update, func.coalesce(t.name.c.value, "")

@@ -6,19 +6,21 @@ Everything that tells stories tells these, too; their first sentence says what t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from ares_otel.correlation.ids import trace_of
 from ares_otel.records import Regime, Vote
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import bounded, decision_id, moment_key, uuid_digits
+from ares_otel.server.store.ids import bounded, correlation_meant, decision_id, moment_key, span_meant, uuid_digits
+from ares_otel.server.store.packed import Ballot, ballots
 from ares_otel.server.story.stories import DecisionStory, OrderStory, SpanStory, Story
 
 __all__ = ["KEPT_SINCE", "remains", "spans_kept_since"]
@@ -70,10 +72,13 @@ def _by_time(text: str) -> ColumnElement[bool] | None:
     decision, digits = t.decision.c, uuid_digits(text)
     if digits is not None:
         dashed = "-".join(digits[at:to] for at, to in itertools.pairwise((0, 8, 12, 16, 20, 32)))
-        same = or_(decision.trace == bytes.fromhex(digits), decision.correlation.in_([text, digits, dashed]))
+        traces = [bytes.fromhex(digits), trace_of(dashed).to_bytes(16, "big")]
+        same = or_(decision.trace.in_(traces), decision.correlation.in_([text, digits, dashed]))
         millis = int(digits[:12], 16)
     elif moment_key(text) is not None:
-        same = decision.span == bytes.fromhex(text[-16:])
+        own = bytes.fromhex(text[-16:])
+        implied = (decision.span == b"") & (func.substr(decision.trace, 9) == own)
+        same = or_(decision.span == own, implied)
         millis = int(text[:12], 16)
     else:
         return None
@@ -82,20 +87,19 @@ def _by_time(text: str) -> ColumnElement[bool] | None:
 
 
 def _story(db: Connection, row: Mapping[str, Any], since: datetime) -> Story:
-    votes = db.execute(select(t.vote).where(t.vote.c.decision == row["id"]).order_by(t.vote.c.position)).mappings()
     orders = db.execute(select(t.orders).where(t.orders.c.decision == row["id"]).order_by(t.orders.c.id))
-    ballots, sent = [dict(each) for each in votes], [dict(each) for each in orders.mappings()]
-    names = _names(db, [row, *ballots, *sent])
-    decided = _decision(row, ballots, names)
+    votes, sent = ballots(row["votes"]), [dict(each) for each in orders.mappings()]
+    names = _names(db, [row, *(vote._asdict() for vote in votes), *sent])
+    decided = _decision(row, votes, names)
     what = f"{decided.strategy or 'a strategy'} decided {decided.action or 'nothing'} on {decided.symbol or 'a symbol'}"
     return Story(
         sentence=f"{what}; its spans are pruned (as are those from before {since:%Y-%m-%d %H:%M} UTC), "
         "this is what its rows say.",
-        correlation_id=row["correlation"],
+        correlation_id=correlation_meant(bytes(row["trace"]), row["correlation"]),
         decision_id=row["decision_id"] or decision_id(bytes(row["trace"]), bytes(row["span"])),
         causation_id=None,
         trace_id=bytes(row["trace"]).hex(),
-        span_id=bytes(row["span"]).hex(),
+        span_id=span_meant(bytes(row["trace"]), bytes(row["span"])).hex(),
         service=None,
         mode=None,
         start=_moment(int(row["id"])),
@@ -112,7 +116,7 @@ def _story(db: Connection, row: Mapping[str, Any], since: datetime) -> Story:
 def _root(row: Mapping[str, Any], decided: DecisionStory, sent: list[tuple[int, OrderStory]]) -> SpanStory:
     """Return the decision as the span that it was, with its orders below."""
     keys = {a.STRATEGY: decided.strategy, a.SYMBOL: decided.symbol, a.VENUE: decided.venue}
-    root = _span(s.DECISION.name, bytes(row["span"]).hex(), int(row["id"]), 0.0, keys)
+    root = _span(s.DECISION.name, span_meant(bytes(row["trace"]), bytes(row["span"])).hex(), int(row["id"]), 0.0, keys)
     below = (_submission(order, began, (began - int(row["id"])) / SECOND) for began, order in sent)
     return msgspec.structs.replace(
         root, duration_seconds=row["duration_us"] / MICROSECONDS, failed=bool(row["error"]), children=tuple(below)
@@ -149,7 +153,7 @@ def _span(name: str, own: str, began: int, offset: float, said: Mapping[Attribut
     )
 
 
-def _decision(row: Mapping[str, Any], votes: list[dict[str, Any]], names: Names) -> DecisionStory:
+def _decision(row: Mapping[str, Any], votes: Iterable[Ballot], names: Names) -> DecisionStory:
     word = names.get
     regime = word(row["regime"] or 0)
     return DecisionStory(
@@ -166,13 +170,13 @@ def _decision(row: Mapping[str, Any], votes: list[dict[str, Any]], names: Names)
     )
 
 
-def _vote(row: Mapping[str, Any], names: Names) -> Vote:
+def _vote(vote: Ballot, names: Names) -> Vote:
     return Vote(
-        model=names.get(row["model"] or 0, UNKNOWN),
-        action=names.get(row["action"] or 0, UNKNOWN),
-        confidence=None if row["confidence"] is None else row["confidence"] / FRACTION,
-        weight=None if row["weight"] is None else row["weight"] / FRACTION,
-        meta_learner=True if row["meta"] else None,
+        model=names.get(vote.model or 0, UNKNOWN),
+        action=names.get(vote.action or 0, UNKNOWN),
+        confidence=None if vote.confidence is None else vote.confidence / FRACTION,
+        weight=None if vote.weight is None else vote.weight / FRACTION,
+        meta_learner=True if vote.meta else None,
     )
 
 

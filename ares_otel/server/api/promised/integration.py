@@ -36,7 +36,7 @@ PARTS: Final[dict[str, Table]] = {
     "correlation_manager": t.decision,
     "ml_monitor": t.outcome,
     "report_scheduler": t.report,
-    "tracking_system": t.vote,
+    "tracking_system": t.vote_daily,
 }
 """What shows that a part has something to work with."""
 

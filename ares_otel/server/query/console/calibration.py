@@ -16,8 +16,9 @@ from ares_otel.portfolio.statistic import Statistic
 from ares_otel.server.query.judging import UNIT
 from ares_otel.server.query.naming import words
 from ares_otel.server.query.scoring import mean_of
+from ares_otel.server.query.truth import joined
 from ares_otel.server.store import schema as t
-from ares_otel.server.store.ids import text_key
+from ares_otel.server.store.packed import ballots, judgments
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Bin", "Calibration", "calibrations", "calibrations_of"]
@@ -56,27 +57,35 @@ class Calibration(msgspec.Struct, frozen=True):
 
 def calibrations(reader: Reader) -> Mapping[str, Calibration]:
     """Return by model what is known of the votes of the newest decisions."""
-    row, outcome, vote = t.decision.c, t.outcome.c, t.vote.c
+    row, outcome = t.decision.c, t.outcome.c
     newest = (
-        select(row.id, row.correlation).where(row.correlation.is_not(None)).order_by(row.id.desc()).limit(DECISIONS)
+        select(row.id, row.trace, row.correlation, row.votes)
+        .where(row.correlation.is_not(None))
+        .order_by(row.id.desc())
+        .limit(DECISIONS)
     )
-    keys = {int(own): text_key(correlation) for own, correlation in reader.db.execute(newest)}
-    if not keys:
+    voted = reader.db.execute(newest).all()
+    if not voted:
         return {}
-    said = select(outcome.key, outcome.model, outcome.result).where(outcome.id >= min(keys))
-    found = list(reader.db.execute(said.order_by(outcome.id.desc()).limit(OUTCOMES)))
-    name = words(reader, {each.result for each in found})
+    said = select(outcome.key, outcome.judgments).where(outcome.id >= voted[-1].id)
+    found = [
+        (key, judgment)
+        for key, text in reader.db.execute(said.order_by(outcome.id.desc()).limit(OUTCOMES))
+        for judgment in judgments(text)
+    ]
+    name = words(reader, {judgment.result for _, judgment in found})
     came = {
-        (each.key, each.model): name[each.result] == "correct"
-        for each in found
-        if name.get(each.result) in {"correct", "wrong"}
+        (key, judgment.model): name[judgment.result] == "correct"
+        for key, judgment in found
+        if name.get(judgment.result) in {"correct", "wrong"}
     }
-    votes = select(vote.decision, vote.model, vote.confidence).where(vote.decision >= min(keys))
     pairs: dict[int, list[tuple[float, bool]]] = {}
-    for decision, model, confidence in reader.db.execute(votes):
-        right = came.get((keys.get(int(decision)), model))
-        if right is not None and confidence is not None:
-            pairs.setdefault(int(model), []).append((int(confidence) / UNIT, right))
+    for decision in voted:
+        key = joined(decision)
+        for vote in ballots(decision.votes):
+            right = came.get((key, vote.model))
+            if right is not None and vote.model is not None and vote.confidence is not None:
+                pairs.setdefault(vote.model, []).append((vote.confidence / UNIT, right))
     named = words(reader, pairs)
     return {named[model]: calibrations_of(told) for model, told in pairs.items() if model in named}
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from ares_otel.server.query.asking import row_ns
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
+from ares_otel.server.store.packed import judgments, of_models
 from ares_otel.server.story.reader import Reader
 
 __all__ = ["Score", "scores"]
@@ -34,12 +35,15 @@ class Score(msgspec.Struct, frozen=True):
 def scores(reader: Reader, model: str) -> Sequence[Score]:
     """Return the newest outcomes of a model in stretches of equal number, by time."""
     row = t.outcome.c
-    inner = select(row.id, row.model, row.result, row.regime).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
-    own = select(inner.c.id, inner.c.result, inner.c.regime).where(inner.c.model == number(reader, "model", model))
-    found = list(reader.db.execute(own))
-    word = words(reader, {each.result for each in found}, {each.regime for each in found})
-    judged = (each for each in found if each.result in word)
-    told = sorted((int(each.id), word[each.result] == "correct", word.get(each.regime, "")) for each in judged)
+    own = number(reader, "model", model)
+    inner = select(row.id, row.judgments, row.regime).order_by(row.id.desc()).limit(LOOKED_AT).subquery()
+    rows = reader.db.execute(select(inner).where(of_models(inner.c.judgments, (own,))))
+    found = [
+        (int(at), each.result, regime) for at, text, regime in rows for each in judgments(text) if each.model == own
+    ]
+    word = words(reader, {result for _, result, _ in found}, {regime for *_, regime in found})
+    judged = ((at, word[result] == "correct", word.get(regime, "")) for at, result, regime in found if result in word)
+    told = sorted(judged)
     size = max(len(told) // BINS, SMALLEST)
     parts = [told[begin : begin + size] for begin in range(0, len(told), size)]
     return [
