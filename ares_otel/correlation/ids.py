@@ -41,6 +41,7 @@ class IdSource:
         self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
         self._pool: deque[str] = deque()
         self._spans = count(self._random.getrandbits(63) + 1)
+        self._moment = (0, 0)
 
     def take(self, wall_ns: int) -> tuple[int, int, str]:
         """Return trace id (128 bits), span id (64 bits) and correlation id, for the given Unix time in ns."""
@@ -64,6 +65,17 @@ class IdSource:
         head = f"{digits[:8]}-{digits[8:]}-7"
         self._stamp = (millis * MILLISECOND, (millis + 1) * MILLISECOND, head)
         return head
+
+    def moment(self, wall_ns: int) -> int:
+        """Return the trace id of what is said in a millisecond outside of any decision; used by one thread.
+
+        What comes together, as the outcomes of all models or equity and positions, is one trace and not one for each.
+        """
+        millis, trace = self._moment
+        if millis != wall_ns // MILLISECOND:
+            trace = self.take(wall_ns)[0]
+            self._moment = wall_ns // MILLISECOND, trace
+        return trace
 
     def span(self) -> int:
         """Return a span id of 64 bits, never 0: the next one of a count that began with a random number."""

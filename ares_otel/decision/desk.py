@@ -286,7 +286,7 @@ def _note_span(said: Said, note: Note, wall: int, recorder: Recorder) -> SpanDat
     key = str(getattr(said.record, "key", None))
     # an outcome whose key is a correlation id is found with its decision
     common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
-    return said_span(said, wall, recorder.ids.take(wall)[0], 0, common)
+    return said_span(said, wall, recorder.ids.moment(wall), 0, common)
 
 
 def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,18 +21,20 @@ import pytest
 import server_kit
 import sqlalchemy as sa
 import test_server_accounts
+import test_server_packing
 import test_server_performance
 import test_server_rows
 import test_server_store
 from postgres import PASSWORD, Cluster, cluster
 from server_kit import connected, content, fresh, put, rows, send, store_all, until
 from spans import Bot, body, span
+from test_server_migrations import put_together
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer, StartError
 from ares_otel.server.store.databases import database_of
-from ares_otel.server.store.migrate import DatabaseError, migrate
+from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
 from ares_otel.server.store.schema import METADATA, REVISION
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.explain import explain
@@ -82,7 +85,9 @@ def laws(*modules: ModuleType) -> dict[str, FunctionType]:
     return {name: each for name, each in found.items() if isinstance(each, FunctionType) and name not in SQLITE_ALONE}
 
 
-globals().update(laws(test_server_store, test_server_rows, test_server_performance, test_server_accounts))
+globals().update(
+    laws(test_server_store, test_server_rows, test_server_performance, test_server_accounts, test_server_packing)
+)
 
 
 def test_migrations_make_the_declared_tables(running: Cluster) -> None:
@@ -100,6 +105,15 @@ def test_migrations_make_the_declared_tables(running: Cluster) -> None:
             "SELECT attstorage FROM pg_attribute WHERE attrelid = 'segment'::regclass AND attname = 'data'"
         ).all()
     assert kinds == [("e",)]
+
+
+def test_votes_and_outcomes_are_put_together(running: Cluster, tmp_path: Path) -> None:
+    """The rows of version 8 are the same when they are read, as they are on SQLite."""
+    database, scripts = running.url(running.create()), tmp_path / "version 8"
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0009*"))
+    database_of(database).migrate(scripts)
+
+    put_together(database)
 
 
 def _shape(url: str) -> object:

@@ -50,7 +50,7 @@ Row: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = tuple[int, list[tuple[bytes, bytes, str, bytes]]]
 Segments: TypeAlias = dict[int, Segment]
 PACKED = ("decision", "outcome")
-INTERNAL = {*PACKED, "name", "resource", "dictionary", "segment", "lookup"}
+INTERNAL = {*PACKED, "name", "resource", "dictionary", "segment", "pack", "lookup"}
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in INTERNAL)
 NAMED = (
     *(
@@ -187,9 +187,10 @@ def _segments(connection: sa.Connection) -> Segments:
         row = connection.exec_driver_sql(f"SELECT data FROM dictionary WHERE id = {number}").fetchone()  # noqa: S608
         return row[0] if row else None
 
-    unpack = Unpacker(load).unpack
-    stored = connection.exec_driver_sql("SELECT id, resource, data FROM segment").all()
-    return {number: (resource, list(raw_spans(unpack(data)))) for number, resource, data in stored}
+    stored = connection.exec_driver_sql("SELECT id, resource, data, pack, start, size FROM segment").all()
+    packs = connection.exec_driver_sql("SELECT id, data FROM pack").all()
+    contents = Unpacker(load).contents([row[2:] for row in stored], lambda _: packs)
+    return {row[0]: (row[1], list(raw_spans(content))) for row, content in zip(stored, contents, strict=True)}
 
 
 def segments_of(database: Location) -> list[tuple[int, list[tuple[bytes, bytes, str, bytes]]]]:

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
@@ -123,15 +124,16 @@ def body(spans: Iterable[Span], *, resource: Facts = RESOURCE, scope: str = "are
 
 @dataclass
 class Ids:
-    """Ids of one decision; `parent` is the span around it."""
+    """Ids of one decision; `parent` is the span around it, `root` its own span, a new one by default."""
 
     trace: bytes
     correlation: str
     random: random.Random
     parent: bytes = b""
+    root: bytes = b""
 
     def __post_init__(self) -> None:
-        self.root = self.span()
+        self.root = self.root or self.span()
         self.decision = self.trace[:6].hex() + self.root.hex()
         self.common: dict[Attribute, Any] = {a.CORRELATION_ID: self.correlation, a.DECISION_ID: self.decision}
 
@@ -142,12 +144,18 @@ class Ids:
 
 @dataclass
 class Bot:
-    """Makes decisions one after another, the same ones for the same seed; `gap` ns between two of them."""
+    """Makes decisions one after another, the same ones for the same seed.
+
+    Attributes:
+        gap: ns between two of them.
+        implied: whether trace and span follow from the correlation id, as where no other program began the trace.
+    """
 
     seed: int = 1
     start: int = START
     gap: int = 250 * MILLISECOND
     made: int = 0
+    implied: bool = False
     random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,7 +170,10 @@ class Bot:
         millis = (start // MILLISECOND).to_bytes(6, "big")
         tail = self.random.randbytes(10).hex()
         correlation = f"{millis.hex()[:8]}-{millis.hex()[8:]}-7{tail[:3]}-8{tail[3:6]}-{tail[6:18]}"
-        if around is None:
+        if self.implied:
+            own = span_of(correlation).to_bytes(8, "big")
+            ids = Ids(trace_of(correlation).to_bytes(16, "big"), correlation, self.random, root=own)
+        elif around is None:
             ids = Ids(millis + self.random.randbytes(10), correlation, self.random)
         else:
             ids = Ids(around.ids.trace, around.ids.correlation, self.random, around.ids.root)

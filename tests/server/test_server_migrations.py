@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from server_kit import content, fresh, rows, store_all
+from server_kit import connected, content, fresh, rows, store_all
 from spans import Bot
 
 from ares_otel.correlation.ids import IdSource
 from ares_otel.server.store import version as version_module
+from ares_otel.server.store.driver import Location
 from ares_otel.server.store.ids import lookup_key, text_key, trace_key
 from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
-from ares_otel.server.store.packed import ballots, judgments
+from ares_otel.server.store.packed import Ballot, Judgment, ballots, judgments
 from ares_otel.server.store.schema import METADATA, REVISION
 from ares_otel.server.store.sqlite import SqliteFile
 from ares_otel.server.story.reader import Reader
@@ -228,7 +229,16 @@ def test_keys_of_64_bits_are_shortened(tmp_path: Path) -> None:
 
 def test_votes_and_outcomes_are_put_together(tmp_path: Path) -> None:
     """Rows of votes and outcomes are the same when they are read, also those that a slice would tear apart."""
-    database, made = older(tmp_path, 8), IdSource(7).take(1)
+    database = older(tmp_path, 8)
+
+    put_together(database)
+
+    assert declared(database) == declared(fresh(tmp_path))
+
+
+def put_together(database: Location) -> None:
+    """Fill a database of version 8, migrate it, and look at what became of the rows."""
+    made = IdSource(7).take(1)
     trace, own = made[0].to_bytes(16, "big"), made[1].to_bytes(8, "big")
     votes = [
         *((1, position, position % 3, 7, 10_000 - position, position, 0) for position in range(2_500)),
@@ -242,22 +252,23 @@ def test_votes_and_outcomes_are_put_together(tmp_path: Path) -> None:
         (12, 2, 4, 5, None, *shared[1:]),
         (10**6, 1, 4, 5, *shared),
     ]
-    with closing(sqlite3.connect(database)) as connection, connection:
-        columns = "id, trace, span, correlation, resource, duration_us"
-        decided = [(1, trace, own, "", 1, 1), (2, trace, b"12345678", "x", 1, 1), (3, trace, own, None, 1, 1)]
-        connection.executemany(f"INSERT INTO decision({columns}) VALUES (?, ?, ?, ?, ?, ?)", decided)  # noqa: S608
-        connection.executemany("INSERT INTO vote VALUES (?, ?, ?, ?, ?, ?, ?)", votes)
-        columns = "id, model, result, prediction, key, realized_return, regime, actual, strategy, symbol"
-        connection.executemany(f"INSERT INTO outcome({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", outcomes)  # noqa: S608
+    decided = [(1, trace, own, ""), (2, trace, b"12345678", "x"), (3, trace, own, None)]
+    decision = sa.table("decision", *map(sa.column, ("id", "trace", "span", "correlation", "resource", "duration_us")))
+    vote = sa.table("vote", *map(sa.column, ("decision", "position", *Ballot._fields)))
+    names = ("id", *Judgment._fields, "key", "realized_return", "regime", "actual", "strategy", "symbol")
+    outcome = sa.table("outcome", *map(sa.column, names))
+    with connected(database) as connection, connection.begin():
+        for table, given in ((decision, [(*each, 1, 1) for each in decided]), (vote, votes), (outcome, outcomes)):
+            connection.execute(table.insert(), [dict(zip(table.c.keys(), row, strict=True)) for row in given])
 
     migrate(database)
 
-    assert declared(database) == declared(fresh(tmp_path))
     told: dict[int, str | None] = dict(rows(database, "SELECT id, votes FROM decision"))
     assert [(1, place, *vote) for place, vote in enumerate(ballots(told[1]))] == votes[:2_500]
     assert [(2, place, *vote) for place, vote in enumerate(ballots(told[2]))] == votes[2_500:]
     assert told[3] is None
-    assert rows(database, "SELECT span, correlation FROM decision ORDER BY id") == [
+    kept = rows(database, "SELECT span, correlation FROM decision ORDER BY id")
+    assert [(bytes(span), correlation) for span, correlation in kept] == [
         (b"", None),
         (b"12345678", "x"),
         (b"", None),

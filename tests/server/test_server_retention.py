@@ -165,9 +165,10 @@ def test_for_ever(server: Server) -> None:
     assert note(server.store.db, REFERENCE) is None
 
 
-def test_a_decision_without_its_spans(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("implied", [False, True])
+def test_a_decision_without_its_spans(server: Server, tmp_path: Path, *, implied: bool) -> None:
     """It is still found by its ids, and says that its spans are gone and from when on they are kept."""
-    made = server.bot().decision()
+    made = Bot(start=server.now, implied=implied).decision()
     server.put(made.all)
     server.now += 40 * DAY
     server.put(Bot(seed=2, start=server.now, made=9).decision().all)
@@ -187,6 +188,9 @@ def test_a_decision_without_its_spans(server: Server, tmp_path: Path) -> None:
     out = io.StringIO()
     assert explain(database, trace, out, json=True) == 0
     (story,) = json.loads(out.getvalue())["stories"]
+    assert (story["trace_id"], story["span_id"], story["correlation_id"]) == (
+        *(trace, made.ids.root.hex(), made.ids.correlation),
+    )
     assert (story["orders"][0]["status"], story["orders"][0]["cum_quantity"], len(story["decision"]["votes"])) == (
         *("filled", 12.0),
         5,

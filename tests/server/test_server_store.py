@@ -17,7 +17,7 @@ from spans import MARKET, START, Bot, Whole, body, event, records, span
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.otlp.decode import decode
-from ares_otel.server.store import frames
+from ares_otel.server.store import frames, known
 from ares_otel.server.store import store as store_module
 from ares_otel.server.store.ids import bounded, lookup_key, text_key, trace_key
 from ares_otel.server.store.store import Store
@@ -135,9 +135,9 @@ def test_traces_share_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_trace_without_end_stays_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a trace with very many segments only the newest are looked through for a span that comes again."""
-    monkeypatch.setattr(store_module, "KNOWN_SEGMENTS", 2)
-    monkeypatch.setattr(store_module, "MANY", 3)
-    monkeypatch.setattr(store_module, "FIND_MANY", store_module.FIND_MANY.replace("LIMIT 102400", "LIMIT 3"))
+    monkeypatch.setattr(known, "KNOWN_SEGMENTS", 2)
+    monkeypatch.setattr(known, "MANY", 3)
+    monkeypatch.setattr(known, "FIND_MANY", known.FIND_MANY.replace("LIMIT 102400", "LIMIT 3"))
     database = fresh(tmp_path)
     spans = [span("tick", own=bytes([1 + at]) * 8, start=START + at) for at in range(5)]
     with closing(Store(database)) as store:

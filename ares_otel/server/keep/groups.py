@@ -47,7 +47,11 @@ class Kept(NamedTuple):
 
 
 GROUPS: Final[dict[Group, tuple[Kept, ...]]] = {
-    "spans": (Kept("segment", unit=MICROSECOND), Kept("lookup", "segment", MICROSECOND)),
+    "spans": (
+        Kept("segment", unit=MICROSECOND),
+        Kept("lookup", "segment", MICROSECOND),
+        Kept("pack", unit=MICROSECOND),
+    ),
     "decisions": (
         Kept("decision", live=("id", "decisions")),
         Kept("order_update", live=("order_id", "orders")),

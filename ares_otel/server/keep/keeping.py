@@ -17,6 +17,7 @@ from ares_otel.server.keep.standing import Observed, Standing
 from ares_otel.server.store.accounting import Accounting
 from ares_otel.server.store.chores import Chore
 from ares_otel.server.store.driver import Location
+from ares_otel.server.store.packing import Packer
 from ares_otel.server.store.store import Store
 
 __all__ = ["Keeping"]
@@ -64,7 +65,7 @@ class Keeping:
     @property
     def chores(self) -> tuple[Chore, ...]:
         """What the writer's thread does of it."""
-        own = (self.accounting, self.pruner, self._look)
+        own = (self.accounting, self.pruner, Packer(), self._look)
         return (*own, *((self.forwarder.chore,) if self.forwarder else ()))
 
     def _look(self, store: Store) -> float:

@@ -12,6 +12,7 @@ from ares_otel.server.store.ids import lookup_key, trace_key
 __all__ = ["Live"]
 
 SLICE: Final = 500
+SEGMENTS: Final = "SELECT segment, pack FROM lookup JOIN segment ON segment.id = segment WHERE key IN ({})"
 MOST: Final = 100_000
 """Orders remembered at once; of more open ones those that began last are kept."""
 
@@ -53,11 +54,12 @@ class Live:
             yield
 
     def segments(self) -> Iterator[set[int]]:
-        """Yield the segments in which spans of open orders' traces are, some at a time."""
+        """Yield the segments in which spans of open orders' traces are, and their packs, some at a time."""
         keys = list(self.traces)
         for at in range(0, len(keys), SLICE):
             some = numbers(keys[at : at + SLICE])
-            yield {int(row[0]) for row in rows(self._db, f"SELECT segment FROM lookup WHERE key IN ({some})")}  # noqa: S608
+            found = rows(self._db, SEGMENTS.format(some))
+            yield {int(own) for row in found for own in row if own is not None}
 
     def _look(self, row: int, decision: int | None, trace: bytes, status: int | None, heard: int) -> None:
         is_open = status not in self._done and heard >= self._lost

@@ -266,7 +266,7 @@ class _Held(NamedTuple):
 
 
 def _held(kept: Kept, live: Live, segments: set[int]) -> _Held:
-    if kept.table in {"segment", "lookup"}:
+    if kept.table in {"segment", "lookup", "pack"}:
         return _Held(kept.column, segments)
     if kept.live is None:
         return _Held(kept.column)

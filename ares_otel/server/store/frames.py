@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import zstandard
 
@@ -12,9 +14,18 @@ from ares_otel.server.otlp.views import HeadResource, RawResource
 from ares_otel.server.otlp.wire import length_delimited, varint
 from ares_otel.server.store.driver import Connection
 
-__all__ = ["Codec", "Unpacker", "frame", "raw_spans"]
+__all__ = ["HEAD_BYTES", "Codec", "Unpacker", "content_size", "frame", "raw_spans"]
 
-LEVEL = 3
+LEVEL, PACK_LEVEL = 3, 9
+"""Levels of zstd: that of what is acknowledged after it, and that of what is done while there is time."""
+
+OPEN_PACKS = 8
+HEAD_BYTES = 18
+"""Longest header of a frame."""
+
+Packs: TypeAlias = Callable[[Sequence[int]], Iterable[tuple[int, bytes]]]
+"""Finds packs by their ids."""
+
 TRAIN_AFTER = 1 << 20
 """Bytes of spans after which the dictionary is trained."""
 
@@ -46,6 +57,18 @@ class Unpacker:
             unpacker = self._known[number] = zstandard.ZstdDecompressor(dict_data=shared)
         return unpacker.decompress(data)
 
+    def contents(self, segments: Sequence[Sequence[Any]], packs: Packs) -> Iterator[bytes]:
+        """Yield the content of segments of which `data`, `pack`, `start`, `size` are at hand; empty if it is pruned."""
+        shared = sorted({segment[1] for segment in segments if segment[1] is not None})
+        found = dict(packs(shared)) if shared else {}
+
+        @lru_cache(OPEN_PACKS)
+        def whole(pack: int) -> bytes:
+            return self.unpack(found[pack]) if pack in found else b""
+
+        for data, pack, start, size in segments:
+            yield self.unpack(data) if pack is None else whole(pack)[start : start + size]
+
 
 class Codec(Unpacker):
     """Packs frames, too; the dictionary is trained once from the first spans and kept in the database for ever.
@@ -69,6 +92,12 @@ class Codec(Unpacker):
         if data:
             shared.precompute_compress(level=LEVEL)
         self.pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=shared, write_checksum=False).compress
+        self._dictionary = data
+
+    def squeeze(self, content: bytes) -> bytes:
+        """Return a frame that took more time to make, and takes less room."""
+        shared = zstandard.ZstdCompressionDict(self._dictionary)
+        return zstandard.ZstdCompressor(level=PACK_LEVEL, dict_data=shared, write_checksum=False).compress(content)
 
     def learn(self, size: int) -> None:
         """Train the dictionary once enough is stored; so many bytes of spans have just been committed."""
@@ -80,7 +109,7 @@ class Codec(Unpacker):
                 self._train()
 
     def _train(self) -> None:
-        rows = self._db.execute("SELECT data FROM segment ORDER BY id DESC LIMIT ?", (SEGMENTS,))
+        rows = self._db.execute("SELECT data FROM segment WHERE pack IS NULL ORDER BY id DESC LIMIT ?", (SEGMENTS,))
         contents = [self.unpack(data) for (data,) in rows.fetchall()]
         samples: list[bytes | bytearray | memoryview] = [
             content[at : at + SAMPLE_BYTES] for content in contents for at in range(0, len(content), SAMPLE_BYTES)
@@ -88,6 +117,11 @@ class Codec(Unpacker):
         trained = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1).as_bytes()
         self._db.execute("INSERT INTO dictionary(id, data) VALUES (1, ?)", (trained,))
         self._use(trained)
+
+
+def content_size(head: bytes) -> int:
+    """Return how many bytes the content of a frame has, by its first `HEAD_BYTES`."""
+    return zstandard.frame_content_size(head)
 
 
 def frame(entries: Iterable[Entry]) -> bytes:

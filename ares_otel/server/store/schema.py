@@ -82,6 +82,7 @@ __all__ = [
     "orders",
     "outcome",
     "outcome_daily",
+    "pack",
     "position",
     "position_now",
     "regime_episode",
@@ -130,9 +131,16 @@ segment = Table(
     row_id(),
     Column("resource", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    *bigs("pack"),
+    *words("start", "size"),
 )
 """Spans: `id` is the time of arrival in µs, `data` a zstd frame whose content, put after the resource's data, is an
-OTLP `ResourceSpans`."""
+OTLP `ResourceSpans`. Where `pack` is not NULL `data` is empty, and the content is so many bytes of the pack's."""
+
+Index("segment_apart", segment.c.id, sqlite_where=segment.c.pack.is_(None), postgresql_where=segment.c.pack.is_(None))
+
+pack = Table("pack", METADATA, row_id(), Column("data", LargeBinary, nullable=False))
+"""Frames of several segments of one resource in one, which takes less room: `id` is that of the newest of them."""
 
 lookup = Table(
     "lookup",

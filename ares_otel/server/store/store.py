@@ -17,8 +17,9 @@ from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.decisions import decision_row, place_of
 from ares_otel.server.store.driver import Connection, Location
 from ares_otel.server.store.episodes import Episodes
-from ares_otel.server.store.frames import Codec, frame, raw_spans
+from ares_otel.server.store.frames import Codec, frame
 from ares_otel.server.store.ids import lookup_key, text_key, trace_key
+from ares_otel.server.store.known import Known
 from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
@@ -30,17 +31,11 @@ from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
 
 __all__ = ["Store"]
 
-KNOWN_SEGMENTS = 512
 SEGMENT_BYTES = 65_536
 """A segment is full at so many bytes of spans: zstd finds more of what repeats in several traces, and few large rows
 waste less of SQLite's pages than many small ones."""
 
 IDENTITY, CORRELATED = DECISION_ID.encode(), CORRELATION.encode()
-CHUNK = 200
-MANY = CHUNK * KNOWN_SEGMENTS
-FIND_MANY = f"SELECT segment FROM lookup WHERE key {{some}} LIMIT {MANY}"  # noqa: S608  own number
-FIND_ONE = "SELECT segment FROM lookup WHERE key = ? ORDER BY segment DESC LIMIT ?"
-READ = "SELECT data FROM segment WHERE id {some}"
 ADVANCE = "UPDATE orders SET status = ?, cum_quantity = ?, avg_price = ?, updated = ? WHERE id = ?"
 
 
@@ -49,13 +44,20 @@ class Store:
 
     A span is stored once however often it comes: before it is inserted, the newest `KNOWN_SEGMENTS` segments of its
     trace are looked through. Rows see only spans that are new, so that counts stay exact.
+
+    Attributes:
+        db: the connection.
+        codec: packs and unpacks frames.
+        stored: spans stored since the start.
+        new_logs: log records that were new in the last group.
     """
 
     def __init__(self, location: Location) -> None:
-        self.new_logs = 0
+        self.new_logs = self.stored = 0
         self.db = database_of(location).open()
         try:
-            self._codec = Codec(self.db)
+            self.codec = Codec(self.db)
+            self._known = Known(self.db, self.codec)
             self._numbers = Numbers(self.db)
             self._episodes = Episodes(self.db)
             self._segment = self._numbers.greatest("segment")
@@ -83,15 +85,16 @@ class Store:
         rows = Rows()
         with self.transaction():
             self._check_schema()
-            old = self._known(traces)
+            old = self._known.spans(traces)
             stored = sum(self._trace(rows, trace, entries, old.get(trace, [])) for trace, entries in traces.items())
             self._pack(rows)
             new_logs = add_logs(self.db, self._numbers, rows, logs)
             self._insert(rows)
             note_late(self.db, rows.by_table)
         self.new_logs = new_logs
+        self.stored += stored
         self._numbers.settle()
-        self._codec.learn(sum(part.size for parts in rows.parts.values() for part in parts))
+        self.codec.learn(sum(part.size for parts in rows.parts.values() for part in parts))
         return stored
 
     def _check_schema(self) -> None:
@@ -129,30 +132,6 @@ class Store:
         for table in rows.tally.by_table:
             self.db.add(table, rows.tally.rows(table))
 
-    # --- spans that are stored already --------------------------------------------------------------------------
-
-    def _known(self, traces: Traces) -> dict[bytes, list[tuple[str, bytes]]]:
-        """Take spans out that are stored; return name and bytes of stored spans of the same traces, by trace."""
-        typed: dict[bytes, list[tuple[str, bytes]]] = {}
-        for data in self._segments_of(list({lookup_key(trace_key(trace)) for trace in traces})):
-            for trace, span_id, name, raw in raw_spans(self._codec.unpack(data), traces):
-                traces[trace].pop(span_id, None)
-                typed.setdefault(trace, []).append((name, raw))
-        return typed
-
-    def _segments_of(self, keys: list[int]) -> Iterator[bytes]:
-        found: list[int] = []
-        for part in _chunks(keys):
-            segments = self.db.pick(FIND_MANY, part)
-            if len(segments) == MANY:
-                # a trace without end: only what came last can come again
-                each = (self.db.execute(FIND_ONE, (key, KNOWN_SEGMENTS)) for key in part)
-                segments = list(itertools.chain.from_iterable(each))
-            found += (segment for (segment,) in segments)
-        for part in _chunks(sorted({*found})):
-            for (data,) in self.db.pick(READ, part):
-                yield data
-
     # --- one trace ---------------------------------------------------------------------------------------------
 
     def _trace(self, rows: Rows, trace: bytes, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> int:
@@ -175,7 +154,7 @@ class Store:
             for some in _segments(parts):
                 self._segment = at = max(self._segment + 1, time.time_ns() // 1_000)
                 content = frame(itertools.chain.from_iterable(part.entries for part in some))
-                rows.add("segment", (at, number, self._codec.pack(content)))
+                rows.add("segment", (at, number, self.codec.pack(content), None, None, None))
                 keys = {lookup_key(key) for part in some for key in part.keys}
                 rows.by_table["lookup"] += [(key, at) for key in keys]
 
@@ -271,12 +250,6 @@ def _segments(parts: Iterable[Part]) -> Iterator[list[Part]]:
             some, size = [], 0
     if some:
         yield some
-
-
-def _chunks(keys: list[int]) -> Iterator[list[int]]:
-    for at in range(0, len(keys), CHUNK):
-        part = keys[at : at + CHUNK]
-        yield part + part[-1:] * (CHUNK - len(part))
 
 
 def _merged(requests: Iterable[Traces]) -> Traces:

@@ -6,13 +6,14 @@ carries its correlation id, and all three are mostly the same frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, Select, bindparam, select
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import bounded, lookup_key, moment_key, text_key, trace_key, uuid_digits
+from ares_otel.server.story.contents import CONTENT, Contents
 from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.stored import Frame, StoredSpan, Wanted
 
@@ -29,7 +30,7 @@ MOST: Final = bindparam("most", type_=Integer)
 _PLACES: Final = select(t.lookup.c.key, t.lookup.c.segment).order_by(t.lookup.c.segment.desc()).limit(MOST)
 BY_KEYS: Final = _PLACES.where(t.lookup.c.key.in_(bindparam("keys", expanding=True)))
 FRAMES: Final = (
-    select(t.segment.c.id, t.segment.c.resource, t.resource.c.data.label("source"), t.segment.c.data)
+    select(t.segment.c.id, t.segment.c.resource, t.resource.c.data.label("source"), *CONTENT)
     .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
     .where(t.segment.c.id.in_(bindparam("ids", expanding=True)))
 )
@@ -46,13 +47,13 @@ class Finder:
 
     Args:
         db: connection to read from.
-        unpack: returns the content of a frame.
+        contents: reads what is in segments.
         leash: how long it may take.
     """
 
-    def __init__(self, db: Connection, unpack: Callable[[bytes], bytes], leash: Leash) -> None:
+    def __init__(self, db: Connection, contents: Contents, leash: Leash) -> None:
         self._db = db
-        self._unpack = unpack
+        self._contents = contents
         self._leash = leash
         self._places: dict[int, list[int]] = {}
         self._frames: dict[int, Frame] = {}
@@ -127,8 +128,9 @@ class Finder:
 
     def _read(self, places: Sequence[int]) -> None:
         for at in range(0, len(places), SLICE):
-            for place, number, source, data in self._db.execute(FRAMES, {"ids": places[at : at + SLICE]}).all():
-                frame = Frame(source, self._unpack(data), self._sources.get(number))
+            found = self._db.execute(FRAMES, {"ids": places[at : at + SLICE]}).all()
+            for (place, number, source, *_), content in zip(found, self._contents.of(found), strict=True):
+                frame = Frame(source, content, self._sources.get(number))
                 self._sources[number] = frame.resource
                 self._frames[place] = frame
 

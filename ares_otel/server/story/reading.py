@@ -13,7 +13,7 @@ from sqlalchemy import event, select
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.databases import database_of
 from ares_otel.server.store.driver import Location
-from ares_otel.server.store.frames import Unpacker
+from ares_otel.server.story.contents import CONTENT, Contents
 from ares_otel.server.story.finding import Finder
 from ares_otel.server.story.leash import Leash
 from ares_otel.server.story.stored import Frame, StoredSpan, Wanted
@@ -45,7 +45,7 @@ class SpanReader:
     def __init__(self, database: Location) -> None:
         self._engine = database_of(database).read()
         self.db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._unpack = Unpacker(self._dictionary).unpack
+        self._contents = Contents(self.db)
         self.leash = Leash()
         event.listen(self._engine, "before_cursor_execute", self._go_on)
 
@@ -96,7 +96,7 @@ class SpanReader:
 
     def finder(self) -> Finder:
         """Return what finds the spans of one question."""
-        return Finder(self.db, self._unpack, self.leash)
+        return Finder(self.db, self._contents, self.leash)
 
     def segments(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the resource and the content of every frame in order of arrival; put together an OTLP `ResourceSpans`.
@@ -105,27 +105,25 @@ class SpanReader:
         """
         last = -1
         resource = select(t.resource.c.data).where(t.resource.c.id == t.segment.c.resource).scalar_subquery()
-        query = select(t.segment.c.id, resource, t.segment.c.data).order_by(t.segment.c.id).limit(SLICE)
+        query = select(t.segment.c.id, resource, *CONTENT).order_by(t.segment.c.id).limit(SLICE)
         while found := self.db.execute(query.where(t.segment.c.id > last)).all():
-            for _, said, data in found:
-                yield bytes(said), self._unpack(data)
+            for (_, said, *_), content in zip(found, self._contents.of(found), strict=True):
+                yield bytes(said), content
             last = found[-1][0]
 
     def segments_after(self, last: int, most: int) -> list[tuple[int, bytes]]:
         """Return id and content of the frames that came after one, the oldest first."""
-        query = select(t.segment.c.id, t.segment.c.data).where(t.segment.c.id > last).order_by(t.segment.c.id)
-        return [(int(found), self._unpack(data)) for found, data in self.db.execute(query.limit(most)).all()]
+        query = select(t.segment.c.id, *CONTENT).where(t.segment.c.id > last).order_by(t.segment.c.id)
+        found = self.db.execute(query.limit(most)).all()
+        return [(int(row[0]), content) for row, content in zip(found, self._contents.of(found), strict=True)]
 
     def in_segment(self, segment: int, wanted: Wanted) -> list[StoredSpan]:
         """Return the wanted spans of one segment; empty if there is none of that id."""
         query = (
-            select(t.resource.c.data, t.segment.c.data)
+            select(t.resource.c.data, *CONTENT)
             .join_from(t.segment, t.resource, t.resource.c.id == t.segment.c.resource)
             .where(t.segment.c.id == segment)
         )
-        row = self.db.execute(query).first()
-        return [] if row is None else list(Frame(row[0], self._unpack(row[1])).spans(wanted))
-
-    def _dictionary(self, number: int) -> bytes | None:
-        found = self.db.execute(select(t.dictionary.c.data).where(t.dictionary.c.id == number)).scalar()
-        return None if found is None else bytes(found)
+        found = self.db.execute(query).all()
+        frames = (Frame(row[0], content) for row, content in zip(found, self._contents.of(found), strict=True))
+        return [span for frame in frames for span in frame.spans(wanted)]

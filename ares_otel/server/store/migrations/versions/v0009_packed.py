@@ -1,4 +1,4 @@
-"""Votes are a text of their decision, outcomes of one key and millisecond one row; ids that a trace implies go."""
+"""Votes are a text of their decision, outcomes of one key and moment one row, implied ids go; segments share frames."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def upgrade() -> None:
     """Put rows together; a reader of one of them sees the same votes and outcomes as before."""
     _decisions()
     _outcomes()
+    _packs()
 
 
 def downgrade() -> None:
@@ -62,6 +63,18 @@ def _outcomes() -> None:
     for rows in _slices(OUTCOMES, "id"):
         op.get_bind().execute(insert, list(_judged(rows)))
     op.drop_table("apart")
+
+
+def _packs() -> None:
+    op.create_table(
+        "pack",
+        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+    )
+    for column in (sa.Column("pack", BIG), sa.Column("start", sa.Integer), sa.Column("size", sa.Integer)):
+        op.add_column("segment", column)
+    apart = sa.text("pack IS NULL")
+    op.create_index("segment_apart", "segment", ["id"], sqlite_where=apart, postgresql_where=apart)
 
 
 def _judged(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
