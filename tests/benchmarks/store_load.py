@@ -6,6 +6,7 @@ nothing is sent, and answers them again beside 21,000 spans a second. With `--po
 PostgreSQL takes the same requests and questions in turns with the first one, and the ratios of the two are printed,
 too: they are what the neighbors on a machine change least. CPU a span is of the server's process and the database's.
 With `--tempo` nothing of that is done: a server and a Tempo, both empty, take the same decisions (`tempo_load`).
+The bytes of a decision are those of this load, and those of the demo's real data.
 `--decisions 20000 --seconds 5` is quick; `--database FILE` keeps the SQLite file that was filled, and goes on with it
 at the next run.
 """
@@ -18,6 +19,7 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -46,6 +48,9 @@ __all__ = ["main"]
 MONTH_NS = 30 * 86_400 * 10**9
 GROUP = 4
 PACE = 21_000
+DEMO = 4_000
+"""Decisions of the demo."""
+
 TURNS = 4
 """Parts of the minute: two servers that are compared take turns."""
 
@@ -158,6 +163,15 @@ def filled(args: argparse.Namespace, place: Place) -> tuple[Load, float]:
     return load, place.size() / args.decisions
 
 
+def demo_bytes() -> float:
+    """Return what a decision of the demo takes, with all that the bot says beside it."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as directory:
+        program = str(Path(sys.executable).with_name("ares-otel"))
+        command = [program, "demo", "--decisions", str(DEMO), "--port", "0", "--json"]
+        subprocess.run([*command, "--directory", directory], check=True, stdout=subprocess.DEVNULL)
+        return (Path(directory) / "ares.db").stat().st_size / DEMO
+
+
 def run(args: argparse.Namespace, places: Sequence[Place]) -> list[Found]:
     """Measure everything at each place, with the same requests and questions, in turns."""
     made = [filled(args, place) for place in places]
@@ -210,7 +224,8 @@ def targets_of(found: Found) -> list[Target]:
         Target("server CPU a span", sent.cost, 22 if alone else None, "µs"),
         Target("commit p95", None if found.commit is None else found.commit * 1e3, 100, "ms"),
         Target("resident memory", sent.memory / 1e6, 200, "MB"),
-        Target("a decision in the store", found.per_decision, 1_500 if alone else None, "B"),
+        Target("a decision in the store", found.per_decision, None, "B"),
+        *([Target("a decision of the demo", demo_bytes(), 1_500, "B")] if alone else ()),
     ]
     for kind, values in found.quiet.items():
         limit = (50.0 if "list" in kind else 10.0) if alone else 100.0
