@@ -16,8 +16,8 @@ from ares_otel.server.store.driver import Connection
 
 __all__ = ["HEAD_BYTES", "Codec", "Unpacker", "content_size", "frame", "raw_spans"]
 
-LEVEL, PACK_LEVEL = 3, 9
-"""Levels of zstd: that of what is acknowledged after it, and that of what is done while there is time."""
+LEVEL, PACK_LEVEL = 1, 9
+"""Levels of zstd: that of what is acknowledged after it, which 3 would not make smaller, and that of packs."""
 
 OPEN_PACKS = 8
 HEAD_BYTES = 18

@@ -27,7 +27,7 @@ __all__ = [
 TEXT_LIMIT = 256
 """Longest name or client order id in a column, in characters; a longer one is kept as its beginning and its hash."""
 
-UUID_DIGITS = 32
+UUID_DIGITS, UUID_BYTES = 32, 16
 HALF = 8
 DIGITS = 8
 DECISION_DIGITS = 28
@@ -44,8 +44,20 @@ def trace_key(trace: bytes) -> int:
 
 def uuid_digits(text: str) -> str | None:
     """Return the 32 lower-case digits of an id of 128 hexadecimal bits, with dashes or without; None for another."""
+    found = _uuid(text)
+    return None if found is None else found.hex()
+
+
+def _uuid(text: str) -> bytes | None:
     digits = text.replace("-", "")
-    return digits.lower() if len(digits) == UUID_DIGITS and _is_hex(digits) else None
+    if len(digits) != UUID_DIGITS:
+        return None
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    # spaces between digits are none
+    return found if len(found) == UUID_BYTES else None
 
 
 def zeros_back(text: str) -> str | None:
@@ -61,9 +73,9 @@ def canonical(text: str) -> str:
 
 def text_key(text: str) -> int:
     """Return 64 bits of a textual id; those of 128 hexadecimal bits keep their order."""
-    digits = uuid_digits(text)
-    if digits is not None:
-        return trace_key(bytes.fromhex(digits))
+    found = _uuid(text)
+    if found is not None:
+        return trace_key(found)
     return trace_key(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 

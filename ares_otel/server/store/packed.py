@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func, or_
 __all__ = ["Ballot", "Judgment", "ballots", "judgments", "number_of", "of_models", "pack"]
 
 FIRST, LAST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", "abcdefghijklmnopqrstuvwxyz6789+/"
-BASE, BITS = 32, 5
+BASE, BITS, MASK = 32, 5, 31
 NOTHING, MINUS = "-", "!"
 FEW = 1 << 14
 NUMBER = re.compile(r"-|!?[A-Z0-5]*[a-z6-9+/]")
@@ -45,7 +45,21 @@ class Judgment(NamedTuple):
 
 def pack(parts: Iterable[Sequence[int | None]]) -> str:
     """Return parts as a text."""
-    return "".join([" " + "".join([WRITTEN[number] for number in part]) for part in parts])
+    # two small tables are in the processor's cache, one of all shares is not
+    return "".join(
+        [
+            " "
+            + "".join(
+                [
+                    HIGH[number >> BITS] + LAST[number & MASK]
+                    if number is not None and 0 <= number < FEW
+                    else _spelled(number)
+                    for number in part
+                ]
+            )
+            for part in parts
+        ]
+    )
 
 
 def ballots(text: str | None) -> list[Ballot]:
@@ -63,7 +77,9 @@ def _parts(text: str | None, width: int) -> Iterable[Any]:
         yield [number for number, _ in zip_longest(map(_read, NUMBER.findall(part)), range(width))]
 
 
-def _spelled(number: int) -> str:
+def _spelled(number: int | None) -> str:
+    if number is None:
+        return NOTHING
     if number < 0:
         return MINUS + _spelled(-number)
     digits = LAST[number % BASE]
@@ -72,14 +88,8 @@ def _spelled(number: int) -> str:
     return digits
 
 
-class _Written(dict[int | None, str]):
-    """What numbers are written as: names and shares in units of 1e-4 are at hand, any other is spelled."""
-
-    def __missing__(self, number: int) -> str:
-        return _spelled(number)
-
-
-WRITTEN = _Written({None: NOTHING} | {number: _spelled(number) for number in range(FEW)})
+HIGH = ["", *(_spelled(number << BITS)[:-1] for number in range(1, FEW >> BITS))]
+"""All places but the last of small numbers."""
 
 
 @lru_cache(CACHE)
@@ -102,4 +112,4 @@ def number_of(column: ColumnElement[Any]) -> ColumnElement[int]:
 def of_models(column: ColumnElement[Any], models: Iterable[int]) -> ColumnElement[bool]:
     """Return the condition that a column's text has a part of one of some models."""
     # LIKE does not tell upper from lower case on SQLite
-    return or_(*(func.replace(column, f" {WRITTEN[model]}", "") != column for model in models))
+    return or_(*(func.replace(column, f" {_spelled(model)}", "") != column for model in models))
