@@ -61,7 +61,8 @@ def compiled(kind: type, names: Sequence[str], fields: Sequence[Field], bad: obj
         lines += [indent + line for line in _examined(field, index, known)]
     made = ", ".join(local.get(name, f"record.{name}") for name in names)
     lines.append(f" return (kind({made}) if changed else record), said")
-    exec("\n".join(lines), known)  # noqa: S102  names of fields of our own records, all else is bound
+    # a text instead of code would make CPython forget that Ctrl-C ends the program
+    exec(compile("\n".join(lines), __file__, "exec"), known)  # noqa: S102  names of fields of our own records, all else is bound
     function: Quick = known["quick"]
     return function
 

@@ -195,7 +195,8 @@ def compiled(frame: Frame, fixed: Sequence[Packed], attributes: Sequence[Attribu
         f" try: return {join}(({heads}[len(body)], body))",
         f" except IndexError: return {head}(len(body)) + body",
     ]
-    exec("\n".join(lines), source.names)  # noqa: S102  no name, key or value of the user is in the text
+    # a text instead of code would make CPython forget that Ctrl-C ends the program
+    exec(compile("\n".join(lines), __file__, "exec"), source.names)  # noqa: S102  no name, key or value of the user is in the text
     made: Compiled = source.names["encode"]
     return made
 
