@@ -104,10 +104,10 @@ ENSEMBLE: Final = Board(
         lines(
             "Agreement by strategy",
             [(common.AGREEMENT, "{{strategy}}")],
-            "Share of members that voted for the decided action, mean of 5 minutes. "
-            "Below the line decisions hang on few members.",
+            "Share of members that voted for the decided action, mean of 5 minutes. Below the line decisions hang on "
+            "few members, unless members only buy or sell and most decisions are to hold.",
             "percentunit",
-            limits=((t.AGREEMENT_LOW, RED),),
+            limits=((t.AGREEMENT_LOW, AMBER),),
             highest=1.0,
         ),
         lines(

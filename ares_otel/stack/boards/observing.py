@@ -193,6 +193,7 @@ TELEMETRY: Final = Board(
             "Values a minute of a wrong type or out of range; the bot's code says them wrongly.",
             "none",
             *(12, 8),
+            nothing="none left out",
         ),
     ),
     annotations=(common.DEPLOYED,),

@@ -147,6 +147,7 @@ BOT: Final = Board(
             [(f"60 * {per_second(m.STAGE_ERRORS, a.COMPONENT, a.ERROR_TYPE)}", "{{component}} {{error_type}}")],
             "Errors a minute, also those that the bot catches and hides.",
             "none",
+            nothing="no errors",
         ),
         lines(
             "Clock",

@@ -21,6 +21,8 @@ PAGES: Final = {
 }
 LONG: Final = {a.MODEL_NAME.label: 150}
 """Names that are longer than an equal share of the width, and how wide they are, in pixels."""
+WORDY: Final = {a.REJECT_REASON.key: 150}
+"""The same for attributes of spans."""
 HIDDEN: Final = "traceIdHidden"
 TRACE_PANEL: Final = 100
 """Id of the panel that draws the trace whose id is in its variable."""
@@ -141,6 +143,8 @@ def _told(attribute: Attribute) -> dict[str, Any]:
     words = attribute.key.removeprefix("ares.").split(".")
     heading = " ".join(words[-1:] if attribute.key.startswith("ares.") else words).replace("_", " ").capitalize()
     properties: list[dict[str, Any]] = [{"id": "displayName", "value": heading}]
+    if attribute.key in WORDY:
+        properties += [{"id": "custom.width", "value": WORDY[attribute.key]}]
     if attribute.unit in UNITS:
         properties += [{"id": "unit", "value": UNITS[attribute.unit]}, {"id": "decimals", "value": 2}]
     return {"matcher": {"id": "byName", "options": attribute.key}, "properties": properties}
@@ -159,7 +163,7 @@ def _leading() -> dict[str, Any]:
     properties = [
         {"id": "displayName", "value": "Correlation id"},
         {"id": "links", "value": links},
-        {"id": "custom.width", "value": 300},
+        {"id": "custom.width", "value": 312},
     ]
     return {"matcher": {"id": "byName", "options": a.CORRELATION_ID.key}, "properties": properties}
 

@@ -92,11 +92,11 @@ TRADING: Final = Board(
         lines(
             "Agreement of the ensemble",
             [(common.AGREEMENT, BY_STRATEGY)],
-            "Share of members that voted for the decided action, mean of 5 minutes. "
-            "Below the line decisions hang on few members.",
+            "Share of members that voted for the decided action, mean of 5 minutes. Below the line decisions hang on "
+            "few members, unless members only buy or sell and most decisions are to hold.",
             "percentunit",
             *(8, 7),
-            limits=((t.AGREEMENT_LOW, RED),),
+            limits=((t.AGREEMENT_LOW, AMBER),),
             highest=1.0,
         ),
         positions(10, 9),
