@@ -292,6 +292,7 @@ def test_openapi_tells_of_the_stream(demo_server: EmbeddedServer) -> None:
 def test_the_documentation_for_people(demo_server: EmbeddedServer) -> None:
     """A page has every operation and type, and each link within it leads somewhere."""
     page = get(demo_server, "/api/v1/docs").body.decode()
+    assert get(demo_server, "/api/docs").body.decode() == page
     document = told(demo_server, "/api/v1/openapi.json")
     anchors = set(re.findall(r' id="([^"]+)"', page))
 

@@ -41,6 +41,7 @@ PAGES: Final[dict[str, Page]] = {
     "/runbooks/{name}": runbook_page,
     "/docs/runbooks/{name}.md": runbook_moved,
     "/api/v1/docs": docs_page,
+    "/api/docs": docs_page,
     "/fragments/decisions": fresh_rows,
     "/fragments/tiles": tiles_part,
     "/fragments/desk": desk_part,
