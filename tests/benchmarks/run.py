@@ -18,6 +18,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,17 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="PARTS", help=f"of {', '.join(ALL)}")
     parser.add_argument("--json", type=Path, help="write the result here; parts that were not measured stay in it")
     args = parser.parse_args()
-    parts = args.only.split(",") if args.only else [each for each in ALL if not (args.quick and each == "instructions")]
+    parts = (
+        list(dict.fromkeys(["sent", *args.only.split(",")]))
+        if args.only
+        else [each for each in ALL if not (args.quick and each == "instructions")]
+    )
     if unknown := set(parts) - set(ALL):
         parser.error(f"no part of a run: {', '.join(sorted(unknown))}")
     result = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else {}
-    _measure(result, parts, Plan(QUICK if args.quick else 1.0))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    for _ in _measure(result, parts, Plan(QUICK if args.quick else 1.0)):
+        if args.json:
+            args.json.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     sys.stdout.write("\n" + report(result))
     failed = [f"NOT THE SAME WORK: {name}: {what}\n" for name, all_ in result["work"].items() for what in all_]
     sys.stdout.writelines(failed)
@@ -68,25 +73,26 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _measure(result: dict[str, Any], parts: list[str], plan: Plan) -> None:
-    before = _load()
+def _measure(result: dict[str, Any], parts: list[str], plan: Plan) -> Iterator[None]:
+    """Measure part by part; after each the result is whole as far as it goes."""
+    loads = [_load()]
     sink = Sink()
     try:
-        _say("what each variant sends, and whether it did its work")
-        result["sent"], result["missing"], result["work"] = checked(sink, plan)
         for part in parts:
-            if part in PARTS:
-                _say(part)
+            _say(part)
+            if part == "sent":
+                result["sent"], result["missing"], result["work"] = checked(sink, plan)
+            elif part == "encoder":
+                result["encoder"] = measured(plan.rounds(100))
+            elif part == "instructions":
+                result["instructions"] = counted()._asdict()
+            else:
                 result[part] = PARTS[part](sink, plan)
+            loads.append(_load())
+            result["machine"] = _machine() | {"load": [min(loads, key=float), max(loads, key=float)]}
+            yield
     finally:
         sink.close()
-    if "encoder" in parts:
-        _say("encoder")
-        result["encoder"] = measured(plan.rounds(100))
-    if "instructions" in parts:
-        _say("instructions")
-        result["instructions"] = counted()._asdict()
-    result["machine"] = _machine() | {"load": [before, _load()]}
 
 
 def _say(part: str) -> None:

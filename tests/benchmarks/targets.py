@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 __all__ = ["TARGETS", "Found", "Target", "judged", "value_of"]
 
+CONTROL = 0.03
+"""By how much the thread beside decisions without telemetry may differ from itself: more is noise above the target."""
+
 Read = Callable[[Mapping[str, Any]], float]
 
 
@@ -60,7 +63,9 @@ def _at(part: str, variant: str, figure: str) -> Read:
 
 
 def _loss(result: Mapping[str, Any]) -> float:
-    return 100 * (1 - value_of(result["beside"]["ours"]["kept"]))
+    """Return what the thread loses in percent; not a number where even decisions without telemetry seem to cost it."""
+    kept, control = (value_of(result["beside"][name]["kept"]) for name in ("ours", "nothing"))
+    return 100 * (1 - kept) if abs(1 - control) <= CONTROL else math.nan
 
 
 def _growth(result: Mapping[str, Any]) -> float:

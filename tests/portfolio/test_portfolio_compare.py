@@ -253,7 +253,7 @@ def test_empyrical() -> None:
 def test_the_documented_table() -> None:
     """The table in the documentation is what is printed for that run of backtesting.py, row by row."""
     case, _ = goog()
-    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "ratios.md").read_text(encoding="utf-8")
     printed = list(lines(compare(case, Convention(periods=252))))
     rows = [line for line in printed if line.startswith(("ares-otel", *(each.name for each in LIBRARIES)))]
 
