@@ -9,12 +9,16 @@ RUNS ?= 20
 BIN := $(VENV)/bin
 SUITABLE := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 COVERAGE := $(BIN)/coverage
+# The SDK of the oldest version leaves maps and nothing out of attributes, and so out of what goes by gRPC.
+OLDEST := --deselect tests/pipeline/test_grpc.py::test_all_fields_arrive tests/others tests/correlation tests/decision tests/testing/test_capture.py \
+    $(addprefix tests/pipeline/,test_sdk.py test_grpc.py) \
+    $(patsubst %,tests/setup/test_setup_%.py,accounts basics provider foreign distro logs grpc)
 STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BIN)/python deploy/stack.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static check-oldest coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,15 +42,18 @@ test: $(VENV)/dev.stamp ## run the tests (ARGS="tests/orders -k fill" runs some 
 	@$(COVERAGE) erase
 	$(COVERAGE) run -m pytest --ignore=tests/e2e $(ARGS)
 
-check: check-static test coverage ## all that must hold before a commit: static checks, tests, coverage
+check: check-static test coverage check-oldest ## all that must hold before a commit: static checks, tests, coverage, oldest versions
 
 check-static: $(VENV)/dev.stamp ## ruff, mypy, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py deploy/stack.py deploy/preparing.py
+	$(BIN)/mypy tests/setup/conftest.py deploy/servers.py deploy/constraints.py deploy/oldest.py deploy/stack.py deploy/preparing.py
 	$(BIN)/mypy tests/e2e/stack/conftest.py
 	$(BIN)/ares-otel generate --check
+
+check-oldest: $(VENV)-oldest/oldest.stamp ## what touches OpenTelemetry, with the oldest versions that a bot may have (and with Logfire)
+	$(VENV)-oldest/bin/python -m pytest -p no:cacheprovider $(OLDEST) $(ARGS)
 
 coverage: $(VENV)/dev.stamp ## branch coverage of the tests that ran since the last `make test`; fails below the limit
 	@$(COVERAGE) combine --quiet --keep
@@ -102,7 +109,7 @@ constraints: | $(BIN)/python ## resolve all dependencies anew, on every supporte
 	@$(BIN)/python deploy/constraints.py $(PYTHONS)
 
 clean: ## remove the environment and all that tools left behind (not built servers, nor the stack's data, settings and secrets)
-	rm -rf .venv .venv-bench build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-oldest build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, a stamp for each set of extras in it. A stamp is written last: what was interrupted is done again.
@@ -117,6 +124,15 @@ $(VENV)-bench/bench.stamp: pyproject.toml constraints.txt tests/benchmarks/requi
 	@echo "Installing what ares-otel is compared with into $(VENV)-bench; the first time takes a minute …"
 	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -r tests/benchmarks/requirements.txt -e .
+	@touch $@
+
+# What a bot may have at least: the lower ends of the ranges in pyproject.toml. Logfire caps OpenTelemetry, so it is here.
+$(VENV)-oldest/oldest.stamp: pyproject.toml constraints.txt deploy/oldest.py tests/others/requirements.txt
+	@$(MAKE) --no-print-directory VENV=$(VENV)-oldest $(VENV)-oldest/bin/python
+	@echo "Installing the oldest versions into $(VENV)-oldest; the first time takes a minute …"
+	@$(VENV)-oldest/bin/python deploy/oldest.py $(VENV)-oldest/constraints.txt
+	@PIP_NO_COMPILE=1 $(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c $(VENV)-oldest/constraints.txt -r tests/others/requirements.txt -e '.[grpc,instrument]'
 	@touch $@
 
 # A name on the PATH proves nothing (shims, Python without venv), so each candidate has to run.

@@ -14,7 +14,9 @@ __all__ = ["IGNORED", "PACKAGE", "ROOT", "Import", "Module", "modules", "outside
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "ares_otel"
-IGNORED = frozenset({".git", ".venv", ".venv-bench", "build", "dist", "htmlcov", "demo-data", "__pycache__"})
+IGNORED = frozenset(
+    {".git", ".venv", ".venv-bench", ".venv-oldest", "build", "dist", "htmlcov", "demo-data", "__pycache__"}
+)
 
 
 @dataclass(frozen=True, slots=True)
