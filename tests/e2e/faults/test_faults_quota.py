@@ -167,7 +167,7 @@ def test_spool_is_full(tmp_path: Path) -> None:
         assert sum(trace in made for trace, _ in held) == spans_of(made)
         note(f"each of {spans_of(made)} spans of {len(made)} decisions is in the store once")
         lost = {trace: made[trace] for trace in running.lacking(made)}
-        note(f"{len(lost)} decisions with {spans_of(lost)} spans are not in Tempo")
+        note(f"of a thousand decisions {len(lost)} with {spans_of(lost)} spans are not in Tempo")
         assert 0 < spans_of(lost) <= dropped["spool_full"] + CUT
         running.alerts.wait("AresTelemetryLosing", over=True, since=back, seconds=RESOLVED + KEPT)
 
