@@ -74,7 +74,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_pools(tmp_path: Path, sink: Sink, method: str) -> None:
     """`submit` and `map` of a pool of threads take the decision along; into a process a carrier takes it.
 

@@ -54,8 +54,7 @@ def parents(received: list[dict[str, Any]]) -> dict[str, str]:
     return {names[span["span_id"]]: names[span["parent_id"]] for span in received if span["parent_id"]}
 
 
-@pytest.mark.parametrize("first", ["theirs", "ours"])
-@pytest.mark.parametrize("same", [True, False], ids=["one receiver", "two receivers"])
+@pytest.mark.parametrize(("first", "same"), [("theirs", True), ("ours", False)], ids=["one receiver", "two receivers"])
 def test_an_own_provider(tmp_path: Path, sink: Sink, first: str, *, same: bool) -> None:
     """Their spans have our parents and ours theirs; each reaches each receiver once, whoever is shut down first."""
     ends = ["provider.shutdown()", "say(ares.shutdown(20.0))"]
