@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "compare": "say what other libraries would call an equity curve",
     "config": "show the effective configuration and where it came from",
     "doctor": "check the bot's side and the stack: each failure says its cause and remedy",
+    "spool": "show or deliver what a bot has left on disk",
     "generate": "write generated files, or check them",
 }
 EXTRAS: Final = {"demo": "demo"} | dict.fromkeys(

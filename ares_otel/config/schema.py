@@ -129,6 +129,10 @@ class Recorder(Section, frozen=True, kw_only=True):
     ) = 16_384
     attribute_count_limit: Annotated[int, number("Most attributes of one span, event or link.", 0, MANY)] = 128
     shutdown_timeout: Annotated[float, seconds("Longest wait for the last spans at exit.", 0, 600)] = 2.0
+    ring: Annotated[
+        str | None, path("File in memory that keeps what was not delivered over `kill -9`, one per process; null: off.")
+    ] = None
+    ring_bytes: Annotated[int, size("Size of that file, taken when the bot starts.", 1 << 20, 1 << 30)] = 16 * MIB
 
 
 class Spool(Section, frozen=True, kw_only=True):

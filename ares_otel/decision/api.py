@@ -17,9 +17,17 @@ from ares_otel.records import Decision, Order, OrderUpdate, Record, require
 from ares_otel.records.model import Number, Time
 from ares_otel.semconv.enums import Component
 
-__all__ = ["current", "decision", "record", "span"]
+__all__ = ["current", "decide_by", "decision", "record", "span"]
 
 MINUTES_5 = 300_000_000_000
+
+_kind: type[LiveDecision] = LiveDecision
+
+
+def decide_by(kind: type[LiveDecision]) -> None:
+    """Let decisions be of this kind from now on."""
+    global _kind  # noqa: PLW0603  the cheapest way to have two kinds: what is not used costs nothing
+    _kind = kind
 
 
 def decision(
@@ -54,7 +62,7 @@ def decision(
     facts = Decision(symbol, strategy, venue, timeframe, price, data_age, event_time, account, algorithm_id)
     if R.strict:
         require(facts)
-    live = LiveDecision(facts=facts)
+    live = _kind(facts=facts)
     if correlation_id is not None:
         live.given_correlation = clean_id(correlation_id)
     if causation_id is not None:
@@ -73,7 +81,7 @@ def span(
         component: part of the bot, when it is one.
     """
     owner = get().get(DECISION_KEY)
-    if type(owner) is not LiveDecision or owner.end_at:
+    if type(owner) is not _kind or owner.end_at:
         owner = None
     return LiveSpan(name, owner, attributes, component)
 
@@ -122,5 +130,5 @@ def _send(order: Order, owner: LiveDecision | None) -> None:
 
 def _decide(facts: Decision) -> None:
     """Make a whole decision out of a record that was made afterwards."""
-    with LiveDecision("decision", facts=facts):
+    with _kind("decision", facts=facts):
         pass

@@ -47,7 +47,10 @@ NO_ORDER = Order("", "", "")
 class Note:
     """A record on its way to the worker: when it was made (monotonic ns) and in which context."""
 
-    __slots__ = ("at", "decision", "record", "span")
+    __slots__ = ("at", "decision", "drawn", "record", "span")
+
+    drawn: str
+    """What its ids are made of, where they are drawn before the worker sees it."""
 
     def __init__(self, record: Record, at: int, decision: LiveDecision | None, span: Span | None) -> None:
         self.record = record
@@ -186,7 +189,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def correlation_id(self) -> str:
         """Id of the workflow (UUIDv7, or what the outer context or the caller gave)."""
         if self.given_correlation is None:
-            self.given_correlation = self._drawn
+            self.given_correlation = self.key
         return self.given_correlation
 
     @property
@@ -198,18 +201,19 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
     def trace_id(self) -> int:
         """128-bit id, known from the start of the block."""
         if not self.drawn_trace:
-            self.drawn_trace = trace_of(self._drawn)
+            self.drawn_trace = trace_of(self.key)
         return self.drawn_trace
 
     @property
     def span_id(self) -> int:
         """64-bit id, known from the start of the block."""
         if not self.drawn_span:
-            self.drawn_span = span_of(self._drawn)
+            self.drawn_span = span_of(self.key)
         return self.drawn_span
 
     @property
-    def _drawn(self) -> str:
+    def key(self) -> str:
+        """What its ids are made of."""
         if self.drawn is None:
             self.drawn = R.ids.draw(R.clock.now())
         return self.drawn

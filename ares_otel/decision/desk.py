@@ -6,10 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note, OpenDecision
 from ares_otel.decision.live import LiveSpan
 from ares_otel.decision.own import OwnReading
 from ares_otel.decision.places import common_attributes, origin_of
+from ares_otel.decision.recovering import LostDecision
+from ares_otel.decision.reporting import update_span
+from ares_otel.decision.ringed import RingedDecision
 from ares_otel.decision.saying import Said, listen
 from ares_otel.decision.telling import (
     examined_order,
@@ -17,11 +21,10 @@ from ares_otel.decision.telling import (
     own_span,
     said_span,
     tell,
-    update_span,
 )
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Scope, SpanData
-from ares_otel.pipeline.recorder import Recorder, discard
+from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
 from ares_otel.records import Mark, Order, OrderUpdate, examine
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import attributes as a
@@ -121,6 +124,8 @@ class Desk:
         self.closing = False
         self._by_type: dict[type, Callable[[Any], None]] = {
             LiveDecision: self._decision,
+            RingedDecision: self._decision,
+            LostDecision: self._lost,
             LiveOrder: self._order,
             LiveSpan: self._span,
             Note: self._note,
@@ -150,6 +155,8 @@ class Desk:
                 continue
             is_open = not live.end_at
             live.end_at = live.end_at or self.recorder.now()
+            if is_open and isinstance(live, RingedDecision):
+                live.note_abandoned()
             try:
                 self._end(live, abandoned=is_open)
             except Exception as error:  # noqa: BLE001  one bad decision must not cost the others
@@ -173,6 +180,9 @@ class Desk:
                 return
         self._end(live)
 
+    def _lost(self, live: LostDecision) -> None:
+        self._end(live, abandoned=live.timed_out)
+
     def _end(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         try:
             self._orders(live, common := common_attributes(live))
@@ -187,7 +197,8 @@ class Desk:
 
     def _tell(self, live: OpenDecision, common: Mapping[str, Any], *, abandoned: bool) -> None:
         live.settled = True
-        kept = abandoned or self.rule.keeps(live)
+        is_lost = isinstance(live, LostDecision) and live.open_end != ""
+        kept = abandoned or is_lost or self.rule.keeps(live)
         told = tell(live, self.recorder.clock.wall, common, kept=kept, abandoned=abandoned)
         self.meter.decision(told.facts)
         for record, at in told.records:
@@ -254,7 +265,7 @@ class Desk:
             return
         facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
         self.meter.update(facts)
-        self.out.put(OWN, (update_span(facts, attributes, wall),))
+        self.out.put(OWN, (update_span(facts, attributes, wall, _drawn(note)),))
 
     # --- records outside of an open decision -------------------------------------------------------------------
 
@@ -268,25 +279,12 @@ class Desk:
         wall = self.recorder.clock.wall(note.at)
         origin = origin_of(note.decision, None, exemplar=True)
         self._count(said.record, origin, wall)
-        self.out.put(OWN, (_note_span(said, note, wall, self.recorder),))
+        self.out.put(OWN, (_note_span(said, note, wall),))
 
     def _count(self, record: Any, origin: Origin, at: int) -> None:
         if isinstance(record, Mark) and record.price is not None and record.symbol:
             self.book.mark(record.symbol, float(record.price))
         self.meter.record(RecordFacts(record, origin, at))
-
-
-def _note_span(said: Said, note: Note, wall: int, recorder: Recorder) -> SpanData:
-    if note.decision is not None:
-        common = common_attributes(note.decision)
-        return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common)
-    around = note.span.get_span_context() if note.span is not None else None
-    if around is not None and around.is_valid:
-        return said_span(said, wall, around.trace_id, around.span_id, {})
-    key = str(getattr(said.record, "key", None))
-    # an outcome whose key is a correlation id is found with its decision
-    common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
-    return said_span(said, wall, recorder.ids.moment(wall), 0, common)
 
 
 def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
@@ -299,3 +297,23 @@ def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
     message = f"labels {sorted(given)} are not declared; the value is left out"
     GUARD.complain("own metric", reading.metric.name, f"{reading.metric.name}: {message}")
     return None
+
+
+def _drawn(note: Note) -> str | None:
+    return getattr(note, "drawn", None)
+
+
+def _note_span(said: Said, note: Note, wall: int) -> SpanData:
+    drawn = _drawn(note)
+    own = None if drawn is None else span_of(drawn)
+    if note.decision is not None:
+        common = common_attributes(note.decision)
+        return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common, own)
+    around = note.span.get_span_context() if note.span is not None else None
+    if around is not None and around.is_valid:
+        return said_span(said, wall, around.trace_id, around.span_id, {}, own)
+    key = str(getattr(said.record, "key", None))
+    # an outcome whose key is a correlation id is found with its decision
+    common = {a.CORRELATION_ID.key: key} if UUID.fullmatch(key) else {}
+    trace = RECORDER.ids.moment(wall) if drawn is None else trace_of(drawn)
+    return said_span(said, wall, trace, 0, common, own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,15 +14,17 @@ from opentelemetry.util.types import AttributeValue
 from ares_otel.decision.deciding import LiveOrder, OpenDecision
 from ares_otel.decision.live import Failure, LiveSpan, exception_attributes
 from ares_otel.decision.places import origin_of
+from ares_otel.decision.recovering import LostDecision
+from ares_otel.decision.ringed import RingedDecision
 from ares_otel.decision.saying import Said, hashed, listen
 from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.records import Attributes, Decision, Order, Record, Regime, Stage, Vote, examine
-from ares_otel.records.facts import DecisionFacts, Origin, UpdateFacts
+from ares_otel.records.facts import DecisionFacts
 from ares_otel.records.rows import votes_of
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.semconv.enums import Action, Component, OrderStatus
+from ares_otel.semconv.enums import Action, Component
 
 __all__ = [
     "Told",
@@ -30,18 +33,17 @@ __all__ = [
     "own_span",
     "said_span",
     "tell",
-    "update_span",
 ]
 
 Wall = Callable[[int], int]
 SECOND = 1e9
 ERROR = 2
 INTERNAL = 1
-REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 COMPONENTS: dict[object, Component] = {each.value: each for each in Component}
 SAMPLED = 0x101
 REMOTE = 0x300
 NOTHING: tuple[Any, ...] = ()
+LOW_64 = (1 << 64) - 1
 
 
 class Told(NamedTuple):
@@ -71,6 +73,8 @@ class _Teller:
         self.foreign: list[object] = []
         self.regime: Regime | None = None
         self.reached = live.start
+        self._is_ringed = isinstance(live, RingedDecision)
+        self._number = _numbers(live) if self._is_ringed else RECORDER.ids.span
 
     def go(self) -> None:
         for item in self.live.items:
@@ -114,7 +118,8 @@ class _Teller:
             self.regime = record
         if said.is_span:
             parent = inside if isinstance(inside, LiveSpan) else self.live
-            self.children.append(said_span(said, time, self.live.trace_id, parent.span_id, self.common))
+            own = self._number()
+            self.children.append(said_span(said, time, self.live.trace_id, parent.span_id, self.common, own))
         else:
             self.events.append(EventData(said.name, time, said.attributes))
 
@@ -133,7 +138,7 @@ class _Teller:
         said[a.COMPONENT.key] = known
         # fmt: off
         self.children.append(SpanData(
-            self.trace_id, RECORDER.ids.span(), self.span_id, str(component), INTERNAL, start + offset, at + offset,
+            self.trace_id, self._number(), self.span_id, str(component), INTERNAL, start + offset, at + offset,
             said, NOTHING, NOTHING, 0, "", "", SAMPLED,
         ))
         # fmt: on
@@ -142,10 +147,19 @@ class _Teller:
         if live.component is not None:
             self.stages.append(_stage_facts(live))
             self.reached = max(self.reached, live.end_at)
+        if self._is_ringed:
+            number = self._number()
+            live.drawn_span = live.drawn_span or number
         self.children.append(own_span(live, self.wall, self.common))
 
     def _order(self, live: LiveOrder) -> None:
         self.children.append(order_span(live, self.wall, self.common))
+
+
+def _numbers(live: OpenDecision) -> Callable[[], int]:
+    """Return what numbers the spans of a decision, so that they have the same ids when they are told again."""
+    first, numbers = live.span_id, count(1)
+    return lambda: (first + next(numbers)) & LOW_64 or 1
 
 
 def tell(live: OpenDecision, wall: Wall, common: Mapping[str, Any], *, kept: bool, abandoned: bool = False) -> Told:
@@ -223,7 +237,11 @@ def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts,
             said[a.REGIME_CONFIDENCE.key] = teller.regime.confidence
     if facts.abandoned:
         said[a.ABANDONED.key] = True
+    if isinstance(live, LostDecision) and live.aborted:
+        said[a.ABORTED.key] = True
     span = own_span(live, wall, said, teller.events)
+    if isinstance(live, LostDecision) and live.open_end:
+        return span._replace(status=ERROR, message=live.open_end)
     return span._replace(status=ERROR, message="not ended in time") if facts.abandoned else span
 
 
@@ -289,11 +307,13 @@ def examined_order(live: LiveOrder) -> tuple[Order, Attributes]:
     return live.told
 
 
-def said_span(said: Said, time: int, trace: int, parent: int, common: Mapping[str, Any]) -> SpanData:
-    """Return the span of a record that is one, ending at `time` (Unix ns)."""
-    attributes = {**common, **said.attributes}
+def said_span(
+    said: Said, time: int, trace: int, parent: int, common: Mapping[str, Any], own: int | None = None
+) -> SpanData:
+    """Return the span of a record that is one, ending at `time` (Unix ns); `own`: its id, drawn here if None."""
+    own = RECORDER.ids.span() if own is None else own
     return SpanData(
-        *(trace, RECORDER.ids.span(), parent, said.name, said.kind, time - said.duration, time, attributes),
+        *(trace, own, parent, said.name, said.kind, time - said.duration, time, {**common, **said.attributes}),
         status=ERROR if said.error else 0,
         message=said.error or "",
     )
@@ -329,55 +349,3 @@ def _flags(live: LiveSpan) -> int:
     parent = live.parent
     remote = parent is not None and not isinstance(parent, LiveSpan) and parent.get_span_context().is_remote
     return SAMPLED | REMOTE if remote else SAMPLED
-
-
-def update_span(facts: UpdateFacts, attributes: Attributes, wall: int) -> SpanData:
-    """Return the span of an execution report: a child of its order's submission, linked to the decision.
-
-    It is no consumer: that would be the other end of what its parent, a client, calls, and make the bot the venue.
-    """
-    origin, order = facts.origin, facts.order
-    said: dict[str, Any] = {**_ids(origin), **attributes}
-    derived = {
-        a.SIDE: order.side if order else None,
-        a.ORDER_TYPE: order.type if order else None,
-        a.PRIOR_STATUS: facts.prior,
-        a.TRANSITION_VALID: facts.valid,
-        a.DUPLICATE: facts.duplicate or None,
-        a.FILL_QUANTITY: facts.fill_quantity or None,
-        a.FILL_PRICE: facts.update.price,
-        a.CUM_QUANTITY: facts.cum_quantity,
-        a.AVG_PRICE: facts.avg_price,
-        a.LEAVES_QUANTITY: facts.leaves_quantity,
-        a.ACK_DURATION: facts.ack_seconds,
-        a.SLIPPAGE: facts.slippage_bps,
-        a.SHORTFALL: facts.shortfall_bps,
-        a.CURRENCY: order.currency if order else None,
-        a.MULTIPLIER: order.multiplier if order else None,
-    }
-    said |= {attribute.key: value for attribute, value in derived.items() if value is not None}
-    if facts.update.fee is None:
-        said.pop(a.FEE.key, None)  # counted before: a new state that repeats its fill
-    refused = facts.update.status in REFUSED
-    links = (LinkData(origin.trace_id, origin.decision_span_id, {}),) if origin.decision_span_id else ()
-    ids = RECORDER.ids
-    return SpanData(
-        *(origin.trace_id or ids.take(wall)[0], ids.span(), origin.span_id, s.ORDER_UPDATE.name, INTERNAL),
-        *(wall, wall, said),
-        links=links,
-        status=ERROR if refused else 0,
-        message=str(facts.update.text or facts.update.reject_reason or "") if refused else "",
-        flags=0x101,
-    )
-
-
-def _ids(origin: Origin) -> dict[str, Any]:
-    said = {
-        a.CORRELATION_ID: origin.correlation_id,
-        a.DECISION_ID: origin.decision_id,
-        a.CAUSATION_ID: origin.causation_id,
-        a.STRATEGY: origin.strategy,
-        a.SYMBOL: origin.symbol,
-        a.VENUE: origin.venue,
-    }
-    return {attribute.key: value for attribute, value in said.items() if value is not None}

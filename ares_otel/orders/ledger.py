@@ -97,6 +97,12 @@ class Ledger:
         self._shelf.change(update.client_id, after, heard)
         return facts
 
+    def where(self, client_id: str) -> tuple[Order | None, Origin] | None:
+        """Return an order as it was sent (None: it was only reported) and where, None when nobody knows it."""
+        self._shelf.begin()
+        known = self._shelf.find(client_id)
+        return None if known is None else (known.order, known.origin)
+
     def mark(self, symbol: str, price: float) -> None:
         """Remember the last price of a symbol: what the unfilled part of an order has missed is measured by it."""
         self._marks[symbol] = price

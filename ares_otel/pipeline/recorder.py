@@ -14,6 +14,7 @@ from typing import Any
 
 from ares_otel.clock import Clock
 from ares_otel.correlation.ids import IdSource
+from ares_otel.pipeline.ring import Ring
 
 __all__ = ["RECORDER", "Recorder", "discard"]
 
@@ -41,6 +42,7 @@ class Recorder:
         ambient: context that the process was started with.
         on_loop: called once, at the start of the next decision, to find the event loop it runs in; the worker sets it
             again, so that one decision in a round pays for it.
+        ring: where records outlive the process; None without one, and in a forked child.
         sampled: tells from trace id and the parent's sampled flag (None without a parent) whether a trace is kept.
     """
 
@@ -60,6 +62,7 @@ class Recorder:
         "open_limit",
         "queue",
         "refused",
+        "ring",
         "sampled",
         "strict",
         "taken",
@@ -87,6 +90,7 @@ class Recorder:
         self.ambient: Mapping[str, Any] | None = None
         self.sampled: Callable[[int, bool | None], bool] = _always
         self.on_loop: Callable[[], None] | None = None
+        self.ring: Ring | None = None
         self.use_clock(Clock())
 
     def use_clock(self, clock: Clock) -> None:
@@ -140,6 +144,7 @@ class Recorder:
         for item in (*self.queue, *self.open):
             discard(item, self.now())
         self.queue = deque()
+        self.ring = None
         self.open = []
         self.refused = self.limited = self.taken = 0
         self.ids.reseed()

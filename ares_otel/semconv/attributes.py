@@ -8,7 +8,7 @@ from ares_otel.semconv import enums as e
 from ares_otel.semconv.model import Attribute, Kind
 
 __all__ = [
-    "ABANDONED", "ACCOUNT", "ACKNOWLEDGED", "ACK_DURATION", "ACTION", "ACTUAL", "AGREEMENT", "ALGORITHM_ID",
+    "ABANDONED", "ABORTED", "ACCOUNT", "ACKNOWLEDGED", "ACK_DURATION", "ACTION", "ACTUAL", "AGREEMENT", "ALGORITHM_ID",
     "ARRIVAL_MID", "ATTRIBUTES", "AVG_PRICE", "BASIS", "CASH", "CAUSATION_ID", "CAUSE", "CHANNEL", "CHECK",
     "CHECK_OUTCOME", "CHECK_VALUE", "CLIENT_ID", "CODE_FILE", "CODE_FUNCTION", "CODE_LINE", "COMPONENT",
     "CONFIDENCE", "CONFIDENCE_TREND", "CONSISTENCY", "CORRELATION_ID", "CORRELATION_OUTCOME", "CUM_QUANTITY",
@@ -27,9 +27,9 @@ __all__ = [
     "PROBABILITIES", "PROBABILITY", "QUANTITY", "RATE_LIMIT_USED", "RATE_LIMIT_WAIT", "REALIZED_PNL",
     "REALIZED_RETURN", "REASON", "RECORD", "RECORDED", "REGIME", "REGIME_CONFIDENCE", "REGIME_DURATION",
     "REGIME_METHOD", "REGIME_RAW", "REGIME_TRANSITION", "REJECT_REASON", "REJECT_TEXT", "REPORT", "REPORT_STATUS",
-    "RESULT", "RESULT_EMPTY", "RETENTION", "RETURNS", "SCORE", "SERVICE_NAME", "SERVICE_VERSION", "SHORTFALL",
-    "SIDE", "SIGNAL", "SLIPPAGE", "SPOOLED", "STABILITY", "STATUS", "STEP", "STOP_PRICE", "STORED", "STRATEGY",
-    "SWALLOWED", "SWITCH_STATE", "SYMBOL", "THREAD_ID", "THREAD_NAME", "THRESHOLD", "TIMEFRAME",
+    "RESULT", "RESULT_EMPTY", "RETENTION", "RETURNS", "RING_STATE", "SCORE", "SERVICE_NAME", "SERVICE_VERSION",
+    "SHORTFALL", "SIDE", "SIGNAL", "SLIPPAGE", "SPOOLED", "STABILITY", "STATUS", "STEP", "STOP_PRICE", "STORED",
+    "STRATEGY", "SWALLOWED", "SWITCH_STATE", "SYMBOL", "THREAD_ID", "THREAD_NAME", "THRESHOLD", "TIMEFRAME",
     "TIME_IN_FORCE", "TO", "TOPIC",
     "TRADE_OUTCOME", "TRANSITION_VALID", "TRANSPORT", "UNREALIZED_PNL", "URL", "VENUE", "VENUE_ID", "WAITING",
     "WEIGHT", "WHERE", "WINDOW",
@@ -96,6 +96,9 @@ SWALLOWED = _few("ares.swallowed", "whether the error was caught inside the bot"
 ERROR_SWALLOWED = Attribute("ares.error.swallowed", "an error was caught inside the bot", BOOL)
 RESULT_EMPTY = Attribute("ares.result.empty", "a call returned None, False or {} where a value is expected", BOOL)
 ABANDONED = Attribute("ares.decision.abandoned", "the decision was never ended and was closed by the time limit", BOOL)
+ABORTED = Attribute(
+    "ares.decision.aborted", "the process was killed while the decision was open; its last sign is its end", BOOL
+)
 STEP = Attribute("ares.path.step", "step on the way to the decision")
 PATH_VALUE = Attribute("ares.path.value", "value of the step", REAL)
 PATH_WEIGHT = Attribute("ares.path.weight", "weight of the step", REAL)
@@ -245,6 +248,7 @@ WAITING = Attribute(
 )
 SPOOLED = Attribute("ares.telemetry.spooled", "those of them on disk", INT, low=0)
 WHERE = _few("ares.where", "place in the telemetry")
+RING_STATE = _few("ares.ring.state", "what a killed process left: ended and aborted decisions, reports", e.RingState)
 DROP_REASON = _few("ares.reason", "why it was lost", e.DropReason)
 RECORD = _few("ares.record", "type of a record")
 FIELD = _few("ares.field", "field of a record")

@@ -21,6 +21,7 @@ __all__ = [
     "OutcomeResult",
     "RegimeName",
     "RejectReason",
+    "RingState",
     "Side",
     "SwitchState",
     "TimeInForce",
@@ -232,6 +233,14 @@ class DropReason(StrEnum):
     INVALID = "invalid"
     SHUTDOWN = "shutdown"
     NO_EXPORTER = "no_exporter"
+
+
+class RingState(StrEnum):
+    """What a killed process left in its ring."""
+
+    ENDED = "ended"
+    ABORTED = "aborted"
+    REPORT = "report"
 
 
 class DriftResult(StrEnum):

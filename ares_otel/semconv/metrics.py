@@ -100,6 +100,7 @@ __all__ = [
     "REALIZED_PNL",
     "REBATES",
     "RECORDED",
+    "RECOVERED",
     "REGIME_ACTIVE",
     "REGIME_DURATION",
     "REGIME_PROBABILITY",
@@ -110,6 +111,7 @@ __all__ = [
     "REPORT_SUCCESS",
     "RETRAIN_REQUESTS",
     "RETRAIN_SUPPRESSED",
+    "RING_REFUSED",
     "RISK_CHECKS",
     "SAMPLED_OUT",
     "SERIES",
@@ -363,6 +365,8 @@ TELEMETRY_ERRORS = _g.counter("ares_telemetry_errors_total", "errors of the tele
 BAD_VALUES = _g.counter("ares_telemetry_bad_values_total", "values left out of records", a.RECORD, a.FIELD)
 SERIES = _g.gauge("ares_telemetry_series", "series that this endpoint exposes")
 SAMPLED_OUT = _g.counter("ares_telemetry_unsampled_decisions_total", "decisions counted but not traced")
+RECOVERED = _g.counter("ares_telemetry_recovered_total", "what a killed process left in its ring", a.RING_STATE)
+RING_REFUSED = _g.counter("ares_telemetry_ring_refused_total", "records that a full ring refused: `kill -9` loses them")
 
 _g = _Group("correlation")
 CORRELATIONS = _g.counter("ares_correlations_total", "ended correlations", a.CORRELATION_OUTCOME)

@@ -16,7 +16,7 @@ from ares_otel.config import Config
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.backlog import Accounts
 from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Scope, Signal, SpanData
+from ares_otel.pipeline.model import Batch, Scope, Signal, SpanData
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.semconv.enums import DropReason
@@ -100,6 +100,14 @@ class Outbox:
             message = f"a decision had more than {recorder.max_items} parts; those beyond are dropped, counted"
             GUARD.complain("recorder", DropReason.LIMIT, message)
         self._told = recorder.refused, recorder.limited
+
+    def forward(self, batches: Iterable[Batch]) -> None:
+        """Hand to the sender what another process had recorded; it counts here, because that one cannot any more."""
+        if self._lanes is not None:
+            with self._moving:
+                for batch in batches:
+                    self._made += batch.spans
+                    self._lanes.submit(batch)
 
     def accounts(self) -> Accounts:
         """Return where everything is at this moment; `submitted` is all that was recorded."""

@@ -13,6 +13,7 @@ from ares_otel.correlation import context as ctx
 from ares_otel.decision.desk import Desk
 from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
+from ares_otel.pipeline.lanes import Lanes
 from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
@@ -24,6 +25,7 @@ from ares_otel.setup.measuring import Measuring
 from ares_otel.setup.outbox import Outbox
 from ares_otel.setup.parts import make_ledger, make_sender
 from ares_otel.setup.provider import resource
+from ares_otel.setup.ringing import Ringing
 from ares_otel.setup.surroundings import Threads
 from ares_otel.setup.telling import TELLING, Teller
 
@@ -51,6 +53,7 @@ class Telemetry:
         ledger: joins orders and reports.
         sender: delivers; None when nothing is to be sent.
         logs: takes the bot's log records; None when they are not to be sent.
+        ring: keeps what was not delivered over `kill -9`.
     """
 
     def __init__(self, config: Config, recorder: Recorder = RECORDER) -> None:
@@ -60,6 +63,7 @@ class Telemetry:
         self.sender = make_sender(config)
         self.ledger = make_ledger(config, str(self.resource["service.instance.id"]))
         self.logs = wanted(config, self.sender)
+        self.ring = Ringing(config, recorder, self.ledger, self.sender)
         self.threads = Threads()
         self.worker = Worker(self._work, self._end, config.recorder.drain_interval)
         self._assemble()
@@ -75,6 +79,7 @@ class Telemetry:
         rule = KeepRule(config.sampling.slow_seconds, config.sampling.keep_orders, config.sampling.keep_errors)
         self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self.outbox, to_span_data)
         self.measuring.watch(self.desk, self.outbox)
+        self.measuring.metrics.observe_at_scrape(self.ring.readings)
         if self.logs is not None:
             self.measuring.watch_logs(self.logs)
         self._teller = Teller(self.resource, recorder)
@@ -85,7 +90,10 @@ class Telemetry:
         with GUARD.shield("ledger"):
             self.ledger.open()
         self.measuring.start()
+        self.ring.open(self.resource)
         self.worker.start()
+        if self.ring.is_behind:
+            self.worker.round(0.0)
         self.recorder.enabled = True
         if self.logs is not None:
             self.logs.install(self.resource)
@@ -121,6 +129,7 @@ class Telemetry:
         """Begin anew in a forked child, whose worker does so when it has something to do: a child may `exec` soon."""
         self._forked = True
         self._lost_before = 0
+        self.ring.after_fork()
         if self.logs is not None:
             self.logs.forget()
         with ctx.outside():
@@ -141,17 +150,21 @@ class Telemetry:
             recorder.enabled = False
             if self.logs is not None:
                 self.logs.remove()
+        self.ring.begin(desk, self.outbox)
         self._work_through(recorder.snapshot())
         self.outbox.tell()
         desk.abandon(0.0 if desk.closing else self.config.correlation.timeout)
         with GUARD.shield("accounts"):
             # before the ledger: a report that a crash leaves out there alone is not booked twice when it comes again
             self.measuring.keep()
+        booked = False
         with GUARD.shield("ledger"):
-            self.ledger.commit()
+            booked = self.ledger.commit()
         if self.sender is not None and self.sender.carries(Signal.TRACES):
             self.outbox.put(TELLING, self._teller.words(self.outbox.accounts, last=desk.closing))
         self.outbox.submit()
+        with GUARD.shield("ring"):
+            self.ring.end(booked=booked)
         if self.logs is not None:
             with GUARD.shield("logs"):
                 self.logs.work(recorder.clock.now, self._work_until)
@@ -192,6 +205,8 @@ class Telemetry:
             self.measuring.stop()
         left = max(self._deadline - time.monotonic(), 0.0)
         sent = self.sender is None or self.sender.shutdown(left)
+        with GUARD.shield("ring"):
+            self.ring.close(self.outbox)
         self.measuring.tell_limits(max(self._deadline - time.monotonic(), 0.0))
         self._delivered = self._is_complete() and sent and not self._given_up
 
@@ -209,7 +224,12 @@ class Telemetry:
         self._given_up = True
         GUARD.complain("shutdown", "held up", "the last round did not end in time; what is in it is lost")
         if self.sender is not None:
-            with GUARD.shield("shutdown"):
-                saver = threading.Thread(target=self.sender.shutdown, args=(0.0,), name="ares-otel-saver", daemon=True)
-                saver.start()
-                saver.join(LEAST)
+            _save(self.sender)
+
+
+def _save(sender: Lanes) -> None:
+    """Let the spool have what the sender has, in a moment."""
+    with GUARD.shield("shutdown"):
+        saver = threading.Thread(target=sender.shutdown, args=(0.0,), name="ares-otel-saver", daemon=True)
+        saver.start()
+        saver.join(LEAST)

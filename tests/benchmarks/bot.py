@@ -32,6 +32,8 @@ VARIANTS: dict[str, tuple[str, str]] = {
     "ours": ("variants_ours", "Ours"),
     "ours-blocks": ("variants_ours", "OursBlocks"),
     "ours-spans": ("variants_ours", "OursSpans"),
+    "ours-ring": ("variants_ours", "OursRing"),
+    "ours-blocks-ring": ("variants_ours", "OursBlocksRing"),
     "careful": ("variants_sdk", "Careful"),
     "careful-events": ("variants_sdk", "CarefulEvents"),
     "usual": ("variants_sdk", "Usual"),

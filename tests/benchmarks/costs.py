@@ -25,6 +25,8 @@ NAMES = {
     "ours": "ares_otel",
     "ours-blocks": "ares_otel, stages as blocks",
     "ours-spans": "ares_otel, a span for everything",
+    "ours-ring": "ares_otel with the crash-safe ring",
+    "ours-blocks-ring": "the same, stages as blocks",
     "careful": "OpenTelemetry SDK, careful",
     "careful-events": "the same, votes as events",
     "usual": "OpenTelemetry SDK, usual",

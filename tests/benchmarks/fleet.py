@@ -31,6 +31,8 @@ EXPECTED = {
     "nothing": Expected(0, "", exemplars=False),
     "ours": Expected(5, "events"),
     "ours-blocks": Expected(5, "events"),
+    "ours-ring": Expected(5, "events"),
+    "ours-blocks-ring": Expected(5, "events"),
     "careful-events": Expected(5, "events"),
     "pytracingx": Expected(exemplars=False),
 }

@@ -26,7 +26,7 @@ CHECKED = 200
 BLOCK = 40
 PACE, BESIDE_PACE = 200.0, 300.0
 MANY, FEW = 5_000, 500
-QUICK_ONES = {FLOOR, *OWN, "pytracingx"}
+QUICK_ONES = {FLOOR, *OWN, "ours-ring", "ours-blocks-ring", "pytracingx"}
 MICRO = 1e-6
 
 Figures = dict[str, dict[str, Any]]

@@ -90,6 +90,15 @@ def _times(part: str, own: str, **bounds: float) -> list[Target]:
 TARGETS = [
     Target("hot path, warm", "ours, net", _at("hot", "ours", "net_us"), 4.0, unit=" µs"),
     *_times("hot", "ours", careful=45, usual=60, ddtrace=40, logfire=250),
+    *(
+        Target(
+            "hot path, warm, with the ring",
+            f"to the same without, {how}",
+            _at("hot", f"{name}-ring", f"to_{name}"),
+            2.0,
+        )
+        for name, how in (("ours", "ours"), ("ours-blocks", "stages as blocks"))
+    ),
     Target("hot path at 200 decisions/s", "ours, p50", _at("paced", "ours", "p50_us"), 45.0, unit=" µs"),
     Target("hot path at 200 decisions/s", "ours, p99", _at("paced", "ours", "p99_us"), 120.0, unit=" µs"),
     *_times("paced", "ours", careful=12, ddtrace=15),

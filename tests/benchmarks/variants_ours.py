@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import urllib.request
 from collections import deque
@@ -17,7 +18,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.model import Counter, Gauge, Histogram
 
-__all__ = ["Ours", "OursBlocks", "OursSpans"]
+__all__ = ["Ours", "OursBlocks", "OursBlocksRing", "OursRing", "OursSpans"]
 
 AHEAD = 8_192
 SCRAPE = {"Accept": "application/openmetrics-text"}
@@ -48,9 +49,14 @@ class Ours:
             "spool.enabled": False,
             "ledger.enabled": False,
         }
+        overrides |= self.more()
         if settings.idle:
             overrides["recorder.drain_interval"] = settings.delay
         self.handle = ares.setup(overrides=overrides)
+
+    def more(self) -> dict[str, object]:
+        """Return further settings."""
+        return {}
 
     def decide(self, given: Input) -> int:
         """Make one decision."""
@@ -127,6 +133,28 @@ class OursBlocks(Ours):
             d.resolve(given.side, confidence=given.confidence)
             d.order(self.order_ids.popleft(), side=given.side, type="limit", quantity=given.quantity, price=given.price)
             return agree
+
+
+class _Ringed(Ours):
+    """What is said goes into a file in memory, too, so that it outlives `kill -9`."""
+
+    def more(self) -> dict[str, object]:
+        """Return the settings of a ring that never fills between two rounds."""
+        self.folder = tempfile.TemporaryDirectory()
+        return {"recorder.ring": f"{self.folder.name}/ring", "recorder.ring_bytes": 64 << 20}
+
+    def close(self) -> None:
+        """End."""
+        super().close()
+        self.folder.cleanup()
+
+
+class OursRing(_Ringed):
+    """By somebody who measured, with the ring."""
+
+
+class OursBlocksRing(_Ringed, OursBlocks):
+    """As people write it, with the ring."""
 
 
 class OursSpans(Ours):

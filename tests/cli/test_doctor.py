@@ -39,8 +39,11 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> dict
     return {each["check"]: each for each in json.loads(capsys.readouterr().out)}
 
 
-def test_all_is_well(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_well(
+    stack: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every part is asked, the span that was sent is found everywhere, and what is not there is not said to be well."""
+    monkeypatch.setenv("ARES_OTEL_RECORDER_RING", str(tmp_path / "ring"))
     found = told(capsys, code=0)
 
     assert {each["state"] for name, each in found.items() if name != "license"} == {"ok"}
@@ -292,6 +295,20 @@ def test_the_clock(stack: FakeStack, capsys: pytest.CaptureFixture[str], ahead: 
 
     assert found["clock"]["state"] == state
     assert "NTP" in found["clock"]["remedy"] or not ahead
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Off is worth a word; a folder that cannot be written, no room, and what was never delivered are found."""
+    assert told(capsys, code=0)["ring"]["state"] == "not configured"
+    monkeypatch.setenv("ARES_OTEL_RECORDER_RING", "/proc/nowhere/ring")
+    assert "recorder.ring" in told(capsys, code=1)["ring"]["remedy"]
+    monkeypatch.setenv("ARES_OTEL_RECORDER_RING", str(tmp_path / "ring"))
+    assert told(capsys, code=0)["ring"]["detail"] == f"{tmp_path / 'ring'}, 16.0 MiB"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    assert told(capsys, code=1)["ring"]["detail"] == f"no room for {tmp_path / 'ring'}"
+    (tmp_path / "ring.left-1").write_text("")
+    assert "ares-otel spool recover" in told(capsys, code=1)["ring"]["remedy"]
 
 
 @pytest.mark.usefixtures("stack")

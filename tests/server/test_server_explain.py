@@ -208,6 +208,10 @@ BUY = DecisionStory(strategy="swing", symbol="X", action="buy")
             "swing decided to buy X; it never ended and was closed by the time limit.",
         ),
         (
+            story(msgspec.structs.replace(BUY, aborted=True)),
+            "swing decided to buy X; the bot was killed before it ended.",
+        ),
+        (
             story(msgspec.structs.replace(BUY, error_type="KeyError")),
             "swing decided to buy X; it failed with KeyError.",
         ),

@@ -57,7 +57,7 @@ def bot_checks(loaded: Loaded) -> list[Check]:
     config = loaded.config
     return [
         Check(partial(_configuration, loaded)),
-        *(Check(partial(look, config)) for look in (_exporter, _logs, _alerts, _clock, _grpc, _spool, _ledger)),
+        *(Check(partial(look, config)) for look in (_exporter, _logs, _alerts, _clock, _grpc, _spool, _ring, _ledger)),
         Check(_licenses),
     ]
 
@@ -207,6 +207,25 @@ def _spool(config: Config) -> Iterator[Finding]:
         yield failed("spool", shown, "spans are not delivered: see exporter")
     else:
         yield fine("spool", shown)
+
+
+def _ring(config: Config) -> Iterator[Finding]:
+    if config.recorder.ring is None:
+        yield absent("ring", "recorder.ring is not set: `kill -9` loses what was not delivered, about a second")
+        return
+    path = Path(config.recorder.ring)
+    problem = _unwritable("ring", path.parent)
+    if problem:
+        yield failed("ring", problem.detail, f"let user {os.getuid()} write there, or set recorder.ring")
+        return
+    left = list(path.parent.glob(f"{path.name}.left-*"))
+    if left:
+        remedy = "start the bot, or `ares-otel spool recover`"
+        yield failed("ring", f"{len(left)} rings of killed processes beside {path} are not delivered", remedy)
+    elif not path.exists() and shutil.disk_usage(_there(path)).free < config.recorder.ring_bytes:
+        yield failed("ring", f"no room for {path}", "make room, lower recorder.ring_bytes, or set recorder.ring")
+    else:
+        yield fine("ring", f"{path}, {_said(config.recorder.ring_bytes)}")
 
 
 def _ledger(config: Config) -> Iterator[Finding]:

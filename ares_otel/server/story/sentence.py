@@ -140,6 +140,8 @@ def _status(order: OrderStory) -> str:
 def _failure(decision: DecisionStory, story: Story) -> str:
     if decision.abandoned:
         return "it never ended and was closed by the time limit"
+    if decision.aborted:
+        return "the bot was killed before it ended"
     if decision.error_type is None:
         return ""
     message = next((each.message for each in story.exceptions if each.type == decision.error_type and each.message), "")

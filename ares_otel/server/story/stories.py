@@ -53,6 +53,7 @@ class DecisionStory(Decision, frozen=True):
     entropy: Annotated[float | None, a.ENTROPY] = None
     error_type: Annotated[str | None, a.ERROR_TYPE] = None
     abandoned: Annotated[bool | None, a.ABANDONED] = None
+    aborted: Annotated[bool | None, a.ABORTED] = None
     market: tuple[MarketData, ...] = ()
     regime: Regime | None = None
     votes: tuple[Vote, ...] = ()

@@ -1,0 +1,136 @@
+"""Bots that are killed at random moments while they decide, and what must be known of their decisions afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Killed", "judged", "killed"]
+
+PATIENCE = 600.0
+NURSERY = """
+import json, os, random, signal, sys, time
+import ares_otel as ares
+from ares_otel import OrderUpdate, Regime, RiskCheck, Vote
+from ares_otel.setup import provider, telemetry  # once, for all of them
+
+settings, kills, seed = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+draw = random.Random(seed)
+
+
+def bot(number, out):
+    ares.setup(overrides=settings)
+    count = 0
+    while True:
+        name = f"{number}-{count}"
+        with ares.decision(symbol="BTC", strategy=name) as d:
+            os.write(out, f"begun {name}\\n".encode())
+            with d.stage("analyst", {"count": count}):
+                d.regime(Regime("bull_trend", confidence=0.8))
+                time.sleep(draw.choice((0.0, 0.002)))
+            d.did("strategist")
+            d.votes([("a", "buy", 0.5, 0.5), Vote("b", "sell", confidence=0.1)])
+            d.risk([RiskCheck("size", 0.1, 1.0), RiskCheck("loss", 0.0, 1.0)])
+            d.resolve("buy", confidence=0.7)
+            with d.order(f"o-{name}", side="buy", type="market", quantity=1.0):
+                os.write(out, f"sent {name}\\n".encode())
+                time.sleep(draw.choice((0.0, 0.005)))
+        os.write(out, f"ended {name}\\n".encode())
+        ares.record(OrderUpdate(f"o-{name}", "filled", quantity=1.0, price=2.0, trade_id=f"t-{name}"))
+        os.write(out, f"filled {name}\\n".encode())
+        count += 1
+        time.sleep(draw.choice((0.0, 0.001, 0.01)))
+
+
+def once(number):
+    inside, outside = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(inside)
+        bot(number, outside)
+    os.close(outside)
+    said = [os.read(inside, 1)]  # it has begun
+    time.sleep(draw.uniform(0.0, 0.25))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    while part := os.read(inside, 1 << 16):
+        said.append(part)
+    os.close(inside)
+    return b"".join(said).decode().splitlines()
+
+
+said = [line.split() for number in range(kills) for line in once(number)]
+# a line that the kill has cut off says nothing
+said = [line for line in said if len(line) == 2 and line[0] in ("begun", "sent", "ended", "filled")]
+ares.setup(overrides=settings)
+delivered = ares.shutdown(60.0)
+print(json.dumps([said, delivered]))
+"""
+
+
+class Killed(NamedTuple):
+    """What bots said before they were killed, by the names of their decisions; whether the last one delivered all."""
+
+    begun: frozenset[str]
+    sent: frozenset[str]
+    ended: frozenset[str]
+    filled: frozenset[str]
+    delivered: bool
+
+
+def killed(directory: Path, endpoint: str, kills: int, seed: int, **settings: object) -> Killed:
+    """Let so many bots decide, one after the other, and kill each at a random moment; then let one deliver all."""
+    given: dict[str, Any] = {
+        "exporter.traces_endpoint": endpoint,
+        "state_directory": str(directory / "state"),
+        "recorder.ring": str(directory / "bot.ring"),
+        "recorder.drain_interval": 0.05,
+        "metrics.enabled": False,
+        **settings,
+    }
+    words = [sys.executable, "-c", NURSERY, json.dumps(given), str(kills), str(seed)]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, env=os.environ, check=False)
+    assert run.returncode == 0, run.stderr
+    said, delivered = json.loads(run.stdout.splitlines()[-1])
+    of = {word: frozenset(name for said_word, name in said if said_word == word) for word in Killed._fields[:4]}
+    return Killed(**of, delivered=delivered)
+
+
+def judged(found: Killed, spans: list[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the spans that arrived: what is lost, told twice in different ways, or not true."""
+    by_id: dict[tuple[str, str], dict[str, Any]] = {}
+    wrong = []
+    for span in spans:
+        before = by_id.setdefault((span["trace_id"], span["span_id"]), span)
+        if _content(span, before) != _content(before, span):
+            wrong.append(f"{span['name']} told in two ways: {span} and {before}")
+    decisions = {span["attributes"]["ares.strategy"]: span for span in by_id.values() if span["name"] == "decision"}
+    aborted = {name for name, span in decisions.items() if span["attributes"].get("ares.decision.aborted")}
+    resolved = {name for name, span in decisions.items() if span["attributes"].get("ares.action") == "buy"}
+    orders = {span["attributes"]["ares.strategy"] for span in by_id.values() if span["name"] == "order submit"}
+    fills = {span["attributes"].get("ares.strategy") for span in by_id.values() if span["name"] == "order update"}
+    wrong += [f"{name} is lost" for name in sorted(found.begun - decisions.keys())]
+    wrong += [f"{name} had ended and is aborted" for name in sorted(found.ended & aborted)]
+    wrong += [f"{name} had ended and is not resolved" for name in sorted(found.ended - resolved)]
+    wrong += [f"{name} neither ended nor aborted" for name in sorted(decisions.keys() - resolved - aborted)]
+    wrong += [f"the order of {name} is lost" for name in sorted(found.sent - orders)]
+    wrong += [f"the fill of {name} is lost" for name in sorted(found.filled - fills)]
+    votes = [len([event for event in decisions[name]["events"] if event[0] == "vote"]) for name in resolved]
+    return wrong + [f"a decision with {number} votes" for number in votes if number != 2]
+
+
+def _content(span: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return what two tellings of a span must agree in.
+
+    What the ledger makes of a report is not made again, once it has written the report down: it is left out.
+    """
+    said = dict(span)
+    if span["name"] == "order update":
+        derived = span["attributes"].keys() ^ other["attributes"].keys()
+        assert all(name.startswith("ares.order.") for name in derived), derived
+        said["attributes"] = {name: value for name, value in span["attributes"].items() if name not in derived}
+    return said
