@@ -20,18 +20,18 @@ __all__ = ["PACK_BYTES", "Packer"]
 PACK_BYTES: Final = 262_144
 """Bytes of spans in a pack; more would make a single decision slow to read."""
 
-SETTLED: Final = 1_000_000
+SETTLED: Final = 300_000
 """Age in µs of segments that are packed: what came later can be asked for a moment, by a bot that sends it again."""
 
 LONG_AGO: Final = 3_600_000_000
 """Age in µs at which segments are packed however few they are."""
 
-HURRIED: Final = 10_000
+HURRIED: Final = 15_000
 """Spans a second above which the writer has no time for this."""
 
 ROWS: Final = 64
 STEP: Final = 0.02
-PAUSE: Final = 0.2
+PAUSE: Final = 0.1
 SHARE: Final = 5.0
 """Seconds of a step, and how many times as long there is none: packing takes at most a sixth of the writer's time."""
 
