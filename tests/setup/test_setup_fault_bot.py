@@ -246,7 +246,7 @@ def test_a_decision_that_never_ends(begin: Begin, sink: Sink) -> None:
         trade(NAMES[:3])
         eventually(lambda: ares.flush(5.0) and named(sink).count("endless") >= 100)
         assert len(RECORDER.open) <= 100
-        for live in endless:
+        for live in reversed(endless):
             with live.stage("analyst"):
                 pass
             live.__exit__(None, None, None)
