@@ -39,7 +39,9 @@ MARK: Final = 0xA7524E47
 RECORD: Final = struct.Struct("<III")
 PACK: Final = RECORD.pack
 NEW: Final = 0o600
-KEPT: Final = 16
+KEPT_BYTES: Final = 1 << 28
+"""Most that rings of ended processes take beside a new one."""
+
 LARGEST: Final = 1 << 30
 POPULATE: Final = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
@@ -242,17 +244,39 @@ def leftovers(path: Path) -> tuple[list[Path], int]:
     """Move what an ended process left at a place out of the way; call it with the lock.
 
     Returns:
-        All that was left there so far, oldest first, at most sixteen; and how many older ones were removed for that.
+        All that was left there so far, oldest first, as far as it fits `KEPT_BYTES`; and how many had to go for that.
 
     Raises:
         OSError: a file cannot be moved.
     """
     if path.exists():
-        move_aside(path, "left")
+        _trim(move_aside(path, "left"))
     found = sorted(path.parent.glob(f"{path.name}.left-*"))
-    for each in found[:-KEPT]:
+    room, kept = KEPT_BYTES, 0
+    for each in reversed(found):
+        room -= each.stat().st_size
+        if room < 0:
+            break
+        kept += 1
+    removed = found[: len(found) - kept]
+    for each in removed:
         each.unlink()
-    return found[-KEPT:], len(found[:-KEPT])
+    return found[len(removed) :], len(removed)
+
+
+def _trim(path: Path) -> None:
+    """Give back what no record was written to, which is nearly all of a ring whose process ended soon."""
+    with contextlib.suppress(RingError):
+        data = path.read_bytes()
+        size, _ = _head(data[:HEAD_BYTES])
+        for start in reversed(range(HEAD_BYTES, HEAD_BYTES + SEGMENTS * size, size)):
+            found = _segment(data[start : start + size])
+            if found is not None:
+                serial, run, body = found
+                sound = [at + RECORD.size + len(it) for at, it in _records(body, _nonce(serial, run)) if it is not None]
+                os.truncate(path, start + max(sound, default=FIRST))
+            if found is not None or any(data[start : start + FIRST]):
+                return
 
 
 def move_aside(path: Path, word: str) -> Path:

@@ -257,13 +257,43 @@ def test_one_process_has_a_place(tmp_path: Path) -> None:
     os.close(again)
 
 
-def test_what_is_left_makes_way(tmp_path: Path) -> None:
-    """It gets a name of its own, and never more than sixteen pile up."""
-    path = tmp_path / "ring"
+def test_what_is_left_makes_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets a name of its own and takes no more room than its records; no more pile up than there is room for."""
+    path, zeros = tmp_path / "ring", b"ends in zeros" + bytes(9)
+    ring = written(path, [b"first", zeros])
+    ring.close(remove=False)
+    whole = path.stat().st_size
+    (only,), _ = rings.leftovers(path)
+    assert payloads(only) == [b"first", zeros]
+    room = only.stat().st_size
+    assert room < whole / 2
+    only.unlink()
+
+    monkeypatch.setattr(rings, "KEPT_BYTES", 16 * room)
     for number in range(18):
-        ring = written(path, [b"%d" % number])
+        ring = written(path, [b"%05d" % number, zeros])
         ring.close(remove=False)
         found, removed = rings.leftovers(path)
     assert removed == 1
-    assert [payloads(each) for each in found] == [[b"%d" % number] for number in range(2, 18)]
+    assert [payloads(each) for each in found] == [[b"%05d" % number, zeros] for number in range(2, 18)]
     assert not path.exists()
+
+
+def test_what_is_left_of_a_full_ring(tmp_path: Path) -> None:
+    """A ring that was written to its end, one without a record, and one that is damaged lose nothing."""
+    full = written(tmp_path / "full", [b"x"])
+    while full.put(bytes(10_000)):
+        pass
+    full.close(remove=False)
+    before = payloads(tmp_path / "full")
+    (left,), _ = rings.leftovers(tmp_path / "full")
+    assert payloads(left) == before
+    assert len(before) > 8
+
+    written(tmp_path / "empty", []).close(remove=False)
+    (left,), _ = rings.leftovers(tmp_path / "empty")
+    assert payloads(left) == []
+
+    (tmp_path / "other").write_bytes(b"no ring")
+    (left,), _ = rings.leftovers(tmp_path / "other")
+    assert left.read_bytes() == b"no ring"
