@@ -22,7 +22,7 @@ from ares_otel.pipeline.recorder import Recorder
 from ares_otel.semconv.enums import DropReason
 from ares_otel.setup.parts import limited
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "encoded"]
 
 
 class Outbox:
@@ -60,16 +60,9 @@ class Outbox:
             if self._config.exporter.enabled:
                 self.lose(len(list(spans)), DropReason.NO_EXPORTER)
             return
-        encode, limit = self._encoder.span, self._config.recorder.attribute_count_limit
-        made = []
-        for span in spans:
-            is_simple = len(span.attributes) <= limit and not span.links
-            if is_simple and span.events:
-                is_simple = max([len(event.attributes) for event in span.events]) <= limit
-            made.append(encode(span if is_simple else limited(span, limit)))
-        if not all(made):
-            self.lose(made.count(b""), DropReason.INVALID)
-            made = [each for each in made if each]
+        made, lost = encoded(spans, self._encoder, self._config.recorder.attribute_count_limit)
+        if lost:
+            self.lose(lost, DropReason.INVALID)
         with self._moving:
             self._groups.setdefault(scope, []).extend(made)
             self._made += len(made)
@@ -122,3 +115,11 @@ class Outbox:
                 queued=sent.queued + waiting,
                 dropped=Counter(sent.dropped) + Counter(early),
             )
+
+
+def encoded(spans: Iterable[SpanData], encoder: Encoder, limit: int) -> tuple[list[bytes], int]:
+    """Return spans as bytes, with at most `limit` attributes each, and how many of them cannot be encoded."""
+    encode = encoder.span
+    made = [encode(limited(span, limit)) for span in spans]
+    lost = made.count(b"")
+    return ([each for each in made if each], lost) if lost else (made, 0)

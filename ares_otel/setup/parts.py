@@ -105,9 +105,11 @@ def make_transport(config: Config, signal: Signal = Signal.TRACES) -> Transport:
 
 def limited(span: SpanData, limit: int) -> SpanData:
     """Return a span with at most `limit` attributes on itself and on each event and link, ours kept before others'."""
-    over = len(span.attributes) > limit
-    over = over or any(len(event.attributes) > limit for event in span.events)
-    if not (over or any(len(link.attributes) > limit for link in span.links)):
+    sizes = [len(span.attributes)]
+    if span.events or span.links:
+        sizes += [len(event.attributes) for event in span.events]
+        sizes += [len(link.attributes) for link in span.links]
+    if max(sizes) <= limit:
         return span
     return span._replace(
         attributes=_first(span.attributes, limit),

@@ -32,8 +32,7 @@ from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFac
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason, RingState
 from ares_otel.semconv.model import Metric
-from ares_otel.setup.outbox import Outbox
-from ares_otel.setup.parts import limited
+from ares_otel.setup.outbox import Outbox, encoded
 
 __all__ = ["Recovered", "Ringing", "recover"]
 
@@ -277,10 +276,9 @@ class _Out:
         self._groups: dict[Scope, list[bytes]] = {}
 
     def put(self, scope: Scope, spans: Iterable[SpanData]) -> None:
-        limit = self._config.recorder.attribute_count_limit
-        made = [self._encoder.span(limited(span, limit)) for span in spans]
-        self.lose(made.count(b""), DropReason.INVALID)
-        self._groups.setdefault(scope, []).extend(each for each in made if each)
+        made, lost = encoded(spans, self._encoder, self._config.recorder.attribute_count_limit)
+        self.lose(lost, DropReason.INVALID)
+        self._groups.setdefault(scope, []).extend(made)
 
     def lose(self, number: int, reason: DropReason) -> None:
         if number:
