@@ -74,6 +74,10 @@ class Codec(Unpacker):
     """Packs frames, too; the dictionary is trained once from the first spans and kept in the database for ever.
 
     Every frame names its dictionary, so that later ones can be added.
+
+    Attributes:
+        pack: returns a frame of some content.
+        squeeze: returns one that took more time to make, and takes less room.
     """
 
     def __init__(self, db: Connection) -> None:
@@ -88,16 +92,8 @@ class Codec(Unpacker):
         return found[0] if found is not None else None
 
     def _use(self, data: bytes) -> None:
-        shared = zstandard.ZstdCompressionDict(data)
-        if data:
-            shared.precompute_compress(level=LEVEL)
-        self.pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=shared, write_checksum=False).compress
-        self._dictionary = data
-
-    def squeeze(self, content: bytes) -> bytes:
-        """Return a frame that took more time to make, and takes less room."""
-        shared = zstandard.ZstdCompressionDict(self._dictionary)
-        return zstandard.ZstdCompressor(level=PACK_LEVEL, dict_data=shared, write_checksum=False).compress(content)
+        self.pack = _compressor(data, LEVEL)
+        self.squeeze = _compressor(data, PACK_LEVEL)
 
     def learn(self, size: int) -> None:
         """Train the dictionary once enough is stored; so many bytes of spans have just been committed."""
@@ -117,6 +113,13 @@ class Codec(Unpacker):
         trained = zstandard.train_dictionary(DICTIONARY_BYTES, samples, dict_id=1).as_bytes()
         self._db.execute("INSERT INTO dictionary(id, data) VALUES (1, ?)", (trained,))
         self._use(trained)
+
+
+def _compressor(dictionary: bytes, level: int) -> Callable[[bytes], bytes]:
+    shared = zstandard.ZstdCompressionDict(dictionary)
+    if dictionary:
+        shared.precompute_compress(level=level)
+    return zstandard.ZstdCompressor(level=level, dict_data=shared, write_checksum=False).compress
 
 
 def content_size(head: bytes) -> int:
