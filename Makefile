@@ -18,7 +18,7 @@ STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BI
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static check-oldest coverage e2e test-stack test-faults test-compose bench bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static check-oldest coverage e2e test-stack test-faults test-compose bench bench-drift bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ test-compose: $(VENV)/dev.stamp $(VENV)/compose.stamp servers ## `make up` in a 
 bench: $(VENV)-bench/bench.stamp ## what a decision costs, beside what people use instead (ARGS=--quick takes 3 minutes instead of 15)
 	$(VENV)-bench/bin/python tests/benchmarks/run.py $(ARGS)
 
+bench-drift: $(VENV)-drift/drift.stamp ## every figure about drift, beside other detectors (ARGS=--quick is short; ARGS=nulls: one section)
+	$(VENV)-drift/bin/python tests/benchmarks/drift/run_drift.py $(ARGS)
+
 bench-store: $(VENV)/dev.stamp ## the server's store with 1 million decisions, under load (ARGS="--decisions 20000 --seconds 5" is quick; --postgres, --tempo: beside these)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/store_load.py $(ARGS)
 
@@ -109,7 +112,7 @@ constraints: | $(BIN)/python ## resolve all dependencies anew, on every supporte
 	@$(BIN)/python deploy/constraints.py $(PYTHONS)
 
 clean: ## remove the environment and all that tools left behind (not built servers, nor the stack's data, settings and secrets)
-	rm -rf .venv .venv-bench .venv-oldest build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-drift .venv-oldest build dist htmlcov demo-data .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment, a stamp for each set of extras in it. A stamp is written last: what was interrupted is done again.
@@ -124,6 +127,13 @@ $(VENV)-bench/bench.stamp: pyproject.toml constraints.txt tests/benchmarks/requi
 	@echo "Installing what ares-otel is compared with into $(VENV)-bench; the first time takes a minute …"
 	@$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -r tests/benchmarks/requirements.txt -e .
+	@touch $@
+
+# The data sets and detectors of `make bench-drift`, too.
+$(VENV)-drift/drift.stamp: pyproject.toml constraints.txt tests/benchmarks/drift/requirements.txt
+	@$(MAKE) --no-print-directory VENV=$(VENV)-drift $(VENV)-drift/bin/python
+	@echo "Installing data sets and detectors into $(VENV)-drift; the first time takes some minutes …"
+	@$(VENV)-drift/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/drift/requirements.txt -e '.[ml]'
 	@touch $@
 
 # What a bot may have at least: the lower ends of the ranges in pyproject.toml. Logfire caps OpenTelemetry, so it is here.

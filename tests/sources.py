@@ -15,7 +15,18 @@ __all__ = ["IGNORED", "PACKAGE", "ROOT", "Import", "Module", "modules", "outside
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "ares_otel"
 IGNORED = frozenset(
-    {".git", ".venv", ".venv-bench", ".venv-oldest", "build", "dist", "htmlcov", "demo-data", "__pycache__"}
+    {
+        ".git",
+        ".venv",
+        ".venv-bench",
+        ".venv-drift",
+        ".venv-oldest",
+        "build",
+        "dist",
+        "htmlcov",
+        "demo-data",
+        "__pycache__",
+    }
 )
 
 

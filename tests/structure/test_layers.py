@@ -236,7 +236,8 @@ def test_core_needs_core_dependencies_only() -> None:
 def test_every_import_is_declared() -> None:
     """A fresh environment has all that the package, its tests and the tools import; benchmarks have one of theirs."""
     declared = project()
-    compared = (ROOT / "tests" / "benchmarks" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    files = (ROOT / "tests" / "benchmarks").rglob("requirements.txt")
+    compared = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     extras = itertools.chain(*declared["optional-dependencies"].values())
     wanted = distributions([*declared["dependencies"], *extras, *(line for line in compared if line[0] != "#")])
     own = {PACKAGE, *(path.stem for folder in ("tests", "deploy") for path in (ROOT / folder).rglob("*.py"))}
