@@ -25,7 +25,7 @@ from ares_otel.decision.telling import (
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
-from ares_otel.records import Mark, Order, OrderUpdate, examine
+from ares_otel.records import DriftCheck, DriftEpisode, Mark, Order, OrderUpdate, examine
 from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv.enums import DropReason
@@ -277,9 +277,12 @@ class Desk:
         if said is None:
             return
         wall = self.recorder.clock.wall(note.at)
+        span = _note_span(said, note, wall)
         origin = origin_of(note.decision, None, exemplar=True)
+        if note.decision is None and isinstance(said.record, (DriftCheck, DriftEpisode)):
+            origin = Origin(span.trace_id, span.span_id, exemplar=f"{span.trace_id:032x}")
         self._count(said.record, origin, wall)
-        self.out.put(OWN, (_note_span(said, note, wall),))
+        self.out.put(OWN, (span,))
 
     def _count(self, record: Any, origin: Origin, at: int) -> None:
         if isinstance(record, Mark) and record.price is not None and record.symbol:

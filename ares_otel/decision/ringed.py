@@ -185,7 +185,7 @@ def begun(live: OpenDecision) -> tuple[Any, ...]:
 
 def _loose(ring: Ring, item: object) -> None:
     if isinstance(item, Note):
-        item.drawn = R.ids.draw(item.at + R.clock.offset)
+        item.drawn = getattr(item, "drawn", None) or R.ids.draw(item.at + R.clock.offset)
         around = None if item.span is None or item.decision is not None else _around(item.span)
         record = type(item.record).__name__, _shown(item.record)
         write(ring, (int(Kind.NOTE), item.at, *record, _ghost(item.decision), around, item.drawn))

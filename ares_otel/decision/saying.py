@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from ares_otel.correlation.ids import decision_id
 from ares_otel.guard import GUARD
 from ares_otel.metrics.models import judged
+from ares_otel.pipeline.model import LinkData
 from ares_otel.records import (
     Attributes,
+    DriftCard,
+    DriftCheck,
+    DriftEpisode,
     Equity,
     ExchangeRequest,
     FeatureImportance,
@@ -54,15 +60,21 @@ EVENTS: dict[type[Record], str] = {
     KillSwitch: s.KILL_SWITCH.name,
     ModelInfo: s.MODEL_INFO.name,
     FeatureImportance: s.IMPORTANCE.name,
+    DriftEpisode: s.DRIFT_EPISODE.name,
+    DriftCard: s.DRIFT_CARD.name,
 }
 """Records that are events of their decision, and spans without duration outside of any."""
 
 FEATURES_ON_SPANS = 128
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 SECOND = 1_000_000_000
 
 
 class Said(NamedTuple):
-    """An examined record as it is shown: `kind` as in OTLP, `duration` in ns before the time it was said."""
+    """An examined record as it is shown: `kind` as in OTLP, `duration` in ns before the time it was said.
+
+    `links` are those of its span.
+    """
 
     record: Record
     name: str
@@ -71,25 +83,22 @@ class Said(NamedTuple):
     duration: int = 0
     is_span: bool = False
     error: str | None = None
+    links: tuple[LinkData, ...] = ()
 
 
 def listen(given: object) -> Said | None:
     """Examine a record; None (and counted) when it is no record that can be said on its own."""
-    if isinstance(given, FeatureVector):
-        return _features(given)
-    if isinstance(given, ExchangeRequest):
-        return _request(given)
-    if isinstance(given, RiskCheck):
-        return _check(given)
-    if isinstance(given, Stage):
-        return _stage(given)
+    special = _SPECIAL.get(type(given))
+    if special is not None:
+        return special(given)
     if isinstance(given, Outcome):
         given = _judged(given)
     if not isinstance(given, Record) or type(given) not in EVENTS:
         GUARD.bad_value("record()", "record", "a record of ares_otel", given)
         return None
     record, attributes = examine(given)
-    return Said(record, EVENTS[type(given)], attributes)
+    links = _links(given.decisions) if isinstance(given, DriftEpisode) else ()
+    return Said(record, EVENTS[type(given)], attributes, links=links)
 
 
 def _features(given: FeatureVector) -> Said:
@@ -118,11 +127,36 @@ def _check(given: RiskCheck) -> Said:
     return Said(record, s.RISK_CHECK.name, attributes, is_span=True)
 
 
+def _drift(given: DriftCheck) -> Said:
+    record, attributes = examine(given)
+    duration = _nanoseconds(given.duration)
+    return Said(record, s.DRIFT_CHECK.name, attributes, 1, duration, is_span=True, links=_links(given.decisions))
+
+
+def _links(parents: Iterable[object]) -> tuple[LinkData, ...]:
+    """Return links to decisions by their W3C `traceparent`s; what is none is left out."""
+    found = (TRACEPARENT.fullmatch(str(each)) for each in parents)
+    return tuple(_link(int(each[1], 16), int(each[2], 16)) for each in found if each is not None)
+
+
+def _link(trace: int, span: int) -> LinkData:
+    return LinkData(trace, span, {a.DECISION_ID.key: decision_id(trace, span)})
+
+
 def _stage(given: Stage) -> Said:
     record, attributes = examine(given)
     escaped = None if record.swallowed else record.error_type
     name = str(given.component) or "stage"
     return Said(record, name, attributes, 1, _nanoseconds(given.duration), is_span=True, error=escaped)
+
+
+_SPECIAL: dict[type, Callable[[Any], Said]] = {
+    FeatureVector: _features,
+    ExchangeRequest: _request,
+    RiskCheck: _check,
+    Stage: _stage,
+    DriftCheck: _drift,
+}
 
 
 def _judged(given: Outcome) -> Outcome:

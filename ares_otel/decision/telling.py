@@ -314,6 +314,7 @@ def said_span(
     own = RECORDER.ids.span() if own is None else own
     return SpanData(
         *(trace, own, parent, said.name, said.kind, time - said.duration, time, {**common, **said.attributes}),
+        links=said.links,
         status=ERROR if said.error else 0,
         message=said.error or "",
     )

@@ -11,6 +11,7 @@ from ares_otel.metrics.accounts import FillAccounts
 from ares_otel.metrics.caps import Caps
 from ares_otel.metrics.cells import Spread
 from ares_otel.metrics.decisions import Decisions
+from ares_otel.metrics.drift import Drifts
 from ares_otel.metrics.ensemble import Ensemble
 from ares_otel.metrics.execution import Execution
 from ares_otel.metrics.families import Budget, Raw
@@ -27,6 +28,7 @@ from ares_otel.metrics.risk import Risk, Watch
 from ares_otel.metrics.sources import Source, guard_readings
 from ares_otel.portfolio.conventions import CONVENTION, Convention
 from ares_otel.portfolio.holding import Method
+from ares_otel.records.drift import DriftCard, DriftCheck, DriftEpisode
 from ares_otel.records.facts import DecisionFacts, OrderFacts, RecordFacts, UpdateFacts
 from ares_otel.records.model import (
     Equity,
@@ -249,7 +251,7 @@ def _both(first: Handler, second: Handler) -> Handler:
 def _handlers(
     made: Instruments, decisions: Decisions, ensemble: Ensemble, features: int, clock: Clock, guard: Guard
 ) -> dict[type[Record], Handler]:
-    models = Models(made)
+    models, drifts = Models(made), Drifts(made, features)
     return {
         Stage: decisions.stage,
         Vote: ensemble.vote,
@@ -258,6 +260,9 @@ def _handlers(
         Outcome: models.outcome,
         ModelInfo: models.info,
         FeatureImportance: Importances(made, features).importance,
+        DriftCheck: drifts.check,
+        DriftEpisode: drifts.episode,
+        DriftCard: drifts.card,
         MarketData: Market(made, clock, guard).feed,
         ExchangeRequest: Exchange(made, guard).request,
     }

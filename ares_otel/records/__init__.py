@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ares_otel.records.check import Attributes, examine, require
+from ares_otel.records.drift import DriftCard, DriftCheck, DriftEpisode
 from ares_otel.records.model import (
     Decision,
     Equity,
@@ -31,6 +32,9 @@ from ares_otel.records.model import (
 __all__ = [
     "Attributes",
     "Decision",
+    "DriftCard",
+    "DriftCheck",
+    "DriftEpisode",
     "Equity",
     "ExchangeRequest",
     "FeatureImportance",

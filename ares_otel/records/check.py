@@ -27,7 +27,7 @@ from ares_otel.semconv.model import Attribute, Kind
 
 __all__ = ["Attributes", "Check", "FieldPlan", "checker", "examine", "known_features", "plan", "require"]
 
-Attributes: TypeAlias = "dict[str, str | bool | int | float | dict[str, float]]"
+Attributes: TypeAlias = "dict[str, str | bool | int | float | dict[str, float] | dict[str, str]]"
 Check: TypeAlias = Callable[[Any], Any]
 R = TypeVar("R", bound=Record)
 
@@ -137,6 +137,8 @@ def checker(attribute: Attribute) -> Check:
         return _int_check(low, high)
     if attribute.kind is Kind.DOUBLES:
         return _map_check(_real_check(low, high))
+    if attribute.kind is Kind.TEXTS:
+        return _map_check(_check_text)
     return _BY_KIND[attribute.kind]
 
 
@@ -230,9 +232,8 @@ def _expected(attribute: Attribute) -> str:
         return "a datetime with a time zone, or Unix ns as int"
     if attribute.kind is Kind.STRING:
         return "text that is not empty"
-    what = {Kind.DOUBLES: "finite numbers by name", Kind.BOOLEAN: "True or False"}.get(
-        attribute.kind, "a finite number"
-    )
+    words = {Kind.DOUBLES: "finite numbers by name", Kind.TEXTS: "texts by name", Kind.BOOLEAN: "True or False"}
+    what = words.get(attribute.kind, "a finite number")
     if attribute.low > -math.inf and attribute.high < math.inf:
         return f"{what} in {attribute.low:g}..{attribute.high:g}"
     return f"{what} ≥ {attribute.low:g}" if attribute.low > -math.inf else what

@@ -8,34 +8,37 @@ from ares_otel.semconv import enums as e
 from ares_otel.semconv.model import Attribute, Kind
 
 __all__ = [
-    "ABANDONED", "ABORTED", "ACCOUNT", "ACKNOWLEDGED", "ACK_DURATION", "ACTION", "ACTUAL", "AGREEMENT", "ALGORITHM_ID",
-    "ARRIVAL_MID", "ATTRIBUTES", "AVG_PRICE", "BASIS", "CASH", "CAUSATION_ID", "CAUSE", "CHANNEL", "CHECK",
-    "CHECK_OUTCOME", "CHECK_VALUE", "CLIENT_ID", "CODE_FILE", "CODE_FUNCTION", "CODE_LINE", "COMPONENT",
+    "ABANDONED", "ABORTED", "ACCOUNT", "ACKNOWLEDGED", "ACK_DURATION", "ACTION", "ACTUAL", "AGREEMENT",
+    "ALGORITHM_ID", "ARRIVAL_MID", "ATTRIBUTES", "AVG_PRICE", "BASIS", "CASH", "CAUSATION_ID", "CAUSE", "CHANNEL",
+    "CHECK", "CHECK_OUTCOME", "CHECK_VALUE", "CLIENT_ID", "CODE_FILE", "CODE_FUNCTION", "CODE_LINE", "COMPONENT",
     "CONFIDENCE", "CONFIDENCE_TREND", "CONSISTENCY", "CORRELATION_ID", "CORRELATION_OUTCOME", "CUM_QUANTITY",
-    "CURRENCY", "DECISION_ID", "DETECTOR", "DEVICE", "DIRECTION", "DRIFT_KIND", "DRIFT_RESULT", "DROP_REASON",
-    "DUPLICATE", "ENTROPY", "EQUITY", "ERROR_SWALLOWED", "ERROR_TYPE", "EVENT_TIME", "EXCEPTION_MESSAGE",
-    "EXCEPTION_STACKTRACE", "EXCEPTION_TYPE", "FEATURE_COUNT", "FEATURE_IMPORTANCE", "FEATURE_MISSING",
-    "FEATURE_NAME", "FEATURE_VALUES", "FEE", "FEE_CURRENCY", "FIELD", "FILL_ID", "FILL_PRICE", "FILL_QUANTITY",
-    "FROM", "FUNDING", "FUNDING_KIND", "GENERATION", "HTTP_METHOD", "HTTP_ROUTE", "HTTP_STATUS",
-    "IMPORTANCE_METHOD", "INDICATORS", "INFERENCE", "INSTANCE_ID", "LEAVES_QUANTITY", "LEVEL", "LIMIT",
-    "LIMIT_VALUE", "LIQUIDITY", "LIQUIDITY_LABEL", "LOST", "MARGIN", "MARGIN_LIMIT", "MARKET_CLOSE",
-    "MARKET_DATA_AGE", "MARKET_GAPS", "MARKET_HIGH", "MARKET_LOW", "MARKET_MESSAGES", "MARKET_OPEN", "MARKET_PRICE",
-    "MARKET_VOLUME", "MARK_PRICE", "META_LEARNER", "METHOD", "MODE", "MODEL_KEY", "MODEL_NAME", "MODEL_ROWS",
-    "MODEL_TRAINED", "MODEL_TYPE", "MODEL_VERSION", "MULTIPLIER", "OPERATION", "ORDER_TYPE", "PATH_PASSED",
-    "PATH_VALUE", "PATH_WEIGHT", "PEER_SERVICE", "PERIODS", "POSITION_AVG_PRICE", "POSITION_ID",
-    "POSITION_NOTIONAL", "POSITION_QUANTITY", "PREDICTION", "PREDICTION_DRIFT", "PRICE", "PRIOR_STATUS",
-    "PROBABILITIES", "PROBABILITY", "QUANTITY", "RATE_LIMIT_USED", "RATE_LIMIT_WAIT", "REALIZED_PNL",
-    "REALIZED_RETURN", "REASON", "RECORD", "RECORDED", "REGIME", "REGIME_CONFIDENCE", "REGIME_DURATION",
-    "REGIME_METHOD", "REGIME_RAW", "REGIME_TRANSITION", "REJECT_REASON", "REJECT_TEXT", "REPORT", "REPORT_STATUS",
-    "RESULT", "RESULT_EMPTY", "RETENTION", "RETURNS", "RING_STATE", "SCORE", "SERVICE_NAME", "SERVICE_VERSION",
-    "SHORTFALL", "SIDE", "SIGNAL", "SLIPPAGE", "SPOOLED", "STABILITY", "STATUS", "STEP", "STOP_PRICE", "STORED",
-    "STRATEGY", "SWALLOWED", "SWITCH_STATE", "SYMBOL", "THREAD_ID", "THREAD_NAME", "THRESHOLD", "TIMEFRAME",
-    "TIME_IN_FORCE", "TO", "TOPIC",
-    "TRADE_OUTCOME", "TRANSITION_VALID", "TRANSPORT", "UNREALIZED_PNL", "URL", "VENUE", "VENUE_ID", "WAITING",
-    "WEIGHT", "WHERE", "WINDOW",
+    "CURRENCY", "DECISION_ID", "DETECTOR", "DEVICE", "DIRECTION", "DRIFT_ALARMS", "DRIFT_BAR", "DRIFT_DELAYS",
+    "DRIFT_DETECTABLE", "DRIFT_DROP", "DRIFT_EFFECT", "DRIFT_EFFECTS", "DRIFT_EPISODE", "DRIFT_EVIDENCE",
+    "DRIFT_EVIDENCES", "DRIFT_HORIZON", "DRIFT_KIND", "DRIFT_P_VALUE", "DRIFT_REASONS", "DRIFT_REFERENCE",
+    "DRIFT_RESULT", "DRIFT_ROWS", "DRIFT_SAMPLES", "DRIFT_SEVERITY", "DRIFT_SHARES", "DRIFT_SINCE",
+    "DRIFT_SINCE_BAR", "DRIFT_SPENT", "DRIFT_STATE", "DRIFT_STATISTIC", "DRIFT_SUMMARY", "DRIFT_TESTABLE",
+    "DRIFT_TESTED", "DRIFT_TIMES", "DRIFT_UNTESTABLE", "DROP_REASON", "DUPLICATE", "ENTROPY", "EQUITY",
+    "ERROR_SWALLOWED", "ERROR_TYPE", "EVENT_TIME", "EXCEPTION_MESSAGE", "EXCEPTION_STACKTRACE", "EXCEPTION_TYPE",
+    "FEATURE_COUNT", "FEATURE_IMPORTANCE", "FEATURE_MISSING", "FEATURE_NAME", "FEATURE_VALUES", "FEE",
+    "FEE_CURRENCY", "FIELD", "FILL_ID", "FILL_PRICE", "FILL_QUANTITY", "FROM", "FUNDING", "FUNDING_KIND",
+    "GENERATION", "HTTP_METHOD", "HTTP_ROUTE", "HTTP_STATUS", "IMPORTANCE_METHOD", "INDICATORS", "INFERENCE",
+    "INSTANCE_ID", "LEAVES_QUANTITY", "LEVEL", "LIMIT", "LIMIT_VALUE", "LIQUIDITY", "LIQUIDITY_LABEL", "LOST",
+    "MARGIN", "MARGIN_LIMIT", "MARKET_CLOSE", "MARKET_DATA_AGE", "MARKET_GAPS", "MARKET_HIGH", "MARKET_LOW",
+    "MARKET_MESSAGES", "MARKET_OPEN", "MARKET_PRICE", "MARKET_VOLUME", "MARK_PRICE", "META_LEARNER", "METHOD",
+    "MODE", "MODEL_KEY", "MODEL_NAME", "MODEL_ROWS", "MODEL_TRAINED", "MODEL_TYPE", "MODEL_VERSION", "MULTIPLIER",
+    "OPERATION", "ORDER_TYPE", "PATH_PASSED", "PATH_VALUE", "PATH_WEIGHT", "PEER_SERVICE", "PERIODS",
+    "POSITION_AVG_PRICE", "POSITION_ID", "POSITION_NOTIONAL", "POSITION_QUANTITY", "PREDICTION", "PREDICTION_DRIFT",
+    "PRICE", "PRIOR_STATUS", "PROBABILITIES", "PROBABILITY", "QUANTITY", "RATE_LIMIT_USED", "RATE_LIMIT_WAIT",
+    "REALIZED_PNL", "REALIZED_RETURN", "REASON", "RECORD", "RECORDED", "REGIME", "REGIME_CONFIDENCE",
+    "REGIME_DURATION", "REGIME_METHOD", "REGIME_RAW", "REGIME_TRANSITION", "REJECT_REASON", "REJECT_TEXT", "REPORT",
+    "REPORT_STATUS", "RESULT", "RESULT_EMPTY", "RETENTION", "RETURNS", "RING_STATE", "SCORE", "SERVICE_NAME",
+    "SERVICE_VERSION", "SHORTFALL", "SIDE", "SIGNAL", "SLIPPAGE", "SPOOLED", "STABILITY", "STATUS", "STEP",
+    "STOP_PRICE", "STORED", "STRATEGY", "SWALLOWED", "SWITCH_STATE", "SYMBOL", "THREAD_ID", "THREAD_NAME",
+    "THRESHOLD", "TIMEFRAME", "TIME_IN_FORCE", "TO", "TOPIC", "TRADE_OUTCOME", "TRANSITION_VALID", "TRANSPORT",
+    "UNREALIZED_PNL", "URL", "VENUE", "VENUE_ID", "WAITING", "WEIGHT", "WHERE", "WINDOW",
 ]  # fmt: skip
 
-REAL, INT, BOOL, TIME, MAP = Kind.DOUBLE, Kind.INT, Kind.BOOLEAN, Kind.TIME, Kind.DOUBLES
+REAL, INT, BOOL, TIME, MAP, TEXTS = Kind.DOUBLE, Kind.INT, Kind.BOOLEAN, Kind.TIME, Kind.DOUBLES, Kind.TEXTS
 
 
 def _few(key: str, brief: str, enum: type[StrEnum] | None = None, fix: int | None = None) -> Attribute:
@@ -135,6 +138,38 @@ WINDOW = _few("ares.window", "window of a statistic")
 DRIFT_RESULT = _few("ares.result", "what a drift check found", e.DriftResult)
 DRIFT_KIND = _few("ares.drift.kind", "what drifted", e.DriftKind)
 DETECTOR = _few("ares.detector", "drift detector")
+DRIFT_STATE = _few("ares.drift.state", "what became of the episode", e.DriftState)
+DRIFT_SEVERITY = _few("ares.drift.severity", "how much the episode asks for", e.DriftSeverity)
+DRIFT_TESTABLE = _few("ares.drift.testable", "whether a quantity has enough effective samples to be tested", e.Truth)
+DRIFT_DROP = _few("ares.reason", "why an observation was not looked at", e.DriftDrop)
+DRIFT_EPISODE = Attribute(
+    "ares.drift.episode", "number of the episode among those of its model, kind and reference", INT, low=0
+)
+DRIFT_REFERENCE = Attribute("ares.drift.reference", "hash of the reference that is compared with")
+DRIFT_BAR = Attribute("ares.drift.bar", "bars that were compared so far", INT, low=0)
+DRIFT_SINCE = Attribute("ares.drift.since", "when it changed, as estimated, Unix ns of the bars' own time", TIME)
+DRIFT_SINCE_BAR = Attribute("ares.drift.since_bar", "bar at which it changed, as estimated", INT, low=0)
+DRIFT_EVIDENCE = Attribute(
+    "ares.drift.evidence", "largest statistic in thresholds of its own test: above 1 it has crossed", REAL, low=0.0
+)
+DRIFT_EFFECT = Attribute("ares.drift.effect", "largest change in standard deviations of the reference, signed", REAL)
+DRIFT_STATISTIC = Attribute("ares.drift.statistic", "statistic of a detector that has one", REAL)
+DRIFT_P_VALUE = _ratio("ares.drift.p_value", "p-value of a detector that has one")
+DRIFT_TESTED = Attribute("ares.drift.tested", "quantities that can be tested", INT, low=0)
+DRIFT_UNTESTABLE = Attribute("ares.drift.untestable", "quantities that cannot", INT, low=0)
+DRIFT_SPENT = Attribute("ares.drift.alpha_spent", "used share of the false-alarm budget", REAL, unit="1", low=0.0)
+DRIFT_EVIDENCES = Attribute("ares.drift.evidences", "evidence by quantity (`feature:moment`), largest first", MAP)
+DRIFT_EFFECTS = Attribute("ares.drift.effects", "effect by quantity, of the same ones", MAP)
+DRIFT_SAMPLES = Attribute("ares.drift.n_eff", "effective samples of the reference by quantity", MAP)
+DRIFT_TIMES = Attribute("ares.drift.tau", "autocorrelation time in bars by quantity", MAP)
+DRIFT_DETECTABLE = Attribute("ares.drift.mde", "least detectable effect by quantity, in reference sigmas", MAP)
+DRIFT_DELAYS = Attribute("ares.drift.delay", "expected bars to detection by quantity", MAP)
+DRIFT_SHARES = Attribute("ares.drift.share", "share of the false-alarm budget by quantity", MAP)
+DRIFT_REASONS = Attribute("ares.drift.untestable_because", "why a quantity cannot be tested, by quantity", TEXTS)
+DRIFT_ALARMS = Attribute("ares.drift.false_alarms", "probability of any false alarm within the horizon", REAL, low=0.0)
+DRIFT_HORIZON = Attribute("ares.drift.horizon", "bars within which the false alarms are counted", INT, low=0)
+DRIFT_ROWS = Attribute("ares.drift.reference_rows", "bars of the reference", INT, low=0)
+DRIFT_SUMMARY = Attribute("ares.drift.summary", "the episode in one sentence")
 
 # regime
 REGIME = _few("ares.regime", "market regime", e.RegimeName)

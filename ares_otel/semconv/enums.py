@@ -10,8 +10,11 @@ __all__ = [
     "Component",
     "CorrelationOutcome",
     "Direction",
+    "DriftDrop",
     "DriftKind",
     "DriftResult",
+    "DriftSeverity",
+    "DriftState",
     "DropReason",
     "FundingKind",
     "Liquidity",
@@ -249,6 +252,31 @@ class DriftResult(StrEnum):
     DRIFT = "drift"
     NO_DRIFT = "no_drift"
     UNTESTABLE = "untestable"
+
+
+class DriftState(StrEnum):
+    """What became of a drift episode."""
+
+    STARTED = "started"
+    CLEARED = "cleared"
+
+
+class DriftSeverity(StrEnum):
+    """How much a drift episode asks for; as a metric 1 to 4, 0 while there is none."""
+
+    INFO = "info"
+    WATCH = "watch"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class DriftDrop(StrEnum):
+    """Why an observation of a model was not looked at."""
+
+    QUEUE_FULL = "queue_full"
+    INVALID = "invalid"
+    UNWATCHED = "unwatched"
+    SHUTDOWN = "shutdown"
 
 
 class Truth(StrEnum):

@@ -6,135 +6,29 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv.model import Attribute, Counter, Gauge, Histogram, Info, Metric
 
 __all__ = [
-    "ADOPTED",
-    "AGREEMENT",
-    "ALERTS_PUSHED",
-    "ALERT_FAILURES",
-    "BAD_VALUES",
-    "BRIER",
-    "CALIBRATION",
-    "CALMAR",
-    "CLOCK_OFFSET",
-    "CONCENTRATION",
-    "CONVENTION",
-    "CORRELATIONS",
-    "CORRELATIONS_OPEN",
-    "CORRELATION_DURATION",
-    "DECISIONS",
-    "DECISION_CONFIDENCE",
-    "DECISION_DURATION",
-    "DETECTOR_UP",
-    "DISSENT",
-    "DRAWDOWN",
-    "DRIFT_ACTIVE",
-    "DRIFT_CHECKS",
-    "DRIFT_P_VALUE",
-    "DRIFT_SEVERITY",
-    "DRIFT_STATISTIC",
-    "DROPPED",
-    "DUPLICATE_UPDATES",
-    "ENTROPY",
-    "EQUITY",
-    "EVENT_LOOP_LAG",
-    "EXCHANGE_DURATION",
-    "EXCHANGE_ERRORS",
-    "EXPECTED_SHORTFALL",
-    "EXPORTED",
-    "EXPORT_DURATION",
-    "EXPORT_FAILURES",
-    "FEATURE_DRIFT",
-    "FEATURE_IMPORTANCE",
-    "FEES",
-    "FILLED_NOTIONAL",
-    "GC_PAUSE",
-    "GROSS_EXPOSURE",
-    "HOST_CPU",
-    "HOST_DISK",
-    "HOST_MEMORY",
-    "HOST_NETWORK",
-    "IMPORTANCE_STABILITY",
-    "INFERENCE",
-    "INFORMATION",
-    "INVALID_TRANSITIONS",
-    "KILL_SWITCH",
-    "KILL_SWITCH_TRIPS",
-    "LAST_DECISION",
-    "LEVERAGE",
-    "LIMIT_BREACHES",
-    "LIMIT_UTILIZATION",
-    "LIMIT_VALUE",
-    "LOGS_DROPPED",
-    "LOGS_EXPORTED",
-    "MARGIN_USE",
-    "MARKET_DATA_AGE",
-    "MARKET_DATA_GAPS",
-    "MARKET_DATA_MESSAGES",
-    "MAX_DRAWDOWN",
-    "METRICS",
-    "MODEL_INFO",
-    "MODEL_SCORE",
-    "MODEL_TRAINED",
-    "NEGATIVE_LATENCY",
-    "NET_EXPOSURE",
-    "ORDERS_OPEN",
-    "ORDERS_SUBMITTED",
-    "ORDERS_UNACKNOWLEDGED",
-    "ORDER_ACK",
-    "ORDER_FILL",
-    "ORDER_REJECTIONS",
-    "ORDER_UPDATES",
-    "OUTCOMES",
-    "POSITION_NOTIONAL",
-    "POSITION_QUANTITY",
-    "PREDICTIONS",
-    "PROCESS_CONNECTIONS",
-    "PROCESS_CPU",
-    "PROCESS_FILES",
-    "PROCESS_IO",
-    "PROCESS_MEMORY",
-    "PROCESS_THREADS",
-    "QUEUED",
-    "QUEUE_LENGTH",
-    "RATE_LIMIT_USED",
-    "RATE_LIMIT_WAIT",
-    "REALIZED_PNL",
-    "REBATES",
-    "RECORDED",
-    "RECOVERED",
-    "REGIME_ACTIVE",
-    "REGIME_DURATION",
-    "REGIME_PROBABILITY",
-    "REGIME_TRANSITIONS",
-    "REPORT_DELIVERIES",
-    "REPORT_DURATION",
-    "REPORT_RUNS",
-    "REPORT_SUCCESS",
-    "RETRAIN_REQUESTS",
-    "RETRAIN_SUPPRESSED",
-    "RING_REFUSED",
-    "RISK_CHECKS",
-    "SAMPLED_OUT",
-    "SERIES",
-    "SHARPE",
-    "SHORTFALL",
-    "SLIPPAGE",
-    "SLIPPAGE_COST",
-    "SORTINO",
-    "SPOOLED",
-    "SPOOL_BYTES",
-    "STAGE_DURATION",
-    "STAGE_ERRORS",
-    "TELEMETRY_ERRORS",
-    "TICK_TO_ORDER",
-    "TRADES",
-    "TRADE_LOSS",
-    "TRADE_PROFIT",
-    "UNKNOWN_UPDATES",
-    "UNREALIZED_PNL",
-    "VALUE_AT_RISK",
-    "VOTES",
-    "WEIGHT",
-]
+    "ADOPTED", "AGREEMENT", "ALERTS_PUSHED", "ALERT_FAILURES", "BAD_VALUES", "BRIER", "CALIBRATION", "CALMAR",
+    "CLOCK_OFFSET", "CONCENTRATION", "CONVENTION", "CORRELATIONS", "CORRELATIONS_OPEN", "CORRELATION_DURATION",
+    "DECISIONS", "DECISION_CONFIDENCE", "DECISION_DURATION", "DETECTOR_UP", "DISSENT", "DRAWDOWN", "DRIFT_ACTIVE",
+    "DRIFT_CALLBACK_ERRORS", "DRIFT_CHECKED", "DRIFT_CHECKS", "DRIFT_DROPPED", "DRIFT_DURATION", "DRIFT_EFFECT",
+    "DRIFT_EPISODES", "DRIFT_EVIDENCE", "DRIFT_OBSERVED", "DRIFT_P_VALUE", "DRIFT_QUANTITIES", "DRIFT_SEVERITY",
+    "DRIFT_SPENT", "DRIFT_STATISTIC", "DROPPED", "DUPLICATE_UPDATES", "ENTROPY", "EQUITY", "EVENT_LOOP_LAG",
+    "EXCHANGE_DURATION", "EXCHANGE_ERRORS", "EXPECTED_SHORTFALL", "EXPORTED", "EXPORT_DURATION", "EXPORT_FAILURES",
+    "FEATURE_DETECTABLE", "FEATURE_DRIFT", "FEATURE_EFFECT", "FEATURE_IMPORTANCE", "FEATURE_SAMPLES", "FEES",
+    "FILLED_NOTIONAL", "GC_PAUSE", "GROSS_EXPOSURE", "HOST_CPU", "HOST_DISK", "HOST_MEMORY", "HOST_NETWORK",
+    "IMPORTANCE_STABILITY", "INFERENCE", "INFORMATION", "INVALID_TRANSITIONS", "KILL_SWITCH", "KILL_SWITCH_TRIPS",
+    "LAST_DECISION", "LEVERAGE", "LIMIT_BREACHES", "LIMIT_UTILIZATION", "LIMIT_VALUE", "LOGS_DROPPED",
+    "LOGS_EXPORTED", "MARGIN_USE", "MARKET_DATA_AGE", "MARKET_DATA_GAPS", "MARKET_DATA_MESSAGES", "MAX_DRAWDOWN",
+    "METRICS", "MODEL_INFO", "MODEL_SCORE", "MODEL_TRAINED", "NEGATIVE_LATENCY", "NET_EXPOSURE", "ORDERS_OPEN",
+    "ORDERS_SUBMITTED", "ORDERS_UNACKNOWLEDGED", "ORDER_ACK", "ORDER_FILL", "ORDER_REJECTIONS", "ORDER_UPDATES",
+    "OUTCOMES", "POSITION_NOTIONAL", "POSITION_QUANTITY", "PREDICTIONS", "PROCESS_CONNECTIONS", "PROCESS_CPU",
+    "PROCESS_FILES", "PROCESS_IO", "PROCESS_MEMORY", "PROCESS_THREADS", "QUEUED", "QUEUE_LENGTH", "RATE_LIMIT_USED",
+    "RATE_LIMIT_WAIT", "REALIZED_PNL", "REBATES", "RECORDED", "RECOVERED", "REGIME_ACTIVE", "REGIME_DURATION",
+    "REGIME_PROBABILITY", "REGIME_TRANSITIONS", "REPORT_DELIVERIES", "REPORT_DURATION", "REPORT_RUNS",
+    "REPORT_SUCCESS", "RETRAIN_REQUESTS", "RETRAIN_SUPPRESSED", "RING_REFUSED", "RISK_CHECKS", "SAMPLED_OUT",
+    "SERIES", "SHARPE", "SHORTFALL", "SLIPPAGE", "SLIPPAGE_COST", "SORTINO", "SPOOLED", "SPOOL_BYTES",
+    "STAGE_DURATION", "STAGE_ERRORS", "TELEMETRY_ERRORS", "TICK_TO_ORDER", "TRADES", "TRADE_LOSS", "TRADE_PROFIT",
+    "UNKNOWN_UPDATES", "UNREALIZED_PNL", "VALUE_AT_RISK", "VOTES", "WEIGHT",
+]  # fmt: skip
 
 FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CALLS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -288,11 +182,46 @@ MODEL_INFO = _g.info("ares_model_info", "model in use", M, a.MODEL_VERSION)
 
 _g = _Group("drift")
 DRIFT_CHECKS = _g.counter("ares_drift_checks_total", "checks for drift", M, a.DRIFT_KIND, a.DETECTOR, a.DRIFT_RESULT)
+DRIFT_EPISODES = _g.counter(
+    "ares_drift_episodes_total", "drift episodes that began: one alarm each", M, a.DRIFT_KIND, a.DRIFT_SEVERITY
+)
 DRIFT_ACTIVE = _g.gauge("ares_drift_active", "1 while a drift episode is open", M, a.DRIFT_KIND)
+DRIFT_EVIDENCE = _g.gauge(
+    "ares_drift_evidence", "largest statistic in thresholds of its own test: above 1 it has crossed", M, a.DRIFT_KIND
+)
+DRIFT_EFFECT = _g.gauge(
+    "ares_drift_effect_size", "largest change, in standard deviations of the reference", M, a.DRIFT_KIND
+)
 DRIFT_P_VALUE = _g.gauge("ares_drift_p_value", "p-value of the last check", M, a.DRIFT_KIND)
 DRIFT_STATISTIC = _g.gauge("ares_drift_statistic", "statistic of the last check", M, a.DRIFT_KIND)
 DRIFT_SEVERITY = _g.gauge("ares_drift_severity", "0 none, 1 info, 2 watch, 3 warning, 4 critical", M, a.DRIFT_KIND)
-FEATURE_DRIFT = _g.gauge("ares_feature_drift_statistic", "statistic by feature", M, a.FEATURE_NAME)
+DRIFT_SPENT = _g.gauge(
+    "ares_drift_alpha_spent_ratio", "chance of any false alarm that the budget has allowed for so far", M, unit="1"
+)
+DRIFT_QUANTITIES = _g.gauge(
+    "ares_drift_quantities", "monitored quantities that can be tested and those that cannot",
+    M, a.DRIFT_KIND, a.DRIFT_TESTABLE,
+)  # fmt: skip
+DRIFT_CHECKED = _g.gauge("ares_drift_last_check_timestamp_seconds", "Unix time of the last check", M, unit="s")
+DRIFT_DURATION = _g.histogram(
+    "ares_drift_check_duration_seconds", "computing time of the bars of a check", M, unit="s", buckets=(*FAST, 5.0)
+)
+DRIFT_OBSERVED = _g.counter("ares_drift_observations_total", "observations and outcomes that a bot has handed over", M)
+DRIFT_DROPPED = _g.counter("ares_drift_dropped_total", "those that were not looked at", M, a.DRIFT_DROP)
+DRIFT_CALLBACK_ERRORS = _g.counter("ares_drift_callback_errors_total", "exceptions of the bot's callbacks", M)
+FEATURE_DRIFT = _g.gauge(
+    "ares_feature_drift_statistic", "largest statistic of a feature in thresholds of its own test, top-K",
+    M, a.FEATURE_NAME,
+)  # fmt: skip
+FEATURE_EFFECT = _g.gauge(
+    "ares_feature_drift_effect_size", "change of a feature, in standard deviations of the reference", M, a.FEATURE_NAME
+)
+FEATURE_SAMPLES = _g.gauge(
+    "ares_feature_drift_n_eff", "effective samples of a feature in the reference, top-K", M, a.FEATURE_NAME
+)
+FEATURE_DETECTABLE = _g.gauge(
+    "ares_feature_drift_mde", "least detectable effect of a feature, in standard deviations, top-K", M, a.FEATURE_NAME
+)
 FEATURE_IMPORTANCE = _g.gauge("ares_feature_importance", "importance of a feature, top-K", M, a.FEATURE_NAME)
 IMPORTANCE_STABILITY = _g.gauge("ares_feature_importance_stability", "rank correlation of the last two importances", M)
 DETECTOR_UP = _g.gauge("ares_detector_up", "1 while a detector works", M, a.DETECTOR)

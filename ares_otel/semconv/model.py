@@ -44,6 +44,7 @@ class Kind(StrEnum):
     TIME = "time"
     NUMBERS = "double[]"
     DOUBLES = "map of double"
+    TEXTS = "map of string"
 
 
 class SpanKind(StrEnum):

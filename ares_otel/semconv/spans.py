@@ -10,7 +10,9 @@ __all__ = [
     "COMMON",
     "DECISION",
     "DECISION_PATH",
+    "DRIFT_CARD",
     "DRIFT_CHECK",
+    "DRIFT_EPISODE",
     "EQUITY",
     "EVENTS",
     "EXCEPTION",
@@ -104,6 +106,24 @@ IMPORTANCE = Event(
     "importance of a model's features",
     (a.MODEL_NAME, a.FEATURE_COUNT, a.FEATURE_IMPORTANCE, a.IMPORTANCE_METHOD),
 )
+DRIFT_EPISODE = Event(
+    "drift_episode",
+    "drift that began or is over, linked to decisions between its change and its alarm",
+    (
+        *(a.MODEL_NAME, a.MODEL_VERSION, a.DRIFT_KIND, a.DRIFT_STATE, a.DRIFT_EPISODE, a.DRIFT_SEVERITY, a.DETECTOR),
+        *(a.DRIFT_EFFECT, a.DRIFT_EVIDENCE, a.DRIFT_SINCE, a.DRIFT_SINCE_BAR, a.DRIFT_BAR, a.DRIFT_EVIDENCES),
+        *(a.DRIFT_EFFECTS, a.DRIFT_REFERENCE, a.DRIFT_SUMMARY),
+    ),
+)
+DRIFT_CARD = Event(
+    "drift_card",
+    "what can be detected at all: once for each reference",
+    (
+        *(a.MODEL_NAME, a.MODEL_VERSION, a.DRIFT_KIND, a.DRIFT_REFERENCE, a.DRIFT_ROWS, a.DRIFT_ALARMS),
+        *(a.DRIFT_HORIZON, a.DRIFT_SAMPLES, a.DRIFT_TIMES, a.DRIFT_DETECTABLE, a.DRIFT_DELAYS, a.DRIFT_SHARES),
+        a.DRIFT_REASONS,
+    ),
+)
 EXCEPTION = Event("exception", "an exception", (a.EXCEPTION_TYPE, a.EXCEPTION_MESSAGE, a.EXCEPTION_STACKTRACE))
 
 DECISION = Span(
@@ -150,7 +170,16 @@ MODEL_BEHAVIOR = Span(
     "how a model behaves, as the bot measured it",
     (*COMMON, a.MODEL_NAME, a.CONSISTENCY, a.STABILITY, a.PREDICTION_DRIFT, a.CONFIDENCE_TREND),
 )
-DRIFT_CHECK = Span("drift check", "a check for drift", (*COMMON, a.MODEL_NAME, a.DRIFT_KIND, a.DETECTOR, a.THRESHOLD))
+DRIFT_CHECK = Span(
+    "drift check",
+    "a check for drift, linked to decisions of its bars",
+    (
+        *COMMON,
+        *(a.MODEL_NAME, a.MODEL_VERSION, a.DRIFT_KIND, a.DETECTOR, a.DRIFT_RESULT, a.DRIFT_EVIDENCE, a.DRIFT_EFFECT),
+        *(a.DRIFT_STATISTIC, a.DRIFT_P_VALUE, a.THRESHOLD, a.DRIFT_SEVERITY, a.DRIFT_EPISODE, a.DRIFT_REFERENCE),
+        *(a.DRIFT_BAR, a.DRIFT_TESTED, a.DRIFT_UNTESTABLE, a.DRIFT_SPENT, a.DRIFT_EVIDENCES, a.DRIFT_EFFECTS),
+    ),
+)
 RETRAIN = Span("retrain", "a model is trained again", (*COMMON, a.MODEL_NAME, a.MODEL_VERSION, a.CAUSE))
 REPORT = Span("report {name}", "a report is made", (*COMMON, a.REPORT, a.REPORT_STATUS))
 
@@ -162,7 +191,7 @@ TELEMETRY = Span(
 
 RECORD_EVENTS = (
     *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, KILL_SWITCH, MODEL_INFO, IMPORTANCE),
-    *(REGIME, VOTE, DECISION_PATH),
+    *(REGIME, VOTE, DECISION_PATH, DRIFT_EPISODE, DRIFT_CARD),
 )
 RECORDS = tuple(Span(event.name, event.brief, (*COMMON, *event.attributes)) for event in RECORD_EVENTS)
 """A record outside any decision becomes a span without duration under its event's name."""

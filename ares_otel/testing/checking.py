@@ -22,6 +22,7 @@ TYPES: Mapping[Kind, tuple[type, ...]] = {
     Kind.TIME: (int,),
     Kind.NUMBERS: (list, tuple),
     Kind.DOUBLES: (Mapping,),
+    Kind.TEXTS: (Mapping,),
 }
 OTHER = "other"
 SUFFIXES = ("_total", "_bucket", "_count", "_sum", "_info", "")
@@ -93,7 +94,8 @@ def _fits(attribute: Attribute, value: object) -> bool:
     if not isinstance(value, TYPES[attribute.kind]):
         return False
     if isinstance(value, Mapping):
-        return all(isinstance(key, str) and isinstance(each, float) for key, each in value.items())
+        kind = str if attribute.kind is Kind.TEXTS else float
+        return all(isinstance(key, str) and isinstance(each, kind) for key, each in value.items())
     if isinstance(value, (list, tuple)):
         return all(isinstance(each, float) for each in value)
     return attribute.enum is None or value in set(attribute.enum)

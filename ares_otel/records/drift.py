@@ -1,0 +1,94 @@
+"""Records of a drift monitor: what a check found, an episode that began or is over, what can be detected at all.
+
+A monitored quantity is named `feature:moment` (`return:location`, `volume:scale`, `a & b:dependence`). Evidence is a
+statistic in thresholds of its own test, so that all kinds of tests share one axis: above 1 it has crossed. Effects are
+in standard deviations of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from ares_otel.records.model import Number, Record, Time
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv.enums import DriftKind, DriftResult, DriftSeverity, DriftState
+
+__all__ = ["DriftCard", "DriftCheck", "DriftEpisode"]
+
+
+class DriftCheck(Record, frozen=True):
+    """What a check of a model found; `duration`: computing seconds of its bars.
+
+    `decisions` holds W3C `traceparent`s of decisions on its bars, to which its span is linked.
+    """
+
+    model: Annotated[str, a.MODEL_NAME]
+    kind: Annotated[DriftKind | str, a.DRIFT_KIND]
+    result: Annotated[DriftResult | str, a.DRIFT_RESULT] = DriftResult.NO_DRIFT
+    detector: Annotated[str, a.DETECTOR] = "ares"
+    evidence: Annotated[Number | None, a.DRIFT_EVIDENCE] = None
+    effect: Annotated[Number | None, a.DRIFT_EFFECT] = None
+    statistic: Annotated[Number | None, a.DRIFT_STATISTIC] = None
+    p_value: Annotated[Number | None, a.DRIFT_P_VALUE] = None
+    threshold: Annotated[Number | None, a.THRESHOLD] = None
+    severity: Annotated[DriftSeverity | str | None, a.DRIFT_SEVERITY] = None
+    episode: Annotated[int | None, a.DRIFT_EPISODE] = None
+    evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
+    effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
+    tested: Annotated[int | None, a.DRIFT_TESTED] = None
+    untestable: Annotated[int | None, a.DRIFT_UNTESTABLE] = None
+    spent: Annotated[Number | None, a.DRIFT_SPENT] = None
+    bar: Annotated[int | None, a.DRIFT_BAR] = None
+    version: Annotated[str | None, a.MODEL_VERSION] = None
+    reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
+    event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    duration: float = 0.0
+    decisions: tuple[str, ...] = ()
+
+
+class DriftEpisode(Record, frozen=True):
+    """Drift that began or is over: one alarm, however many quantities moved.
+
+    `decisions` holds W3C `traceparent`s of decisions between the change and the alarm, to which its span is linked.
+    """
+
+    model: Annotated[str, a.MODEL_NAME]
+    kind: Annotated[DriftKind | str, a.DRIFT_KIND]
+    state: Annotated[DriftState | str, a.DRIFT_STATE]
+    episode: Annotated[int | None, a.DRIFT_EPISODE] = None
+    severity: Annotated[DriftSeverity | str | None, a.DRIFT_SEVERITY] = None
+    detector: Annotated[str, a.DETECTOR] = "ares"
+    effect: Annotated[Number | None, a.DRIFT_EFFECT] = None
+    evidence: Annotated[Number | None, a.DRIFT_EVIDENCE] = None
+    since: Annotated[Time | None, a.DRIFT_SINCE] = None
+    since_bar: Annotated[int | None, a.DRIFT_SINCE_BAR] = None
+    bar: Annotated[int | None, a.DRIFT_BAR] = None
+    evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
+    effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
+    version: Annotated[str | None, a.MODEL_VERSION] = None
+    reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
+    summary: Annotated[str | None, a.DRIFT_SUMMARY] = None
+    event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    decisions: tuple[str, ...] = ()
+
+
+class DriftCard(Record, frozen=True):
+    """What can be detected in a model at all, by quantity; said once for each reference.
+
+    `reasons` says why a quantity cannot be tested; such a one has no entry in `shares`.
+    """
+
+    model: Annotated[str, a.MODEL_NAME]
+    kind: Annotated[DriftKind | str, a.DRIFT_KIND]
+    reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
+    rows: Annotated[int | None, a.DRIFT_ROWS] = None
+    false_alarms: Annotated[Number | None, a.DRIFT_ALARMS] = None
+    horizon: Annotated[int | None, a.DRIFT_HORIZON] = None
+    samples: Annotated[Mapping[str, float] | None, a.DRIFT_SAMPLES] = None
+    times: Annotated[Mapping[str, float] | None, a.DRIFT_TIMES] = None
+    detectable: Annotated[Mapping[str, float] | None, a.DRIFT_DETECTABLE] = None
+    delays: Annotated[Mapping[str, float] | None, a.DRIFT_DELAYS] = None
+    shares: Annotated[Mapping[str, float] | None, a.DRIFT_SHARES] = None
+    reasons: Annotated[Mapping[str, str] | None, a.DRIFT_REASONS] = None
+    version: Annotated[str | None, a.MODEL_VERSION] = None
