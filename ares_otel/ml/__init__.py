@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+from ares_otel.ml.budget import Account, Budget
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Severity, Since
+from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.ml.quality import Issue, Problem
 
-__all__ = ["DriftEvent", "DriftKind", "DriftState", "Moment", "Moved", "Quantity", "Severity", "Since"]
+__all__ = [
+    "Account",
+    "Budget",
+    "DriftEvent",
+    "DriftKind",
+    "DriftMonitor",
+    "DriftState",
+    "Issue",
+    "Moment",
+    "Moved",
+    "Problem",
+    "Quantity",
+    "Severity",
+    "Since",
+]

@@ -1,0 +1,192 @@
+"""From what users have (arrays, frames, mappings by name) to a matrix of numbers; imports neither pandas nor polars."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+
+from ares_otel.ml.scores import Floats
+
+__all__ = ["Column", "Table", "Time", "nanoseconds", "number", "table_of"]
+
+Time: TypeAlias = datetime | int
+"""An aware `datetime`, a naive one in UTC, a `numpy.datetime64`, or Unix ns."""
+Objects: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+LEVELS: Final = 8
+"""Categories of a feature that are watched at most, the most frequent ones."""
+COMMON: Final = 0.01
+"""Share that a category has at least to be watched."""
+NUMBERS: Final = "fiub"
+TWO: Final = 2
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A feature as it was given.
+
+    Attributes:
+        name: of the feature.
+        levels: the categories that are watched, empty for a number.
+        known: all categories that were seen.
+    """
+
+    name: str
+    levels: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+
+class Table(NamedTuple):
+    """A reference as a matrix.
+
+    Attributes:
+        columns: the features as they were given.
+        values: bars x numbers, NaN where missing; a category has a column of 0 and 1.
+        names: of the numbers.
+        binary: which numbers have two values.
+        times: of the bars, Unix ns; None without any.
+    """
+
+    columns: tuple[Column, ...]
+    values: Floats
+    names: tuple[str, ...]
+    binary: tuple[bool, ...]
+    times: np.ndarray[tuple[int], np.dtype[np.int64]] | None
+
+
+def number(value: object) -> float | None:
+    """Return a value as a number, NaN if it is missing; None if it is none."""
+    if value is None or value != value:  # noqa: PLR0124  (also true for pandas' NaT and NaN of any type)
+        return float("nan")
+    if isinstance(value, str | bytes):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def nanoseconds(at: object) -> int | None:
+    """Return a time as Unix ns; None if there is none. What is no time raises TypeError."""
+    if at is None or at != at:  # noqa: PLR0124
+        return None
+    if isinstance(at, datetime):
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        past = aware - EPOCH
+        return (past.days * 86_400 + past.seconds) * 10**9 + past.microseconds * 1000
+    if isinstance(at, np.datetime64):
+        return int(at.astype("datetime64[ns]").astype(np.int64))
+    if isinstance(at, int | np.integer):
+        return int(at)
+    raise TypeError(f"a time is a datetime, a numpy.datetime64 or Unix ns as int, not {type(at).__name__}")
+
+
+def table_of(reference: object, names: Sequence[str] | None = None, times: object = None) -> Table:
+    """Return an array (bars x features), a frame of pandas or polars, or a mapping of columns as a matrix."""
+    given = _by_name(reference)
+    listed = _listed(names, len(given), [name for name, _ in given])
+    made = [_converted(name, values) for name, (_, values) in zip(listed, given, strict=True)]
+    values = np.concatenate([numbers for _, numbers, _ in made], 1)
+    titles = tuple(title for column, _, _ in made for title in _titles(column))
+    binary = tuple(flag for _, _, flags in made for flag in flags)
+    found = times if times is not None else _index(reference)
+    return Table(tuple(column for column, _, _ in made), values, titles, binary, _times(found, len(values)))
+
+
+def _titles(column: Column) -> Iterable[str]:
+    return [f"{column.name}={level}" for level in column.levels] or [column.name]
+
+
+def _by_name(reference: object) -> list[tuple[str | None, Objects]]:
+    """Return the columns, with names where they have some."""
+    columns = getattr(reference, "columns", None)
+    if columns is None and isinstance(reference, Mapping):
+        columns = list(reference)
+    if columns is not None and hasattr(reference, "__getitem__"):
+        found = [(str(name), _column(reference[name], str(name))) for name in columns]
+        if not found:
+            raise ValueError("a reference needs at least one column")
+        if len({len(values) for _, values in found}) > 1:
+            raise ValueError("the columns of a reference must be equally long")
+        return [(name, values) for name, values in found]
+    matrix = np.asarray(reference)
+    if matrix.ndim != TWO or matrix.shape[1] == 0:
+        raise ValueError(f"a reference is an array of shape (bars, features), not of shape {matrix.shape}")
+    return [(None, matrix[:, place]) for place in range(matrix.shape[1])]
+
+
+def _column(values: object, name: str) -> Objects:
+    numpy = getattr(values, "to_numpy", None)
+    found = np.asarray(numpy() if numpy is not None else values)
+    if found.ndim != 1:
+        raise ValueError(f"column {name!r} of the reference is no series of values (are there two of that name?)")
+    return found
+
+
+def _listed(names: Sequence[str] | None, count: int, own: Sequence[str | None]) -> list[str]:
+    """Return the names of the features, given ones before those of the frame."""
+    listed = (
+        [str(name) for name in names]
+        if names is not None
+        else [name if name is not None else f"f{place}" for place, name in enumerate(own)]
+    )
+    if len(listed) != count:
+        raise ValueError(f"{len(listed)} names for {count} columns")
+    if twice := [name for name, times in Counter(listed).items() if times > 1]:
+        raise ValueError(f"two columns are called {twice[0]!r}")
+    return listed
+
+
+def _converted(name: str, values: Objects) -> tuple[Column, Floats, list[bool]]:
+    """Return a column, its numbers (bars x 1, or a column for each category), and which of these have two values."""
+    if values.dtype.kind in NUMBERS:
+        numbers = values.astype(np.float64)
+    elif values.dtype.kind in "OSUT":
+        found = [number(value) for value in values.tolist()]
+        if any(value is None for value in found):
+            return _category(name, values)
+        numbers = np.array(found, np.float64)
+    else:
+        raise TypeError(f"column {name!r} of the reference holds {values.dtype}, neither numbers nor categories")
+    numbers = np.where(np.isfinite(numbers), numbers, np.nan)[:, None]
+    return Column(name), numbers, [len(np.unique(numbers[~np.isnan(numbers)])) == TWO]
+
+
+def _category(name: str, values: Objects) -> tuple[Column, Floats, list[bool]]:
+    texts = [None if value is None or value != value else str(value) for value in values.tolist()]  # noqa: PLR0124
+    count = Counter(text for text in texts if text is not None)
+    levels = [level for level, times in count.most_common(LEVELS) if times >= COMMON * len(texts)]
+    if len(levels) == len(count) == TWO:
+        levels = levels[:1]  # the other one is its mirror
+    if not levels:
+        raise ValueError(f"column {name!r} of the reference has a different text in each row: leave it out")
+    column = Column(name, tuple(levels), tuple(sorted(count)[:1000]))
+    rows = [[np.nan if text is None else float(text == level) for level in levels] for text in texts]
+    return column, np.array(rows, np.float64), [True] * len(levels)
+
+
+def _index(reference: object) -> object:
+    """Return the times of a pandas frame that is indexed by them."""
+    index = getattr(reference, "index", None)
+    dtype = getattr(index, "dtype", None)
+    return index if getattr(dtype, "kind", "") == "M" else None
+
+
+def _times(given: Any, bars: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+    if given is None:
+        return None
+    found = np.array([nanoseconds(at) for at in _listed_times(given)], np.int64)
+    if len(found) != bars:
+        raise ValueError(f"{len(found)} times for {bars} bars")
+    return found
+
+
+def _listed_times(given: Any) -> list[object]:
+    numpy = getattr(given, "to_numpy", None)
+    array = np.asarray(numpy() if numpy is not None else given)
+    return list(array.astype("datetime64[ns]").astype(np.int64) if array.dtype.kind == "M" else array)

@@ -1,0 +1,186 @@
+"""Which tests a monitor makes, what each may spend of the budget of false alarms, and its threshold.
+
+The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
+volatility; within a half it goes by independent values, to each score in proportion to 1/tau. Tests of one stream alarm
+together, so that a plain division would leave most of the budget unspent: `OVERLAP` says by how much. These factors and
+`HAZARD` were chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ares_otel.ml.reference import FAST, Reference
+from ares_otel.ml.scores import Bins, Flags, Floats
+from ares_otel.ml.spectra import FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
+from ares_otel.ml.thresholds import solved
+
+__all__ = ["HAZARD", "WINDOWS", "Belief", "Plan", "believed", "planned"]
+
+WINDOWS: Final = (64, 128, 512)
+"""Bars of memory of the moving averages."""
+HAZARD: Final = 1 / 9000
+"""Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
+DOUBT: Final = 0.01
+"""Prior probability that the mean of a feature wanders slowly."""
+OVERLAP: Final = (2.7, 2.0)
+"""How often tests of means and pairs, and of volatility, alarm together."""
+RATIO: Final = 8.0
+"""Independent values that a window holds at least."""
+ENOUGH: Final = 24.0
+"""Independent values that a reference holds at least."""
+GUARD: Final = 1.3
+"""Threshold at least, in terms of the largest statistic within the reference."""
+QUICK: Final = 0.75
+"""Autocorrelation from one bar to the next up to which a score is no smoothed one, so that it may tell of regimes."""
+SHORTEST: Final = 128
+"""Least window of tests of scale."""
+RARE: Final = 5.0
+"""How often a share's rarer side is expected within a window at least."""
+UNSURE: Final = 0.05
+"""Variance of the mean level of regimes in a reference, in terms of a single bar's, up to which volatility is tested.
+
+It is the variance of the regimes divided by how often they came and went: few strong ones say little of the next.
+"""
+WANDERING: Final = 0.97
+"""Autocorrelation from one bar to the next from which on a score may be a random walk, which no spectrum here is."""
+MOVING: Final = 0.25
+"""Variance of standardized scores that a reference shows at least, else a column hardly ever moved."""
+NEGLIGIBLE: Final = 1e-7
+EVIDENT: Final = 5.0
+"""Log Bayes factor from which on regimes are there."""
+SLOW: Final = 16
+"""Time constant, in bars, from which on a wandering level is a regime."""
+
+
+class Belief(NamedTuple):
+    """What is believed of the scores.
+
+    Attributes:
+        posterior: over their spectra.
+        tau: integrated autocorrelation time that decides, in bars.
+        volatile: which scores follow volatility.
+        cycles: how often regimes of volatility passed within the reference if that was too rarely, else infinite.
+        possible: scores x windows: which tests can be made.
+    """
+
+    posterior: Posterior
+    tau: Floats
+    volatile: Flags
+    cycles: float
+    possible: Flags
+
+
+class Plan(NamedTuple):
+    """The tests.
+
+    Attributes:
+        score: of each test.
+        window: of each test, its place among the windows.
+        threshold: of each test, squared.
+        spent: what each test may spend of the budget, as a share of it; sums to 1.
+        sigma: standard deviation of each test's average when nothing changed.
+    """
+
+    score: Bins
+    window: Bins
+    threshold: Floats
+    spent: Floats
+    sigma: Floats
+
+
+def believed(reference: Reference, hazard: float) -> Belief:
+    """Judge the scores of a reference."""
+    terms = terms_of(reference.made.bars, reference.windows)
+    columns, scored = reference.columns, reference.scored
+    scores = len(scored.center)
+    volatile = np.concatenate((scored.positive, np.ones(columns, np.bool_), np.zeros(len(scored.pairs), np.bool_)))
+    slow = np.where(volatile | (np.arange(scores) >= 2 * columns), min(0.5, hazard * reference.made.bars), DOUBT)
+    posterior = posterior_of(reference.waves, terms, slow)
+    posterior = _with_regimes_shared(reference, posterior, slow, volatile)
+    tau = np.maximum(posterior.tau, _wandering(scored.lag))
+    cycles = _cycles(reference, posterior, volatile)
+    possible = _possible(reference, tau) & ~(volatile & np.isfinite(cycles))[:, None]
+    return Belief(posterior, tau, volatile, cycles, possible)
+
+
+def _wandering(lag: Floats) -> Floats:
+    """Return the autocorrelation time of an AR(1) that is as slow as a score from one bar to the next; 0 for others."""
+    return np.where(lag > WANDERING, (1 + lag) / np.maximum(1 - lag, 1e-9), 0)
+
+
+def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> float:
+    """Return how often the regimes of volatility passed within a reference; infinite if it was often enough.
+
+    Regimes are those of a market: what one feature shows of them holds for the others.
+    """
+    decay = np.exp(-1 / TIMES)
+    variance = (posterior.weight * posterior.level) @ FAMILY * (1 - decay) / (1 + decay)
+    slow = np.where(TIMES >= SLOW, variance, 0).sum(1)
+    time = (variance * TIMES).sum(1) / np.maximum(variance.sum(1), 1e-9)
+    primary = volatile & (reference.scored.lag < QUICK)
+    passed = reference.made.bars / (2 * np.maximum(time, 1))
+    few = primary & (posterior.factor > EVIDENT) & (slow > UNSURE * passed)
+    return float(passed[few].min(initial=np.inf))
+
+
+def _with_regimes_shared(reference: Reference, posterior: Posterior, slow: Floats, volatile: Flags) -> Posterior:
+    """Let scores that follow volatility share what they know of its regimes, by their correlation."""
+    primary = volatile & (reference.scored.lag < QUICK)
+    related = reference.related.copy()
+    positive = np.flatnonzero(reference.scored.positive)
+    related[reference.columns + positive, positive] = 1
+    told = (related * np.maximum(posterior.factor, 0) * primary).max(1)
+    factor = np.where(primary, np.maximum(posterior.factor, told), posterior.factor)
+    return shared(posterior, slow, factor)
+
+
+def _possible(reference: Reference, tau: Floats) -> Flags:
+    """Return which tests can be made: scores x windows."""
+    columns, scored = reference.columns, reference.scored
+    windows = np.array(reference.windows, np.float64)
+    least = tau.copy()
+    positive = np.flatnonzero(scored.positive)
+    least[columns + positive] = np.maximum(tau[positive], tau[columns + positive])
+    moves = np.isfinite(scored.spread) & (reference.related.diagonal() > MOVING)
+    moves &= np.concatenate((scored.present, scored.present, np.ones(len(scored.pairs)))) >= reference.enough_present
+    possible = (windows >= RATIO * tau[:, None]) & (reference.made.bars >= ENOUGH * least[:, None]) & moves[:, None]
+    scale = slice(columns, 2 * columns)
+    possible[scale] &= (scored.lag[scale] < FAST)[:, None] & (windows >= SHORTEST)
+    binary = np.flatnonzero(reference.made.binary)
+    possible[binary] &= windows * scored.rarer[binary, None] >= RARE
+    return np.asarray(possible, np.bool_)
+
+
+def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) -> Plan:
+    """Return the tests with thresholds for the chance `alpha` of any false alarm within `horizon` bars."""
+    terms = terms_of(reference.made.bars, reference.windows)
+    score, window = np.nonzero(belief.possible)
+    share = _shares(belief)[score, window]
+    sigma, rate, weight = _noise(reference, belief.posterior, terms)
+    picked = sigma[score, window], weight[score], rate[score, window]
+    overlap = np.where(belief.volatile, OVERLAP[1], OVERLAP[0])[score]
+    threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9)) ** 2
+    threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])
+    return Plan(score, window, threshold, share, np.sqrt((picked[0] ** 2 * picked[1]).sum(1)))
+
+
+def _shares(belief: Belief) -> Floats:
+    """Return what part of the budget each test may spend: scores x windows."""
+    value = belief.possible / np.maximum(belief.tau, 1)[:, None]
+    halves = [np.where(half[:, None], value, 0) for half in (~belief.volatile, belief.volatile)]
+    return np.asarray(sum(0.5 * half / max(float(half.sum()), 1e-9) for half in halves), np.float64)
+
+
+def _noise(reference: Reference, posterior: Posterior, terms: Terms) -> tuple[Floats, Floats, Floats]:
+    """Return for each score, window and model that counts the sigma of the average and its decay; and the weights."""
+    keep = posterior.weight.max(0) > NEGLIGIBLE
+    level = posterior.level[:, None, keep]
+    own = level * terms.variance[keep].T + reference.waves.fast[:, :, None]
+    offset = (posterior.level * terms.mean)[:, None, keep]
+    variance = own + offset
+    lagged = np.minimum(level * terms.lagged[keep].T, own) + offset
+    decay = -np.log(np.clip(lagged / variance, 0.05, 0.99999)) / terms.lag[:, None]
+    return np.sqrt(variance), decay, posterior.weight[:, None, keep][:, 0]

@@ -1,0 +1,232 @@
+"""What features looked like when a model was trained, as far as a monitor has to know it.
+
+A reference keeps quantiles, moments and spectra of scores, and no bar of the data. It is written as a file of arrays
+with a header in JSON and a hash over both (`ml/state.py`), and says what it was made of and when.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from ares_otel.ml.memory import Bytes, recent_of
+from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
+from ares_otel.ml.spectra import Waves, terms_of, waves_of
+
+__all__ = ["FAST", "LEAST", "Made", "Reference", "Run", "Scored", "made_reference", "standardized"]
+
+LEAST: Final = 500
+"""Bars that a reference has at least."""
+FAST: Final = 0.4
+"""Autocorrelation from one bar to the next below which a score is fast."""
+DEPENDENT: Final = 0.3
+"""Least rank correlation, without its sign, of a pair that is watched."""
+SAME: Final = 0.98
+"""Above it two columns say the same."""
+MOST_PAIRS: Final = 10
+
+
+class Made(msgspec.Struct, frozen=True):
+    """Where a reference comes from.
+
+    Attributes:
+        names: of the columns, in order.
+        binary: whether each column is a share: 0 or 1, or one category of a feature.
+        bars: how many were given.
+        first: time of the first bar, Unix ns; None without times.
+        last: time of the last bar.
+        made: when the reference was made, Unix ns.
+    """
+
+    names: tuple[str, ...]
+    binary: tuple[bool, ...]
+    bars: int
+    first: int | None
+    last: int | None
+    made: int
+
+
+class Scored(NamedTuple):
+    """The scores of a reference: location of each column, scale of each column, then pairs.
+
+    Attributes:
+        knots: KNOTS x columns.
+        center: mean of each score.
+        spread: standard deviation of each score; infinite where a column never moved, so that its scores are 0.
+        pairs: columns of each pair: pairs x 2.
+        lag: autocorrelation of each score from one bar to the next.
+        positive: which columns are never negative, so that they may follow volatility.
+        present: share of bars at which a column had a value.
+        low: least value of each column, NaN without any.
+        high: largest value.
+        mean: of the values.
+        deviation: standard deviation of the values.
+        rarer: share of bars that a column with two values has the rarer of them.
+        longest: for how many bars in a row each column did not change, at most.
+    """
+
+    knots: Floats
+    center: Floats
+    spread: Floats
+    pairs: Bins
+    lag: Floats
+    positive: Flags
+    present: Floats
+    low: Floats
+    high: Floats
+    mean: Floats
+    deviation: Floats
+    rarer: Floats
+    longest: Floats
+
+
+class Run(NamedTuple):
+    """Where the statistics of a reference went: scores x windows.
+
+    Attributes:
+        average: moving averages at its end.
+        square: moving averages of squares at its end.
+        highest: largest squared statistic within.
+    """
+
+    average: Floats
+    square: Floats
+    highest: Floats
+
+
+class Reference(NamedTuple):
+    """All that a monitor is made of.
+
+    Attributes:
+        made: where it comes from.
+        scored: the scores.
+        waves: what of their periodogram is used.
+        related: correlation of each score with each other one, without sign.
+        run: where the statistics went.
+        recent: bins of its last bars, MISSING where there was no value.
+        windows: of the moving averages, in bars.
+    """
+
+    made: Made
+    scored: Scored
+    waves: Waves
+    related: Floats
+    run: Run
+    recent: Bytes
+    windows: tuple[int, ...]
+
+    @property
+    def enough_present(self) -> float:
+        """Share of bars that a column has to have a value at."""
+        return min(1.0, LEAST / self.made.bars)
+
+    @property
+    def columns(self) -> int:
+        """How many columns there are."""
+        return len(self.made.names)
+
+
+def standardized(knots: Floats, center: Floats, spread: Floats) -> Floats:
+    """Return the scores of each bin: columns x BINS x (location, scale: standardized; rank: as it is)."""
+    tables, columns = tables_of(knots), knots.shape[1]
+    for part in (0, 1):
+        its = slice(part * columns, (part + 1) * columns)
+        tables[:, :, part] = (tables[:, :, part] - center[its, None]) / spread[its, None]
+    return tables
+
+
+def made_reference(values: Floats, made: Made, windows: tuple[int, ...]) -> Reference:
+    """Learn a reference from values (bars x columns), NaN where they are missing."""
+    knots = knots_of(values)
+    bins = bins_of(values, knots)
+    scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
+    windows = tuple(window for window in windows if window <= 0.6 * len(values))
+    waves = waves_of(series, terms_of(len(values), windows))
+    related = np.abs(series.T @ series / len(values))
+    run = _run(series, np.array(windows, np.float64))
+    return Reference(made, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
+
+
+def _scored(values: Floats, knots: Floats, bins: Bins, binary: Flags) -> tuple[Scored, Floats]:
+    """Return the scores and their standardized series (bars x scores)."""
+    missing = np.isnan(values)
+    columns = values.shape[1]
+    low, high = np.min(values, 0, initial=np.inf, where=~missing), np.max(values, 0, initial=-np.inf, where=~missing)
+    scores = tables_of(knots)[np.arange(columns), bins]
+    count = np.maximum((~missing).sum(0), 1)[:, None]
+    scores[missing] = 0
+    center = scores.sum(0) / count
+    scores -= center
+    scores[missing] = 0
+    spread = np.sqrt((scores**2).sum(0) / count)
+    spread[~(low < high)] = np.inf
+    spread[binary, 1] = np.inf
+    present = count[:, 0] / len(values)
+    parts = scores[:, :, :2] / (spread[:, :2] + 1e-9) / present[:, None]  # a gap must not look like stability
+    series = parts.transpose(0, 2, 1).reshape(len(values), -1)
+    lag = (series[1:] * series[:-1]).mean(0)
+    slow = (lag[:columns] >= FAST) | (low >= 0) | binary
+    pairs = _pairs(scores[:, :, 2] / (spread[:, 2] + 1e-9), slow)
+    ranks = np.where(missing[:, :, None], 0, scores + center)[:, :, 2]
+    both = ranks[:, pairs[:, 0]] * ranks[:, pairs[:, 1]]
+    middle, width = both.mean(0), both.std(0) + 1e-9
+    both = (both - middle) / width
+    scored = Scored(
+        knots,
+        np.concatenate((center[:, 0], center[:, 1], middle)),
+        np.concatenate((spread[:, 0], spread[:, 1], width)) + 1e-9,
+        pairs,
+        np.concatenate((lag, (both[1:] * both[:-1]).mean(0))),
+        (low >= 0) & ~binary,
+        present,
+        low,
+        high,
+        *_moments(values, missing, count[:, 0]),
+        _rarer(values, high, count[:, 0]),
+        _longest(values),
+    )
+    return scored, np.concatenate((series, both), 1)
+
+
+def _moments(values: Floats, missing: Flags, count: Floats) -> tuple[Floats, Floats]:
+    mean = np.sum(values, 0, where=~missing) / count
+    return mean, np.sqrt(np.sum((values - mean) ** 2, 0, where=~missing) / count)
+
+
+def _rarer(values: Floats, high: Floats, count: Floats) -> Floats:
+    upper = (values == high).sum(0) / count
+    return np.asarray(np.minimum(upper, 1 - upper), np.float64)
+
+
+def _longest(values: Floats) -> Floats:
+    """Return for how many bars in a row each column did not change, at most."""
+    changed = np.ones((len(values) + 1, values.shape[1]), np.bool_)
+    changed[1:-1] = values[1:] != values[:-1]
+    ends = [np.flatnonzero(column) for column in changed.T]
+    return np.array([np.diff(end).max() - 1 for end in ends], np.float64)
+
+
+def _pairs(ranks: Floats, slow: Flags) -> Bins:
+    """Return the columns of the most dependent pairs of fast columns with both signs."""
+    strength = np.abs(ranks.T @ ranks) / len(ranks)
+    strength[slow] = strength[:, slow] = 0
+    strength = np.triu(strength, 1)
+    strength[(strength < DEPENDENT) | (strength >= SAME)] = 0
+    order = np.argsort(-strength, axis=None, kind="stable")[:MOST_PAIRS]
+    found = np.stack(np.unravel_index(order, strength.shape), 1)
+    return found[strength[found[:, 0], found[:, 1]] > 0]
+
+
+def _run(series: Floats, windows: Floats) -> Run:
+    """Let the statistics run through a reference."""
+    rate = 2 / (windows + 1)
+    average = np.zeros((series.shape[1], len(windows)))
+    square, highest = np.ones_like(average), np.zeros_like(average)
+    for scores in series:
+        now = scores[:, None]
+        average += rate * (now - average)
+        square += rate * (now * now - square)
+        np.maximum(highest, average * average / np.maximum(1, square), out=highest)
+    return Run(average, square, highest)

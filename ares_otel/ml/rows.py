@@ -1,0 +1,89 @@
+"""From a row of live features, in whatever form, to the numbers that are watched; what is wrong with it is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from ares_otel.ml.frames import Column, number
+from ares_otel.ml.scores import Floats
+
+__all__ = ["Rows"]
+
+MOST: Final = 64
+"""Unknown names that are remembered at most."""
+SHOWN: Final = 5
+
+
+class Rows:
+    """Reads rows.
+
+    Attributes:
+        invalid: by feature, values that were no number.
+        absent: by feature, rows by name that did not have it.
+        unknown: by name, what rows by name had beyond the features; at most MOST names.
+        unseen: by feature, categories that the reference does not know.
+    """
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        self._plain = not any(column.levels for column in columns)
+        self._shape = (len(columns),)
+        self._named = {column.name for column in columns}
+        self.invalid: Counter[str] = Counter()
+        self.absent: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.unseen: Counter[str] = Counter()
+
+    def read(self, row: Any) -> Floats:
+        """Return the numbers of a row, NaN where there is none; a row of another length raises ValueError."""
+        if type(row) is np.ndarray and row.dtype == np.float64 and row.shape == self._shape and self._plain:
+            return row
+        if getattr(row, "ndim", 1) > 1 and len(row) == 1:
+            row = row.iloc[0] if hasattr(row, "iloc") else row.row(0, named=True) if hasattr(row, "row") else row[0]
+        if isinstance(row, Mapping) or (hasattr(row, "keys") and hasattr(row, "__getitem__")):
+            return self._numbers(self._by_name(row))
+        return self._numbers(self._in_order(row))
+
+    def _numbers(self, values: list[Any]) -> Floats:
+        pairs = zip(self.columns, values, strict=True)
+        return np.array([part for column, value in pairs for part in self._parts(column, value)], np.float64)
+
+    def _in_order(self, row: Any) -> list[Any]:
+        """Return the values of a row in the order of the features."""
+        values = row.tolist() if hasattr(row, "tolist") else list(row) if isinstance(row, Iterable) else row
+        if not isinstance(values, list) or isinstance(row, str | bytes) or len(values) != len(self.columns):
+            said = f"{len(values)}" if isinstance(values, list) else type(values).__name__
+            raise ValueError(f"a row has {len(self.columns)} values ({self._few()}), not {said}")
+        return values
+
+    def _few(self) -> str:
+        names = [column.name for column in self.columns]
+        return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+    def _by_name(self, row: Any) -> list[Any]:
+        """Return the values of a row by name, None for what it does not have."""
+        keys = set(map(str, row.keys()))
+        for name in keys - self._named:
+            if name in self.unknown or len(self.unknown) < MOST:
+                self.unknown[name] += 1
+        self.absent.update(self._named - keys)
+        return [row[column.name] if column.name in keys else None for column in self.columns]
+
+    def _parts(self, column: Column, value: Any) -> Iterable[float]:
+        """Return the numbers of a value: one, or one for each category."""
+        if not column.levels:
+            found = number(value)
+            if found is None:
+                self.invalid[column.name] += 1
+                return (np.nan,)
+            return (found,)
+        if value is None or value != value:  # noqa: PLR0124
+            return (np.nan,) * len(column.levels)
+        text = str(value)
+        if text not in column.known:
+            self.unseen[column.name] += 1
+        return (float(text == level) for level in column.levels)
