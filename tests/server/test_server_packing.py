@@ -131,9 +131,10 @@ def test_each_bot_has_packs_of_its_own(tmp_path: Path) -> None:
 
 def test_what_has_just_come_waits(tmp_path: Path) -> None:
     """A moment passes before segments are packed, and those that do not fill a pack wait for an hour."""
+    begun = time.time_ns()
     with opened(tmp_path) as (store, database):
         decide(store, 65)
-        pack(store, after=0)
+        pack(store, Packer(lambda: begun + SETTLED * MICROSECOND))
         assert rows(database, PACKS) == [(0,)]
 
         pack(store)

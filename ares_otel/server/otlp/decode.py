@@ -67,20 +67,19 @@ def decode(body: bytes) -> Decoded:
 
 
 def _take(traces: Traces, spans: Iterable[tuple[SpanView, bytes]], source: Source, problems: Counter[str]) -> None:
+    last, known = b"", dict[bytes, Entry]()
     for span, raw in spans:
         trace, span_id, start = span.trace_id, span.span_id, span.start_time_unix_nano
         if (
-            len(trace) == TRACE_BYTES
+            (trace == last or (len(trace) == TRACE_BYTES and trace != NO_TRACE))
             and len(span_id) == SPAN_BYTES
             and 0 < start < LATEST > span.end_time_unix_nano
-            and trace != NO_TRACE
             and span_id != NO_SPAN
         ):
-            known = traces.get(trace)
-            if known is None:
-                traces[trace] = {span_id: (span, raw, source)}
-            else:
-                known.setdefault(span_id, (span, raw, source))
+            # the spans of a trace mostly come together
+            if trace != last:
+                last, known = trace, traces.setdefault(trace, {})
+            known.setdefault(span_id, (span, raw, source))
         else:
             problems[_problem(span)] += 1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ares_otel.server.otlp.views import AttributeMap, ValueView
 
-__all__ = ["flag", "number", "plain", "plain_map", "scaled", "text", "whole"]
+__all__ = ["LARGEST", "PRECISION", "flag", "number", "plain", "plain_map", "scaled", "text", "whole"]
 
 PRECISION = 10_000
 LARGEST = 1e12
@@ -49,8 +49,10 @@ def scaled(attributes: AttributeMap, key: str) -> int | None:
 
 def flag(attributes: AttributeMap, key: str, *, default: bool) -> bool:
     """Return a yes or no."""
-    value = attributes.get(key)
-    return value.bool_value if value is not None and value.HasField("bool_value") else default
+    if key not in attributes:
+        return default
+    value = attributes[key]
+    return value.bool_value if value.HasField("bool_value") else default
 
 
 def plain(value: ValueView) -> Any:

@@ -1,8 +1,9 @@
 """Narrow views of OTLP traces, wire-compatible with the official messages and decoded by the official runtime in C.
 
 They have the field numbers of the official messages and fewer fields. `Raw*` sees each span as bytes, so that nothing
-is decoded and encoded again; `Head*` only its ids and name; `Full*` has attributes as `map<string, AnyValue>`, which
-is the same on the wire, so that one attribute is one look-up in C instead of a walk in Python.
+is decoded and encoded again, `RawEvents` each event of a span; `Head*` only its ids and name; `Full*` has attributes as
+`map<string, AnyValue>`, which is the same on the wire, so that one attribute is one look-up in C instead of a walk in
+Python.
 
 The views also serve for reading: what they accept once, they accept for ever, because a stored frame nests less
 deeply than the request that it came in.
@@ -10,7 +11,7 @@ deeply than the request that it came in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -25,6 +26,7 @@ __all__ = [
     "FullSpan",
     "HeadResource",
     "LogView",
+    "RawEvents",
     "RawRequest",
     "RawResource",
     "SpanView",
@@ -80,6 +82,7 @@ MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
     "Head": HEAD,
     "HeadScope": {"spans": (2, ["Head"])},
     "HeadResource": {"scope_spans": (2, ["HeadScope"])},
+    "RawEvents": {"events": (11, [BYTES])},
     "RawScope": SCOPE_BYTES | {"spans": (2, [BYTES])},
     "RawResource": RESOURCE_BYTES | {"scope_spans": (2, ["RawScope"])},
     "RawRequest": {"resource_spans": (1, ["RawResource"])},
@@ -144,7 +147,7 @@ class SpanView(Protocol):
     start_time_unix_nano: int
     end_time_unix_nano: int
     attributes: AttributeMap
-    events: Iterable[EventView]
+    events: Sequence[EventView]
     status: StatusView
 
 
@@ -197,6 +200,6 @@ def _classes() -> dict[str, Any]:
 
 
 _MADE = _classes()
-RawRequest, RawResource = _MADE["RawRequest"], _MADE["RawResource"]
+RawRequest, RawResource, RawEvents = _MADE["RawRequest"], _MADE["RawResource"], _MADE["RawEvents"]
 FullRequest, FullSpan, FullLog = _MADE["FullRequest"], _MADE["Span"], _MADE["Log"]
 HeadResource, FullResource, FullScope = _MADE["HeadResource"], _MADE["FullResource"], _MADE["Scope"]

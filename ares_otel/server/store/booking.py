@@ -43,6 +43,7 @@ VALID, DUPLICATE = a.TRANSITION_VALID.key, a.DUPLICATE.key
 ARRIVAL_MID, MULTIPLIER, EVENT_TIME = a.ARRIVAL_MID.key, a.MULTIPLIER.key, a.EVENT_TIME.key
 POSITION_ID = a.POSITION_ID.key
 SLIPPAGE, SHORTFALL, ACKNOWLEDGED = a.SLIPPAGE.key, a.SHORTFALL.key, a.ACK_DURATION.key
+NAMED = (("strategy", STRATEGY), ("symbol", SYMBOL), ("venue", VENUE), ("side", SIDE), ("type", TYPE))
 MICROSECONDS = 1e6
 LONGEST = 1e9
 
@@ -86,7 +87,10 @@ class OrderSpans:
 
 
 def _by_time(fresh: Sequence[SpanView], old: Sequence[SpanView]) -> list[SpanView]:
-    return sorted((*fresh, *old), key=_moment)
+    found = [*fresh, *old]
+    if len(found) > 1:
+        found.sort(key=_moment)
+    return found
 
 
 def _moment(span: SpanView) -> tuple[int, bytes]:
@@ -113,6 +117,8 @@ class Booking:
 
     def rejected(self, decision: SpanView) -> int:
         """Count the orders of a decision that the venue rejected or the bot denied."""
+        if not self.fresh.updates and not self.old.updates:
+            return 0
         updates = itertools.chain(self.fresh.updates.items(), self.old.updates.items())
         return len({client for client, spans in updates if any(_refused(decision, span) for span in spans)})
 
@@ -161,7 +167,9 @@ class Booking:
         decision = known[1] if known else None
         if decision is None:
             decision = self._decision(first, decided)
-        facts, state = self._facts(decision, submits, updates), (*self._state(updates), *self._sent(submits, updates))
+        said = [span.attributes for span in (*submits, *updates)]
+        sent = said[0] if submits else {}
+        facts, state = self._facts(decision, sent, said), (*self._state(updates), *self._sent(sent, said))
         if known is None:
             row = self.desk.free("orders", base_id(first))
             self.rows.add("orders", (row, key, trace, facts[0], int(bool(submits)), *facts[1:], *state))
@@ -190,27 +198,25 @@ class Booking:
     def _decision(self, span: SpanView, decided: dict[bytes, int]) -> int | None:
         for decision in (*self.fresh.decisions, *self.old.decisions):
             if _owns(decision, span):
-                low = base_id(decision)
                 row = decided.get(decision.span_id)
-                found = (low, low + MOVED, *_ids(decision))
-                known = None if row is not None else self.db.execute(OWNER, found).fetchone()
-                return known[0] if known else row
+                return self._stored(decision) if row is None else row
         return None
 
-    def _facts(self, decision: int | None, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
+    def _stored(self, decision: SpanView) -> int | None:
+        low = base_id(decision)
+        known = self.db.execute(OWNER, (low, low + MOVED, *_ids(decision))).fetchone()
+        return known[0] if known else None
+
+    def _facts(self, decision: int | None, sent: AttributeMap, said: list[AttributeMap]) -> tuple[Any, ...]:
+        """Return what all spans of an order `said` of it, and what only its submission did."""
         name = self.desk.name
-        said = [span.attributes for span in (*submits, *updates)]
-        named = (("strategy", STRATEGY), ("symbol", SYMBOL), ("venue", VENUE), ("side", SIDE), ("type", TYPE))
-        texts = (name(kind, _first(said, key)) for kind, key in named)
-        sent = submits[0].attributes if submits else {}
+        texts = [name(kind, _first(said, key)) for kind, key in NAMED]
         return (decision, *texts, number(sent, QUANTITY), number(sent, PRICE))
 
-    def _sent(self, submits: list[SpanView], updates: list[SpanView]) -> tuple[Any, ...]:
+    def _sent(self, sent: AttributeMap, said: list[AttributeMap]) -> tuple[Any, ...]:
         """Return what only the submission says, and currency, multiplier and position, which updates repeat."""
-        sent = submits[0].attributes if submits else {}
-        said = [span.attributes for span in (*submits, *updates)]
         currency = self.desk.name("currency", _first(said, CURRENCY))
-        multiplier = next((found for found in (number(facts, MULTIPLIER) for facts in said) if found is not None), None)
+        multiplier = next((found for facts in said if (found := number(facts, MULTIPLIER)) is not None), None)
         position = _first(said, POSITION_ID)
         own = bounded(position) if position is not None else None
         return (number(sent, ARRIVAL_MID), currency, multiplier, whole(sent, EVENT_TIME), own)
@@ -218,7 +224,7 @@ class Booking:
     def _state(self, updates: list[SpanView]) -> tuple[Any, ...]:
         if not updates:
             return (None, None, None, None)
-        newest = max(updates, key=_rank)
+        newest = updates[0] if len(updates) == 1 else max(updates, key=_rank)
         facts = newest.attributes
         status = self.desk.name("status", text(facts, STATUS))
         return (status, number(facts, CUM), number(facts, AVERAGE), newest.start_time_unix_nano)
@@ -244,9 +250,10 @@ class Booking:
 
 def _first(said: Iterable[AttributeMap], key: str) -> str | None:
     for facts in said:
-        found = text(facts, key)
-        if found is not None:
-            return found
+        if key in facts:
+            found = text(facts, key)
+            if found is not None:
+                return found
     return None
 
 

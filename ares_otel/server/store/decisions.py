@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
-from ares_otel.server.otlp.decode import LATEST
+from ares_otel.server.otlp.decode import LATEST, Entry
 from ares_otel.server.otlp.values import flag, number, scaled, text, whole
-from ares_otel.server.otlp.views import AttributeMap, SpanView
+from ares_otel.server.otlp.views import AttributeMap, RawEvents, SpanView
 from ares_otel.server.store.ids import bounded, correlation_told, decision_id, span_told, text_key, time_id
 from ares_otel.server.store.packed import pack
 from ares_otel.server.store.recording import DAY, HOUR, RECORDS, Place, Said, observe
@@ -23,12 +23,10 @@ from ares_otel.server.store.rows import (
     Rows,
     base_id,
 )
+from ares_otel.server.store.voting import Vote
 from ares_otel.server.store.working import ERROR, WHOLE, duration_row
 
 __all__ = ["decision_row", "place_of"]
-
-Vote: TypeAlias = tuple[int | None, ...]
-"""As in `packed.Ballot`; `meta` is left out where it is 0."""
 
 VOTE, REGIME_EVENT = s.VOTE.name, s.REGIME.name
 ACTION, REGIME, CONFIDENCE = a.ACTION.key, a.REGIME.key, a.CONFIDENCE.key
@@ -38,18 +36,27 @@ LARGEST = 10**10
 AGREEMENT, REGIME_CONFIDENCE = a.AGREEMENT.key, a.REGIME_CONFIDENCE.key
 
 
+class _Heard(NamedTuple):
+    """What the events of a decision say: its votes, the same packed, the last regime that it saw."""
+
+    votes: list[Vote]
+    packed: str
+    regime: str | None
+
+
 def place_of(span: SpanView) -> Place:
     """Return what a decision is about."""
     facts = span.attributes
     return Place(text(facts, STRATEGY), text(facts, SYMBOL), text(facts, VENUE), whole(facts, EVENT_TIME))
 
 
-def decision_row(rows: Rows, desk: Desk, span: SpanView, place: Place, resource: int, rejected: int) -> int:
+def decision_row(rows: Rows, desk: Desk, entry: Entry, place: Place, resource: int, rejected: int) -> int:
     """Add a decision with its votes and what its events report; return its row id."""
+    span = entry[0]
     facts, start, name = span.attributes, span.start_time_unix_nano, desk.name
     row = desk.free("decision", base_id(span))
-    votes, seen = _events(rows, desk, span, row, place)
-    regime = text(facts, REGIME) or seen
+    heard = _events(rows, desk, entry, row, place)
+    regime = text(facts, REGIME) or heard.regime
     strategy, symbol = name("strategy", place.strategy), name("symbol", place.symbol)
     action, regime_number = name("action", text(facts, ACTION)), name("regime", regime)
     rows.add(
@@ -64,13 +71,13 @@ def decision_row(rows: Rows, desk: Desk, span: SpanView, place: Place, resource:
             *(number(facts, PRICE), place.event_time),
             *(number(facts, AGREEMENT), number(facts, REGIME_CONFIDENCE)),
             int(span.status.code == ERROR),
-            pack(votes) or None,
+            heard.packed or None,
         ),
     )
     rows.tally.count("hourly", (start // HOUR, strategy or 0, symbol or 0, action or 0))
-    duration_row(rows, "stage_hourly", span, (strategy or 0, name("component", WHOLE) or 0))
+    duration_row(rows, "stage_hourly", span, facts, (strategy or 0, name("component", WHOLE) or 0))
     observe(rows, desk, Said(facts, row, start, place), regime, row)
-    _count_votes(rows, votes, start // DAY, action, regime_number or 0)
+    _count_votes(rows, heard.votes, start // DAY, action, regime_number or 0)
     return row
 
 
@@ -86,14 +93,24 @@ def _ids(rows: Rows, span: SpanView) -> tuple[str | None, str | None]:
     return told, None if own is None else bounded(own)
 
 
-def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> tuple[list[Vote], str | None]:
-    """Add what the events of a decision report; return its votes and the last regime that it saw."""
+def _events(rows: Rows, desk: Desk, entry: Entry, row: int, place: Place) -> _Heard:
+    """Add what the events of a decision report."""
+    span, raw, _ = entry
     regime = None
     votes: list[Vote] = []
-    for position, event in enumerate(span.events):
+    said: list[str] = []
+    for position, data in enumerate(RawEvents.FromString(raw).events):
+        known = desk.votes.read(data)
+        if known is not None:
+            votes.append(known[0])
+            said.append(known[1])
+            continue
+        event = span.events[position]
         name = event.name
         if name == VOTE:
-            votes.append(_vote(desk, event.attributes))
+            vote = _vote(desk, event.attributes)
+            votes.append(vote)
+            said.append(pack([vote]))
         elif name == REGIME_EVENT:
             regime = text(event.attributes, REGIME)
         else:
@@ -102,13 +119,15 @@ def _events(rows: Rows, desk: Desk, span: SpanView, row: int, place: Place) -> t
                 moment = event.time_unix_nano
                 time = moment if 0 < moment < LATEST else span.start_time_unix_nano
                 record(rows, desk, Said(event.attributes, time_id(time, row + position), time, place))
-    return votes, regime
+    return _Heard(votes, "".join(said), regime)
 
 
 def _vote(desk: Desk, facts: AttributeMap) -> Vote:
-    model, action = desk.name("model", text(facts, MODEL)), desk.name("action", text(facts, ACTION))
+    member, choice = text(facts, MODEL), text(facts, ACTION)
+    model, action = desk.name("model", member), desk.name("action", choice)
+    desk.votes.learn(member, choice, (model, action))
     said = (model, action, scaled(facts, CONFIDENCE), scaled(facts, WEIGHT))
-    return (*said, 1) if META in facts and flag(facts, META, default=False) else said
+    return (*said, 1) if flag(facts, META, default=False) else said
 
 
 def _count_votes(rows: Rows, votes: list[Vote], day: int, decided: int | None, regime: int) -> None:

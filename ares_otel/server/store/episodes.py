@@ -41,6 +41,8 @@ class Episode(NamedTuple):
 
     def joined(self, moment: int, decision: int | None) -> Episode:
         """Return it with one more sighting of its regime."""
+        if moment > self.ended:
+            return Episode(self.started, self.regime, moment, self.n + 1, self.first, decision)
         return Episode(
             min(self.started, moment),
             self.regime,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ares_otel.server.otlp.decode import Traces
 from ares_otel.server.store.driver import Driver
 from ares_otel.server.store.frames import Codec, raw_spans
+from ares_otel.server.store.fresh import Fresh
 from ares_otel.server.store.ids import lookup_key, trace_key
 
 __all__ = ["KNOWN_SEGMENTS", "Known"]
@@ -27,16 +28,20 @@ class Known:
     Args:
         db: the connection that writes.
         codec: unpacks frames.
+
+    Attributes:
+        fresh: has to hear of the keys that are stored.
     """
 
     def __init__(self, db: Driver, codec: Codec) -> None:
+        self.fresh = Fresh(db)
         self._db = db
         self._codec = codec
 
     def spans(self, traces: Traces) -> dict[bytes, list[tuple[str, bytes]]]:
         """Take spans out that are stored; return name and bytes of stored spans of the same traces, by trace."""
         typed: dict[bytes, list[tuple[str, bytes]]] = {}
-        for content in self._segments_of(list({lookup_key(trace_key(trace)) for trace in traces})):
+        for content in self._segments_of(self.fresh.known({lookup_key(trace_key(trace)) for trace in traces})):
             for trace, span_id, name, raw in raw_spans(content, traces):
                 traces[trace].pop(span_id, None)
                 typed.setdefault(trace, []).append((name, raw))

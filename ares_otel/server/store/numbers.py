@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from typing import Any, TypeVar
 
 from ares_otel.server.store.ahead import Ahead
 from ares_otel.server.store.driver import Connection
 from ares_otel.server.store.ids import TEXT_LIMIT, bounded
+from ares_otel.server.store.voting import Voting
 
 __all__ = ["Numbers"]
 
@@ -30,11 +32,15 @@ class Numbers:
 
     What is remembered may come from a transaction that did not end well: `forget` after a rollback, `settle` after a
     commit.
+
+    Attributes:
+        votes: what the bytes of votes say, in numbers of names.
     """
 
     def __init__(self, db: Connection) -> None:
+        self.votes = Voting()
         self._db = db
-        self._names: dict[tuple[str, str], int] = {}
+        self._names: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._resources: dict[bytes, int] = {}
         self._used: dict[str, set[int]] = {table: set() for table in TIMED}
         self._newest = {table: self.greatest(table) for table in TIMED}
@@ -50,11 +56,11 @@ class Numbers:
         if value is None:
             return None
         try:
-            return self._names[kind, value]
+            return self._names[kind][value]
         except KeyError:
             known = self._find(FIND_NAME, (kind, bounded(value))) or self._insert(NEW_NAME, kind, bounded(value))
             if len(value) <= TEXT_LIMIT:
-                _remember(self._names, (kind, value), known)
+                _remember(self._names[kind], value, known)
             return known
 
     def resource(self, data: bytes) -> int:
@@ -86,6 +92,7 @@ class Numbers:
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back has told."""
+        self.votes.forget()
         self._names.clear()
         self._resources.clear()
         for used in self._used.values():

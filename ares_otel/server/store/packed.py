@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_
 
-__all__ = ["Ballot", "Judgment", "ballots", "judgments", "number_of", "of_models", "pack"]
+__all__ = ["Ballot", "Judgment", "ballots", "judgments", "number_of", "of_models", "pack", "pair"]
 
 FIRST, LAST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", "abcdefghijklmnopqrstuvwxyz6789+/"
 BASE, BITS, MASK = 32, 5, 31
@@ -60,6 +60,13 @@ def pack(parts: Iterable[Sequence[int | None]]) -> str:
             for part in parts
         ]
     )
+
+
+def pair(first: int, second: int) -> str:
+    """Return two numbers as they stand in a part."""
+    if 0 <= first < FEW and 0 <= second < FEW:
+        return f"{HIGH[first >> BITS]}{LAST[first & MASK]}{HIGH[second >> BITS]}{LAST[second & MASK]}"
+    return _spelled(first) + _spelled(second)
 
 
 def ballots(text: str | None) -> list[Ballot]:

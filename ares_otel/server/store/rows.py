@@ -13,6 +13,7 @@ from ares_otel.server.otlp.views import SpanView
 from ares_otel.server.store.ids import decision_id, time_id
 from ares_otel.server.store.packed import pack
 from ares_otel.server.store.tally import Tally
+from ares_otel.server.store.voting import Voting
 
 __all__ = [
     "CORRELATION",
@@ -41,6 +42,8 @@ MARKS = (CORRELATION, DECISION_ID, STRATEGY, SYMBOL, a.ACTION.key)
 
 class Desk(Protocol):
     """What rows need of the store within a transaction."""
+
+    votes: Voting
 
     def name(self, kind: str, value: str | None) -> int | None:
         """Return the number of a text that repeats."""

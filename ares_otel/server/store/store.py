@@ -24,7 +24,7 @@ from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
 from ares_otel.server.store.recording import NOWHERE, RECORDS, Place, Said
-from ares_otel.server.store.rows import CORRELATION, DECISION, DECISION_ID, Part, Rows, base_id, identity
+from ares_otel.server.store.rows import CORRELATION, DECISION_ID, Part, Rows, base_id, identity
 from ares_otel.server.store.schema import REVISION
 from ares_otel.server.store.version import DatabaseError
 from ares_otel.server.store.working import CALL, call_row, waits_for, work_row
@@ -120,6 +120,7 @@ class Store:
             self.db.rollback()
         self._numbers.forget()
         self._episodes.forget()
+        self._known.fresh.forget()
 
     def _insert(self, rows: Rows) -> None:
         rows.add_judged(self._numbers)
@@ -140,11 +141,11 @@ class Store:
             return 0
         rows.keys = {trace_key(trace)}
         self._typed(rows, entries, old)
-        sources: dict[bytes, list[Entry]] = {}
-        for entry in entries.values():
-            sources.setdefault(entry[2].resource, []).append(entry)
-        for resource, own in sources.items():
-            rows.parts[resource].append(Part(rows.keys, own, sum([len(raw) for _, raw, _ in own])))
+        own = [*entries.values()]
+        resources = dict.fromkeys([source.resource for _, _, source in own])
+        for resource in resources:
+            some = own if len(resources) == 1 else [entry for entry in own if entry[2].resource == resource]
+            rows.parts[resource].append(Part(rows.keys, some, sum([len(raw) for _, raw, _ in some])))
         return len(entries)
 
     def _pack(self, rows: Rows) -> None:
@@ -157,16 +158,14 @@ class Store:
                 rows.add("segment", (at, number, self.codec.pack(content), None, None, None))
                 keys = {lookup_key(key) for part in some for key in part.keys}
                 rows.by_table["lookup"] += [(key, at) for key in keys]
+                self._known.fresh.stored(keys)
 
     def _typed(self, rows: Rows, entries: dict[bytes, Entry], old: list[tuple[str, bytes]]) -> None:
         fresh, works = OrderSpans(), list[tuple[SpanView, bytes]]()
-        resource = b""
-        for span, raw, source in entries.values():
+        for span, raw, _ in entries.values():
             name = span.name
             if name in ORDER_SPANS:
                 fresh.take(span, name)
-                if name == DECISION:
-                    resource = source.resource
             elif name in RECORDS:
                 said = Said(span.attributes, base_id(span), span.start_time_unix_nano, NOWHERE)
                 RECORDS[name](rows, self._numbers, said)
@@ -181,22 +180,21 @@ class Store:
                 before.take(FullSpan.FromString(raw), name)
         places = [place_of(decision) for decision in fresh.decisions]
         if fresh:
-            self._book(rows, fresh, before, resource, places)
+            self._book(rows, fresh, before, entries, places)
         if works or (old and fresh.decisions):
             own = {identity(decision): place for decision, place in zip(fresh.decisions, places, strict=True)}
             self._work(rows, works, old, own, before.decisions)
 
     def _book(
-        self, rows: Rows, fresh: OrderSpans, before: OrderSpans, resource: bytes, places: Iterable[Place]
+        self, rows: Rows, fresh: OrderSpans, before: OrderSpans, entries: Mapping[bytes, Entry], places: list[Place]
     ) -> None:
         booking = Booking(self.db, self._numbers, rows, fresh, before)
-        number = self._numbers.resource(resource) if fresh.decisions else 0
-        booking.book(
-            {
-                span.span_id: decision_row(rows, self._numbers, span, place, number, booking.rejected(span))
-                for span, place in zip(fresh.decisions, places, strict=True)
-            }
-        )
+        decided: dict[bytes, int] = {}
+        for span, place in zip(fresh.decisions, places, strict=True):
+            entry = entries[span.span_id]
+            resource, rejected = self._numbers.resource(entry[2].resource), booking.rejected(span)
+            decided[span.span_id] = decision_row(rows, self._numbers, entry, place, resource, rejected)
+        booking.book(decided)
 
     def _work(
         self,

@@ -27,14 +27,10 @@ LONGEST = 1 << 40
 """Longest duration in µs that is summed, twelve days, so that sums stay within 64 bits."""
 COMPONENT, DECISION_ID, STRATEGY, SYMBOL = a.COMPONENT.key, a.DECISION_ID.key, a.STRATEGY.key, a.SYMBOL.key
 ERROR_TYPE, SWALLOWED = a.ERROR_TYPE.key, a.ERROR_SWALLOWED.key
-STRATEGY_MARK = STRATEGY.encode()
-ERROR_MARK = b"error."
-"""Part of both keys."""
-
 CODE_TAG = 0x18
 """Byte before the code in a span's status."""
 
-UNSEEN = bytes((CODE_TAG,)) + ERROR_MARK
+UNSEEN = bytes((CODE_TAG,))
 """Stands for bytes that are not at hand: they could say that there was an error."""
 
 
@@ -51,23 +47,22 @@ def work_row(rows: Rows, desk: Desk, span: SpanView, raw: bytes, place: Place) -
         facts = span.attributes
         component = text(facts, COMPONENT)
         if component is not None:
-            own = text(facts, STRATEGY) if raw.find(STRATEGY_MARK) >= 0 else None
-            strategy = desk.name("strategy", own or place.strategy)
-            duration_row(rows, "stage_hourly", span, (strategy or 0, desk.name("component", component) or 0), raw)
+            strategy = desk.name("strategy", text(facts, STRATEGY) or place.strategy)
+            names = (strategy or 0, desk.name("component", component) or 0)
+            duration_row(rows, "stage_hourly", span, facts, names, raw)
 
 
-def duration_row(rows: Rows, table: str, span: SpanView, names: tuple[int, int], raw: bytes = UNSEEN) -> None:
-    """Count how long a span took, under two names; `raw` saves looking for attributes that are not there."""
+def duration_row(
+    rows: Rows, table: str, span: SpanView, facts: AttributeMap, names: tuple[int, int], raw: bytes = UNSEEN
+) -> None:
+    """Count how long a span took, under two names; `facts` are its attributes, `raw` saves looking at its status."""
     start = span.start_time_unix_nano
     micros = min(max(span.end_time_unix_nano - start, 0) // MICROSECOND, LONGEST)
     bucket = round(BUCKETS * math.log2(micros)) if micros > 1 else 0
-    # `in` with bytes makes an exception and drops it before it looks
-    failed = (CODE_TAG in raw and span.status.code == ERROR) or (raw.find(ERROR_MARK) >= 0 and _failed(span.attributes))
+    failed = (
+        (CODE_TAG in raw and span.status.code == ERROR) or ERROR_TYPE in facts or flag(facts, SWALLOWED, default=False)
+    )
     rows.tally.spend(table, (start // HOUR, *names, bucket), int(failed), micros)
-
-
-def _failed(facts: AttributeMap) -> bool:
-    return ERROR_TYPE in facts or flag(facts, SWALLOWED, default=False)
 
 
 def call_row(rows: Rows, desk: Desk, span: SpanView, raw: bytes) -> None:
@@ -76,7 +71,7 @@ def call_row(rows: Rows, desk: Desk, span: SpanView, raw: bytes) -> None:
     venue = text(facts, a.VENUE.key) or text(facts, a.PEER_SERVICE.key)
     operation = text(facts, a.OPERATION.key) or span.name.removeprefix(CALL)
     names = desk.name("venue", venue) or 0, desk.name("operation", operation or None) or 0
-    duration_row(rows, "call_hourly", span, names, raw)
+    duration_row(rows, "call_hourly", span, facts, names, raw)
 
 
 def _check(rows: Rows, desk: Desk, span: SpanView, place: Place) -> None:
