@@ -20,7 +20,16 @@ from numpy.typing import ArrayLike, NDArray
 from ares_otel.ml.kolmogorov import FloatArray, log_factorials, one_sample, two_sample
 from ares_otel.ml.mises import limit, permutations
 
-__all__ = ["Alternative", "KsReference", "TwoSamples", "chi_square", "cramer_von_mises", "fisher_exact", "ks"]
+__all__ = [
+    "Alternative",
+    "KsReference",
+    "TwoSamples",
+    "chi_square",
+    "cramer_von_mises",
+    "effective",
+    "fisher_exact",
+    "ks",
+]
 
 Alternative: TypeAlias = Literal["two-sided", "less", "greater"]
 
