@@ -1,0 +1,114 @@
+"""What a drift monitor costs: time and memory, and that neither grows (ml.md 7.5).
+
+Run it on a machine at rest; a quantile of 10,000 bars hides no pause of more than a hundredth of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rows import Row
+
+from ares_otel.ml import DriftMonitor
+
+__all__ = ["rows", "state_bytes"]
+
+FEATURES: Final = 20
+REFERENCE: Final = 2000
+BARS: Final = 10_000
+MANY: Final = 1_000_000
+SECTION: Final = "Cost of 20 features"
+IMPORTED: Final = """
+import resource, sys, time
+import numpy
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+import ares_otel.ml
+took = time.perf_counter() - start
+print(took * 1e3, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def values(bars: int) -> NDArray[np.float64]:
+    """Return independent columns, which have the most tests."""
+    return np.random.default_rng(0).normal(size=(bars, FEATURES))
+
+
+def state_bytes(monitor: DriftMonitor) -> int:
+    """Return what the arrays of a monitor take that are needed from bar to bar."""
+    stream = monitor._stream
+    own = [part for part in vars(stream).values() if isinstance(part, np.ndarray) and part.base is None]
+    return sum(part.nbytes for part in own) + stream.memory.ring.nbytes + stream.memory.times.nbytes
+
+
+def timed(monitor: DriftMonitor, stream: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the time of each update in µs."""
+    found = np.empty(len(stream))
+    for bar, row in enumerate(stream):
+        start = time.perf_counter_ns()
+        monitor.update(row)
+        found[bar] = time.perf_counter_ns() - start
+    return found / 1e3
+
+
+def least(runs: int) -> float:
+    """Return the shortest time of several that a monitor is made in, in ms: what is above it is other work."""
+    reference = values(REFERENCE)
+    found = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        DriftMonitor(reference)
+        found.append(time.perf_counter() - start)
+    return min(found) * 1e3
+
+
+def imported() -> tuple[float, float]:
+    """Return ms and MiB that the import takes on top of numpy."""
+    said = subprocess.run([sys.executable, "-c", IMPORTED], check=True, capture_output=True, text=True)
+    milliseconds, mebibytes = map(float, said.stdout.split())
+    return milliseconds, mebibytes
+
+
+def grown(bars: int) -> int:
+    """Return the bytes that so many bars leave behind."""
+    monitor, stream = DriftMonitor(values(REFERENCE)), values(BARS)
+    timed(monitor, stream)
+    tracemalloc.start()
+    for _ in range(bars // BARS):
+        for row in stream:
+            monitor.update(row)
+    left = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return left
+
+
+def limited(what: str, measured: float, most: float, n: int, note: str = "") -> Row:
+    """Return a figure that may be at most something."""
+    return Row(SECTION, what, measured, None, None, f"≤ {most:g}", measured <= most, n, note)
+
+
+def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
+    """Yield time and memory."""
+    stream = values(REFERENCE + BARS)
+    monitor = DriftMonitor(stream[:REFERENCE])
+    took = timed(monitor, stream[REFERENCE:])
+    yield limited("update, µs, median", float(np.median(took)), 20, BARS)
+    yield limited("update, µs, 99 % quantile", float(np.quantile(took, 0.99)), 30, BARS)
+    yield limited(f"reference of {REFERENCE} bars, ms", least(7), 50, 7, "the shortest")
+    yield limited("state, KiB", state_bytes(monitor) / 1024, 32, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        monitor.save(Path(folder) / "state.npz")
+        yield limited("state in a file, KiB", (Path(folder) / "state.npz").stat().st_size / 1024, 32, 1)
+    milliseconds, mebibytes = imported()
+    yield limited("import over numpy, ms", milliseconds, 150, 1, "the package's core included")
+    yield limited("import over numpy, MiB", mebibytes, 15, 1, "the package's core included")
+    bars = MANY // 20 if quick else MANY
+    yield limited(f"growth over {bars:,} bars, KiB", grown(bars) / 1024, 2, bars)

@@ -1,0 +1,159 @@
+"""Broken data: 1,000 cases of it, each of which must neither crash, nor mute, nor change a verdict (ml.md 7.6).
+
+A stream is watched as it is and damaged: values missing, infinite or texts, bars left out, twice or in disorder,
+constant columns, rows by name in another order, numbers of another type. The verdict of the damaged one (which feature is in the
+alarm, or that there is none) must come within a window of 512 bars of the other one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from batch import each
+from numpy.typing import NDArray
+from rows import Row, share
+
+from ares_otel.ml import DriftMonitor
+
+__all__ = ["DAMAGES", "Case", "kept", "rows"]
+
+CASES: Final = 1000
+REFERENCE: Final = 1200
+BARS: Final = 1500
+CHANGE: Final = 300
+WINDOW: Final = 512
+NAMES: Final = ("return", "spread", "volume", "imbalance", "momentum")
+SHARE: Final = 0.05
+
+Floats = NDArray[np.float64]
+Rows = Iterator[tuple[Any, int]]
+Damage = Callable[[Floats, np.random.Generator], Rows]
+
+
+class Case(NamedTuple):
+    """A stream and its damage."""
+
+    damage: str
+    seed: int
+
+
+def stream(generator: np.random.Generator) -> Floats:
+    """Return fast and slow columns, heavy tails, a column of whole numbers."""
+    values = generator.standard_t(4, size=(REFERENCE + BARS, len(NAMES)))
+    values[:, 2] = np.abs(values[:, 2])
+    values[:, 3] = np.round(values[:, 3])
+    for bar in range(1, len(values)):
+        values[bar, 4] += 0.7 * values[bar - 1, 4]
+    return values
+
+
+def holes(filling: Any) -> Damage:
+    """Return what puts something else in place of one value in twenty."""
+
+    def damaged(values: Floats, generator: np.random.Generator) -> Rows:
+        for bar, (row, gone) in enumerate(zip(values, generator.random(values.shape) < SHARE, strict=True)):
+            yield [filling if hole else value for value, hole in zip(row.tolist(), gone.tolist(), strict=True)], bar
+
+    return damaged
+
+
+def gaps(values: Floats, generator: np.random.Generator) -> Rows:
+    """Leave bars out, some in a row."""
+    gone = generator.random(len(values)) < SHARE
+    gone[700:720] = True
+    yield from ((values[bar], bar) for bar in np.flatnonzero(~gone).tolist())
+
+
+def twice(values: Floats, generator: np.random.Generator) -> Rows:
+    """Say bars again."""
+    for bar, again in enumerate(generator.random(len(values)) < SHARE):
+        yield from [(values[bar], bar)] * (1 + int(again))
+
+
+def disorder(values: Floats, generator: np.random.Generator) -> Rows:
+    """Say bars up to five bars late."""
+    order = np.argsort(np.arange(len(values)) + 5 * (generator.random(len(values)) < SHARE), kind="stable")
+    yield from ((values[bar], bar) for bar in order.tolist())
+
+
+def named(values: Floats, generator: np.random.Generator) -> Rows:
+    """Give rows by name, in another order, with a column too many."""
+    order = generator.permutation(len(NAMES)).tolist()
+    for bar, row in enumerate(values.tolist()):
+        yield {**{NAMES[place]: row[place] for place in order}, "other": 1.0}, bar
+
+
+def renamed(values: Floats, generator: np.random.Generator) -> Rows:
+    """Give one row in twenty by name with a column under another name."""
+    for bar, other in enumerate(generator.random(len(values)) < SHARE):
+        row = dict(zip(NAMES, values[bar].tolist(), strict=True))
+        if other:
+            row["Spread"] = row.pop("spread")
+        yield row, bar
+
+
+def narrow(values: Floats, _: np.random.Generator) -> Rows:
+    """Give numbers of half the width."""
+    yield from ((row.astype(np.float32), bar) for bar, row in enumerate(values))
+
+
+def objects(values: Floats, _: np.random.Generator) -> Rows:
+    """Give numbers as objects."""
+    yield from ((row.astype(object), bar) for bar, row in enumerate(values))
+
+
+DAMAGES: Final[dict[str, Damage]] = {
+    "NaN": holes(np.nan),
+    "None": holes(None),
+    "infinity": holes(np.inf),
+    "minus infinity": holes(-np.inf),
+    "text": holes("n/a"),
+    "gaps": gaps,
+    "duplicates": twice,
+    "disorder": disorder,
+    "by name": named,
+    "renamed": renamed,
+    "float32": narrow,
+    "objects": objects,
+}
+
+
+def verdict(reference: Floats, given: Rows) -> tuple[int, set[str]] | None:
+    """Return the bar of the first alarm and its features, None without one."""
+    monitor = DriftMonitor(reference, names=NAMES)
+    for row, bar in given:
+        for event in monitor.update(row, bar * 3_600_000_000_000):
+            return bar, {str(moved.feature) for moved in event.features}
+    return None
+
+
+def kept(case: Case) -> bool:
+    """Return whether the verdict on a stream outlives its damage; half of the streams change in one column."""
+    generator = np.random.default_rng(case.seed)
+    values = stream(generator)
+    reference, live = values[:REFERENCE].copy(), values[REFERENCE:]
+    if case.seed % 2:
+        live[CHANGE:, case.seed // 2 % len(NAMES)] += 1.5 * values[:REFERENCE, case.seed // 2 % len(NAMES)].std()
+    if case.seed % 3 == 0:
+        reference[generator.random(reference.shape) < SHARE] = np.nan
+    if case.seed % 5 == 0:
+        reference[:, 1] = live[:, 1] = 7.0
+    whole = verdict(reference, zip(live, range(len(live)), strict=True))
+    hurt = verdict(reference, DAMAGES[case.damage](live, generator))
+    if whole is None or hurt is None:
+        return whole is hurt
+    return abs(whole[0] - hurt[0]) <= WINDOW and bool(whole[1] & hurt[1])
+
+
+def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
+    """Yield the share of verdicts that outlive damage, for each kind and over all."""
+    count = CASES // 10 if quick else CASES
+    names = list(DAMAGES)
+    cases = [Case(names[number % len(names)], 100_000 + number) for number in range(count)]
+    found = list(each(kept, cases))
+    for name in names:
+        its = [same for case, same in zip(cases, found, strict=True) if case.damage == name]
+        yield share("Same verdict within a window", name, sum(its), len(its))
+    yield share("Same verdict within a window", "all, no crash", sum(found), count, "all", met=all(found))
