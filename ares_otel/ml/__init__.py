@@ -6,6 +6,7 @@ from ares_otel.ml.budget import Account, Budget
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Severity, Since
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.quality import Issue, Problem
+from ares_otel.ml.reference import Reference
 
 __all__ = [
     "Account",
@@ -19,6 +20,7 @@ __all__ = [
     "Moved",
     "Problem",
     "Quantity",
+    "Reference",
     "Severity",
     "Since",
 ]

@@ -108,9 +108,9 @@ def _why(reference: Reference, belief: Belief, score: int, worth: float) -> Why:
         (Why.NO_SCALE, is_scale and reference.made.binary[column]),
         (Why.TESTABLE, bool(belief.possible[score].any())),
         (Why.SPARSE, scored.present[column] < reference.enough_present),
+        (Why.REGIMES, bool(belief.volatile[score]) and np.isfinite(belief.cycles)),
         (Why.FEW, worth < ENOUGH),
         (Why.SMOOTHED, is_scale and scored.lag[score] >= FAST),
-        (Why.REGIMES, bool(belief.volatile[score]) and np.isfinite(belief.cycles)),
         (Why.RARE, reference.made.binary[column] and score < columns),
     )
     return next((why for why, holds in reasons if holds), Why.SLOW)

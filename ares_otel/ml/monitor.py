@@ -10,7 +10,6 @@ The method is in docs/drift.md. It promises no more than was measured there.
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -22,15 +21,15 @@ from ares_otel.ml import archive, card
 from ares_otel.ml.budget import Account, Budget, Line, account_of
 from ares_otel.ml.episodes import Episodes, Open
 from ares_otel.ml.events import DriftEvent, DriftKind, Moved, Quantity
-from ares_otel.ml.frames import Column, Time, nanoseconds, table_of
-from ares_otel.ml.plan import HAZARD, WINDOWS, believed, planned
+from ares_otel.ml.frames import Column, Time, nanoseconds
+from ares_otel.ml.plan import HAZARD, believed, planned
 from ares_otel.ml.quality import Issue, Limits, issues_of
-from ares_otel.ml.reference import LEAST, Made, Reference, made_reference
+from ares_otel.ml.reference import Made, Reference
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
 from ares_otel.ml.stream import Stream
 
-__all__ = ["DriftMonitor", "reference_of"]
+__all__ = ["DriftMonitor"]
 
 OF: Final = "ares_otel drift monitor"
 VERSION: Final = 1
@@ -56,29 +55,13 @@ class _Facts(msgspec.Struct):
     open: Open | None
 
 
-def reference_of(
-    reference: object, names: Sequence[str] | None = None, times: object = None
-) -> tuple[Reference, tuple[Column, ...]]:
-    """Learn a reference from an array (bars x features), a frame of pandas or polars, or a mapping of columns.
-
-    Raises:
-        TypeError, ValueError: what is wrong with it, in words.
-    """
-    table = table_of(reference, names, times)
-    bars = len(table.values)
-    if bars < LEAST:
-        raise ValueError(f"a reference has at least {LEAST} bars, not {bars}")
-    first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
-    made = Made(table.names, table.binary, bars, first, last, time.time_ns())
-    return made_reference(table.values, made, WINDOWS), table.columns
-
-
 class DriftMonitor:
     """Watches for drift, bar after bar; needs the same time and memory for each, and is not made for several threads.
 
     Args:
         reference: at least 500 bars of what the model was trained on: an array (bars x features), NaN where missing, a
-            frame of pandas or polars, or a mapping of columns. A column of texts is watched by its categories.
+            frame of pandas or polars, or a mapping of columns; or a `Reference` that was made of such before. A column
+            of texts is watched by its categories.
         false_alarms: chance of any false alarm within the horizon.
         horizon: in bars.
         names: of the features, in order; else those of the frame, else f0, f1, …
@@ -103,7 +86,7 @@ class DriftMonitor:
         kind: DriftKind = DriftKind.DATA,
     ) -> None:
         self._budget = Budget(false_alarms, horizon)
-        learned, columns = reference_of(reference, names, times)
+        learned = reference if isinstance(reference, Reference) else Reference.of(reference, names, times)
         belief = believed(learned, hazard)
         plan = planned(learned, belief, false_alarms, horizon)
         self._kind, self._made = kind, learned.made
@@ -111,7 +94,7 @@ class DriftMonitor:
         self._stream = Stream.of(learned, plan)
         self._card = card.card_of(learned, belief)
         self._sigma, self._spent = plan.sigma, plan.spent
-        self._rows = Rows(columns)
+        self._rows = Rows(learned.source)
         self._times: deque[int] = deque(maxlen=TIMES)
         self._latest: int | None = None
         self._duplicates = self._late = 0

@@ -17,10 +17,8 @@ from ares_otel.ml.scores import Bins, Flags, Floats
 from ares_otel.ml.spectra import FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
 from ares_otel.ml.thresholds import solved
 
-__all__ = ["HAZARD", "WINDOWS", "Belief", "Plan", "believed", "planned"]
+__all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
 
-WINDOWS: Final = (64, 128, 512)
-"""Bars of memory of the moving averages."""
 HAZARD: Final = 1 / 9000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
 DOUBT: Final = 0.01

@@ -1,16 +1,21 @@
 """What features looked like when a model was trained, as far as a monitor has to know it.
 
 A reference keeps quantiles, moments and spectra of scores, and no bar of the data. It is written as a file of arrays
-with a header in JSON and a hash over both (`ml/state.py`), and says what it was made of and when.
+with a header in JSON and a hash over both (`ml/archive.py`), and says what it was made of and when.
 """
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from ares_otel.ml import archive
+from ares_otel.ml.frames import Column, table_of
 from ares_otel.ml.memory import Bytes, recent_of
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.spectra import Waves, terms_of, waves_of
@@ -26,6 +31,10 @@ DEPENDENT: Final = 0.3
 SAME: Final = 0.98
 """Above it two columns say the same."""
 MOST_PAIRS: Final = 10
+WINDOWS: Final = (64, 128, 512)
+"""Bars of memory of the moving averages."""
+OF: Final = "ares_otel drift reference"
+VERSION: Final = 1
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -101,6 +110,7 @@ class Reference(NamedTuple):
 
     Attributes:
         made: where it comes from.
+        source: the features as they were given.
         scored: the scores.
         waves: what of their periodogram is used.
         related: correlation of each score with each other one, without sign.
@@ -110,12 +120,61 @@ class Reference(NamedTuple):
     """
 
     made: Made
+    source: tuple[Column, ...]
     scored: Scored
     waves: Waves
     related: Floats
     run: Run
     recent: Bytes
     windows: tuple[int, ...]
+
+    @classmethod
+    def of(cls, data: object, names: Sequence[str] | None = None, times: object = None) -> Reference:
+        """Learn a reference.
+
+        Args:
+            data: at least 500 bars: an array (bars x features), NaN where missing, a frame of pandas or polars, or a
+                mapping of columns. A column of texts is watched by its categories.
+            names: of the features, in order; else those of the frame, else f0, f1, …
+            times: of the bars; else the index of a pandas frame, if it has times.
+
+        Raises:
+            TypeError, ValueError: what is wrong with it, in words.
+        """
+        table = table_of(data, names, times)
+        bars = len(table.values)
+        if bars < LEAST:
+            raise ValueError(f"a reference has at least {LEAST} bars, not {bars}")
+        first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
+        made = Made(table.names, table.binary, bars, first, last, time.time_ns())
+        return made_reference(table.values, made, table.columns)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it, to be read by `load` years later; OSError if that fails."""
+        arrays = {
+            **{f"scored_{name}": array for name, array in self.scored._asdict().items()},
+            **{f"run_{name}": array for name, array in self.run._asdict().items()},
+            "waves_fit": self.waves.fit,
+            "waves_fast": self.waves.fast,
+            "related": self.related,
+            "recent": self.recent,
+        }
+        archive.write(path, OF, VERSION, _Facts(self.made, self.source, self.windows), arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Reference:
+        """Return the reference that was written; `archive.ArchiveError`, a ValueError, if a file is none."""
+        facts, arrays = archive.read(path, OF, VERSION, _Facts)
+        return cls(
+            facts.made,
+            facts.source,
+            Scored(*(arrays[f"scored_{field}"] for field in Scored._fields)),
+            Waves(arrays["waves_fit"], arrays["waves_fast"], facts.made.bars),
+            arrays["related"],
+            Run(*(arrays[f"run_{field}"] for field in Run._fields)),
+            arrays["recent"],
+            facts.windows,
+        )
 
     @property
     def enough_present(self) -> float:
@@ -137,16 +196,24 @@ def standardized(knots: Floats, center: Floats, spread: Floats) -> Floats:
     return tables
 
 
-def made_reference(values: Floats, made: Made, windows: tuple[int, ...]) -> Reference:
+class _Facts(msgspec.Struct):
+    """What of a reference is no array."""
+
+    made: Made
+    source: tuple[Column, ...]
+    windows: tuple[int, ...]
+
+
+def made_reference(values: Floats, made: Made, source: tuple[Column, ...]) -> Reference:
     """Learn a reference from values (bars x columns), NaN where they are missing."""
     knots = knots_of(values)
     bins = bins_of(values, knots)
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
-    windows = tuple(window for window in windows if window <= 0.6 * len(values))
+    windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
     waves = waves_of(series, terms_of(len(values), windows))
     related = np.abs(series.T @ series / len(values))
     run = _run(series, np.array(windows, np.float64))
-    return Reference(made, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
+    return Reference(made, source, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
 
 
 def _scored(values: Floats, knots: Floats, bins: Bins, binary: Flags) -> tuple[Scored, Floats]:

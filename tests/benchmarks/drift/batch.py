@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 import numpy as np
 from scipy.signal import lfilter  # type: ignore[import-untyped]
 
-from ares_otel.ml.monitor import reference_of
 from ares_otel.ml.plan import HAZARD, Plan, believed, planned
 from ares_otel.ml.reference import Reference, standardized
 from ares_otel.ml.scores import Floats, bins_of
@@ -26,7 +25,7 @@ PROCESSES: Final = 2
 
 def learned(reference: Floats, alphas: Iterable[float], horizon: int) -> tuple[Reference, list[Plan]]:
     """Return what a monitor learns from a reference, and its tests at several chances of a false alarm."""
-    found, _ = reference_of(reference)
+    found = Reference.of(reference)
     belief = believed(found, HAZARD)
     return found, [planned(found, belief, alpha, horizon) for alpha in alphas]
 

@@ -1,8 +1,8 @@
 """Broken data: 1,000 cases of it, each of which must neither crash, nor mute, nor change a verdict (ml.md 7.6).
 
 A stream is watched as it is and damaged: values missing, infinite or texts, bars left out, twice or in disorder,
-constant columns, rows by name in another order, numbers of another type. The verdict of the damaged one (which feature is in the
-alarm, or that there is none) must come within a window of 512 bars of the other one's.
+constant columns, rows by name in another order, numbers of another type. The verdict of the damaged one (which feature
+is in the alarm, or that there is none) must come within a window of 512 bars of the other one's.
 """
 
 from __future__ import annotations
