@@ -120,6 +120,8 @@ class PostgresDriver:
         connect: makes a connection that has the right to write.
     """
 
+    group_bytes = 384 << 10
+
     def __init__(self, connect: Callable[[], Link]) -> None:
         self._connect = connect
         self._link = connect()

@@ -46,6 +46,8 @@ INSERT = {table.name: _insert(table) for table in METADATA.sorted_tables}
 class SqliteDriver(sqlite3.Connection):
     """The connection that writes."""
 
+    group_bytes = 1 << 20
+
     def begin(self) -> None:
         """Begin a transaction that writes."""
         self.execute("BEGIN IMMEDIATE")

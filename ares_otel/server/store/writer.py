@@ -24,8 +24,7 @@ __all__ = ["LOGS", "TRACES", "Answer", "Job", "Watcher", "Writer"]
 TRACES, LOGS = "traces", "logs"
 QUEUE_LIMIT = 64
 GROUP_LIMIT = 16
-GROUP_BYTES = 1 << 20
-"""Where a transaction is full: small requests share the disk's flush, large ones do not make others wait for 0.1 s."""
+"""A transaction is full at so many requests, or at its driver's `group_bytes`."""
 
 
 class Answer(NamedTuple):
@@ -152,7 +151,7 @@ class Writer:
             size += length
             if decoded is not None:
                 group.append((job, decoded))
-            if len(group) >= GROUP_LIMIT or size >= GROUP_BYTES or self._queue.empty():
+            if len(group) >= GROUP_LIMIT or size >= self._store.db.group_bytes or self._queue.empty():
                 return group
             job = self._queue.get()
         self._ended = True
