@@ -96,7 +96,7 @@ class Book(msgspec.Struct):
         rest = fill.quantity + closing.quantity
         if rest:
             if self.trade is None:
-                self.trade = OpenTrade(1 if rest > 0 else -1, fill.at)
+                self.trade = OpenTrade(1 if rest > 0 else -1, fill.at, regime=fill.regime)
             self.trade.enter(rest, fill, fill.fee - fee, self.currency)
             self.trade.see(self.holding.unrealized(fill.price), is_mark=False)
         return ended

@@ -36,6 +36,8 @@ class Fill(msgspec.Struct, frozen=True):
         fee: what was paid for it; negative is a rebate.
         fee_currency: "" for the currency of the position.
         at: market time, Unix ns.
+        venue: where it was made, "" where that was not said.
+        regime: that the decision saw which sent its order, "" likewise.
     """
 
     quantity: Decimal
@@ -44,6 +46,8 @@ class Fill(msgspec.Struct, frozen=True):
     fee: Decimal = ZERO
     fee_currency: str = ""
     at: int = 0
+    venue: str = ""
+    regime: str = ""
 
     @property
     def value(self) -> Decimal | None:

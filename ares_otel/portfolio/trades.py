@@ -34,6 +34,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         mae: maximum adverse excursion, the lowest profit before fees at the marks and fills between; at most zero, None
             if no mark was seen.
         mfe: maximum favorable excursion, the highest; at least zero.
+        venue: where all of its fills were made; "" where that is not known, or where there were several.
+        regime: that the decision saw whose fill began it; "" where that is not known.
     """
 
     strategy: str
@@ -50,6 +52,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     funding: Decimal | None
     mae: Decimal | None
     mfe: Decimal | None
+    venue: str = ""
+    regime: str = ""
 
     @property
     def net(self) -> Decimal | None:
@@ -86,6 +90,8 @@ class OpenTrade(msgspec.Struct):
         low: lowest profit seen.
         high: highest profit seen.
         marks: how many marks were seen.
+        venue: where all fills so far were made; "" as in `Trade`, None before the first.
+        regime: that the decision saw whose fill began it; "" where that is not known.
     """
 
     direction: int
@@ -100,10 +106,13 @@ class OpenTrade(msgspec.Struct):
     low: Decimal = ZERO
     high: Decimal = ZERO
     marks: int = 0
+    venue: str | None = None
+    regime: str = ""
 
     @exactly
     def enter(self, quantity: Decimal, fill: Fill, fee: Decimal, currency: str) -> None:
         """Add units, and the part of the fill's fee that is theirs."""
+        self._come_from(fill.venue)
         self.entered += abs(quantity)
         self.paid = _more(self.paid, quantity, fill)
         add(self.fees, fill.fee_currency or currency, fee)
@@ -111,10 +120,14 @@ class OpenTrade(msgspec.Struct):
     @exactly
     def leave(self, closing: Closing, fill: Fill, fee: Decimal, currency: str) -> None:
         """Take units away, with their profit and their part of the fee."""
+        self._come_from(fill.venue)
         self.left += abs(closing.quantity)
         self.got = _more(self.got, closing.quantity, fill)
         self.profit = plus(self.profit, closing.profit)
         add(self.fees, fill.fee_currency or currency, fee)
+
+    def _come_from(self, venue: str) -> None:
+        self.venue = venue if self.venue in {None, venue} else ""
 
     @exactly
     def see(self, unrealized: Decimal | None, *, is_mark: bool) -> None:
@@ -144,6 +157,8 @@ class OpenTrade(msgspec.Struct):
             funding=_only(self.funding, currency),
             mae=self.low if seen else None,
             mfe=self.high if seen else None,
+            venue=self.venue or "",
+            regime=self.regime,
         )
 
 

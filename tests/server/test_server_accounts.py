@@ -234,6 +234,38 @@ def test_marks_value_positions_and_trades(tmp_path: Path) -> None:
     assert seen(database, strategy="nobody").positions == ()
 
 
+def decided(number: int, regime: str, at: int) -> Span:
+    """Return the decision of an order that names it."""
+    facts = {a.STRATEGY: "s", a.SYMBOL: "A", a.REGIME: regime, a.DECISION_ID: f"d{number}"}
+    return span(s.DECISION, facts, trace=(number + 1).to_bytes(16, "big"), own=b"D" * 8, start=at)
+
+
+def test_trades_are_found_by_where_and_when_they_began(tmp_path: Path) -> None:
+    """A trade has the venue of all its fills, or none where they were several, and the regime that it began in."""
+    database = fresh(tmp_path)
+    venues = ("binance", "binance", "binance", "kraken", "binance", "binance")
+    regimes = ("bull_trend", "sideways", "bear_trend", "bear_trend", "", "")
+    with closing(Store(database)) as store:
+        for number, (venue, regime) in enumerate(zip(venues, regimes, strict=True)):
+            quantity = -1.0 if number in {1, 3, 4} else 1.0
+            deal = Deal("s", "A", quantity, 10.0, 0.0, START + number * SECOND)
+            order = {a.VENUE: venue, a.DECISION_ID: f"d{number}"}
+            spans = told(number, deal, order=order, fill={a.VENUE: venue, a.DECISION_ID: f"d{number}"})
+            put(store, [*([decided(number, regime, deal.at)] if regime else []), *spans])
+        settle(store, Accounting(lambda: LATER))
+
+    def listed(**asked: Any) -> list[tuple[str | None, str | None, int]]:
+        with Reader(database) as reader:
+            return [(each.venue, each.regime, each.direction) for each in trades(reader, TradesAsked(**asked)).items]
+
+    first, second, third = ("binance", "bull_trend", 1), (None, "bear_trend", 1), ("binance", None, -1)
+    assert listed() == [third, second, first]
+    assert listed(venue="binance") == [third, first]
+    assert listed(regime="bear_trend") == [second]
+    assert listed(regime="sideways") == listed(venue="nowhere") == []
+    assert (listed(direction="short"), listed(direction="long", venue="binance")) == ([third], [first])
+
+
 def paid(number: int, amount: float, at: int) -> Span:
     """Return funding of the strategy `s` in `A`."""
     facts = {a.STRATEGY: "s", a.SYMBOL: "A", a.FUNDING: amount, a.FUNDING_KIND: "funding"}

@@ -57,7 +57,8 @@ def found(database: Path) -> str:
 def older(directory: Path, version: int) -> Path:
     """Return a database of an older version, without rows."""
     database, scripts = directory / "old.db", directory / f"version {version}"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns(f"v000[{version + 1}-9]*"))
+    later = [f"v{number:04d}_*" for number in range(version + 1, int(REVISION) + 1)]
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns(*later))
     SqliteFile(database).upgrade(scripts)
     return database
 

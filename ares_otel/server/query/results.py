@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -31,21 +31,30 @@ __all__ = [
 ]
 
 
+FILTERED: Final = ("strategy", "symbol", "venue", "regime")
+
+
 class TradesAsked(Paged, frozen=True, kw_only=True):
     """Which closed trades, by the time of their exit."""
 
     strategy: Name | None = None
     symbol: Name | None = None
+    venue: Annotated[Name | None, Meta(description="where all of its fills were made")] = None
+    regime: Annotated[Name | None, Meta(description="that the decision saw which began it")] = None
+    direction: Literal["long", "short"] | None = None
 
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     """A closed trade, from the first fill to flat; `direction` 1 long, -1 short.
 
     `pnl` is before fees; `net` is pnl - fees + funding, null where one of them is unknown or in another currency.
+    `venue` is null where its fills were made at several, `regime` is that of the decision which began it.
     """
 
     strategy: str | None
     symbol: str | None
+    venue: str | None
+    regime: str | None
     currency: str | None
     direction: int
     quantity: float | None
@@ -118,10 +127,12 @@ def trades(reader: Reader, asked: TradesAsked) -> Page[TradeRow]:
     """List closed trades, newest exit first."""
     row = t.trade.c
     conditions: list[ColumnElement[bool]] = [row.id >= asked.low, row.id < asked.before]
-    pairs = (("strategy", asked.strategy), ("symbol", asked.symbol))
-    conditions += [row[name] == number(reader, name, value) for name, value in pairs if value is not None]
+    asked_for = ((name, getattr(asked, name)) for name in FILTERED)
+    conditions += [row[name] == number(reader, name, value) for name, value in asked_for if value is not None]
+    if asked.direction is not None:
+        conditions.append(row.direction == (1 if asked.direction == "long" else -1))
     rows = reader.db.execute(select(t.trade).where(*conditions).order_by(row.id.desc()).limit(asked.limit)).all()
-    names = ("strategy", "symbol", "currency")
+    names = (*FILTERED, "currency")
     known = words(reader, *([getattr(each, name) for each in rows] for name in names))
     found = tuple(
         TradeRow(

@@ -36,10 +36,11 @@ FUNDING_COLUMNS: Final = 6
 
 FILLS = """
 SELECT u.id, s.value, y.value, c.value, d.value, u.fill_quantity, u.fill_price, u.cum_quantity, u.avg_price, u.fee,
-    f.value, o.multiplier, u.event_time, o.position_id
-FROM order_update u JOIN orders o ON o.id = u.order_id
+    f.value, o.multiplier, u.event_time, o.position_id, v.value, r.value
+FROM order_update u JOIN orders o ON o.id = u.order_id LEFT JOIN decision e ON e.id = o.decision
 LEFT JOIN name s ON s.id = o.strategy LEFT JOIN name y ON y.id = o.symbol LEFT JOIN name c ON c.id = o.currency
 LEFT JOIN name d ON d.id = o.side LEFT JOIN name f ON f.id = u.fee_currency
+LEFT JOIN name v ON v.id = o.venue LEFT JOIN name r ON r.id = e.regime
 WHERE u.id > ? AND u.id <= ? AND u.duplicate = 0 AND (u.fill_quantity > 0 OR u.fee <> 0)
 """
 FUNDING = """
@@ -66,11 +67,12 @@ LEFT JOIN name s ON s.id = o.strategy WHERE u.id = ?
 }
 FORGET = "DELETE FROM trade WHERE strategy = (SELECT id FROM name WHERE kind = 'strategy' AND value = ?)"
 FORGET_UNNAMED = "DELETE FROM trade WHERE strategy IS NULL"
+KINDS: Final = ("strategy", "symbol", "currency", "venue", "regime")
 NAMED = "(SELECT id FROM name WHERE kind = '{}' AND value = ?)"
 INSERT = f"""
-INSERT INTO trade(id, strategy, symbol, currency, direction, quantity, entry_time, exit_time, entry_price, exit_price,
-    pnl, fees, mae, mfe, funding)
-VALUES (?, {NAMED.format("strategy")}, {NAMED.format("symbol")}, {NAMED.format("currency")}, {", ".join("?" * 11)})
+INSERT INTO trade(id, {", ".join(KINDS)}, direction, quantity, entry_time, exit_time, entry_price, exit_price, pnl,
+    fees, mae, mfe, funding)
+VALUES (?, {", ".join(NAMED.format(kind) for kind in KINDS)}, {", ".join("?" * 11)})
 """  # noqa: S608  own names
 
 
@@ -160,7 +162,7 @@ class _Run:
     def _fill(self, row: Sequence[Any]) -> None:
         """Book a fill, or a fee that came alone."""
         at, strategy, symbol, currency, side, quantity, price, cum, average, fee, fee_currency, multiplier, *said = row
-        time_, position = said
+        time_, position, venue, regime = said
         key = Key(strategy or "", symbol or "", currency or "", position or "")
         if side not in WORDS or not symbol:
             self.state.left_out[key.strategy] = self.state.left_out.get(key.strategy, 0) + 1
@@ -179,6 +181,8 @@ class _Run:
             paid,
             fee_currency or "",
             time_ if time_ is not None else at,
+            venue or "",
+            regime or "",
         )
         trade = self.accounts.fill(key, fill)
         if trade is not None:
@@ -321,7 +325,7 @@ def _read(db: Connection) -> State:
 
 def _insert(db: Connection, ended: Iterable[Ended]) -> None:
     for row, trade in ended:
-        db.execute(INSERT, (row, trade.strategy, trade.symbol, trade.currency, *_values(trade)))
+        db.execute(INSERT, (row, *(getattr(trade, kind) for kind in KINDS), *_values(trade)))
 
 
 def _values(trade: Trade) -> tuple[Any, ...]:

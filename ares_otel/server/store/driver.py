@@ -44,8 +44,8 @@ class Driver(Connection, Protocol):
     """A connection that writes; used by one thread at a time.
 
     Attributes:
-        group_bytes: of requests that fill a transaction: small ones share the disk's flush, large ones do not make others
-            wait for more than 0.1 s.
+        group_bytes: of requests that fill a transaction: small ones share the disk's flush, large ones do not make
+            others wait for more than 0.1 s.
     """
 
     group_bytes: int

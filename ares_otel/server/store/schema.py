@@ -95,7 +95,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0009"
+REVISION = "0010"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

@@ -130,8 +130,10 @@ trade = Table(
     *texts("pnl", "fees"),
     *reals("mae", "mfe"),
     *texts("funding"),
+    *words("venue", "regime"),
 )
-"""Closed trades as they follow from the fills; the id is the time of the exit, sums of money are decimals as text."""
+"""Closed trades as they follow from the fills; the id is the time of the exit, sums of money are decimals as text.
+`venue` is that of all fills, `regime` that which the decision saw whose fill began it."""
 
 checkpoint = Table(
     "checkpoint", METADATA, Column("kind", Text, primary_key=True), Column("data", LargeBinary, nullable=False)
