@@ -24,6 +24,7 @@ from ares_otel.decision import (
     LiveOrder,
     LiveSpan,
     OwnMetric,
+    WatchedModel,
     current,
     decision,
     metric,
@@ -80,7 +81,7 @@ from ares_otel.semconv import (
     SwitchState,
     TimeInForce,
 )
-from ares_otel.setup import Handle, flush, setup, shutdown
+from ares_otel.setup import Handle, flush, model, setup, shutdown
 
 __all__ = [
     "Action",
@@ -132,6 +133,7 @@ __all__ = [
     "SwitchState",
     "TimeInForce",
     "Vote",
+    "WatchedModel",
     "add_correlation",
     "correlation_id",
     "current",
@@ -141,6 +143,7 @@ __all__ = [
     "flush",
     "inject",
     "metric",
+    "model",
     "record",
     "record_ensemble_tracking",
     "record_model_behavior_tracking",

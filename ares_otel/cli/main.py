@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "export": "write spans or a table of a time range to a file",
     "import": "store what was exported",
     "explain": "tell why an order was sent",
+    "drift": "say what can be detected in a model, or replay a recorded history",
     "compare": "say what other libraries would call an equity curve",
     "config": "show the effective configuration and where it came from",
     "doctor": "check the bot's side and the stack: each failure says its cause and remedy",

@@ -58,6 +58,7 @@ class Derivation:
         service = _file_name(self.text("service.name"))
         self._default("spool.directory", lambda: base / service / "spool")
         self._default("ledger.directory", lambda: base / service / "ledger")
+        self._default("drift.directory", lambda: base / service / "drift")
         self._default("server.database", lambda: base / "ares.db")
 
     def _home(self) -> Path:

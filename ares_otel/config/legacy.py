@@ -51,7 +51,9 @@ EXACT = "a scrape first takes in everything recorded, so it is exact"
 STORE = "the store behind the exporter keeps what was sent; memory here is bounded by recorder.queue_limit"
 WITHIN = "part of every decision's trace"
 AT_ONCE = "nothing is polled here; what the bot records counts at once"
-DRIFT = "drift detection comes with the model monitor, which this version does not have"
+THRESHOLD = "no threshold of a score says how often it is wrong: drift.false_alarms says that"
+MOMENTS = "all moments and kinds are watched within one budget of false alarms"
+ONLINE = "models learn in the bot; `ares.model()` with a new version begins its monitors anew"
 RETRAIN = "retraining comes with the model monitor, which this version does not have"
 REPORTS = "reports come with the report server, which this version does not have"
 PASSWORD = "no password belongs in this file: with the report server, give it by password_file"  # noqa: S105  # no secret
@@ -90,16 +92,11 @@ LEGACY: tuple[Legacy, ...] = (
     ),
     *_rules("always", AT_ONCE, "ml_monitor", "feature_importance_tracking"),
     *_rules("ignored", AT_ONCE, "ml_monitor", "performance_check_interval", "feature_analysis_interval"),
-    *_rules(
-        "refused",
-        DRIFT,
-        "ml_monitor",
-        "enable_online_learning",
-        "drift_detection_enabled",
-        "drift_threshold",
-        "drift_check_interval",
-        "drift_detection_methods",
-    ),
+    *_maps("ml_monitor.drift_detection_enabled", "drift.enabled"),
+    *_maps("ml_monitor.drift_check_interval", "drift.check_interval"),
+    *_rules("refused", THRESHOLD, "ml_monitor", "drift_threshold"),
+    *_rules("ignored", MOMENTS, "ml_monitor", "drift_detection_methods"),
+    *_rules("refused", ONLINE, "ml_monitor", "enable_online_learning"),
     *_rules(
         "refused",
         RETRAIN,
@@ -161,7 +158,7 @@ LEGACY: tuple[Legacy, ...] = (
         "feature_tracking.track_stability_scores",
         "feature_tracking.track_rankings",
     ),
-    *_rules("refused", DRIFT, "tracking_system", "feature_tracking.track_drift_scores"),
+    *_rules("always", MOMENTS, "tracking_system", "feature_tracking.track_drift_scores"),
     *_rules(
         "ignored",
         AT_ONCE,

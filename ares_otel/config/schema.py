@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from ares_otel.config.drift import Drift
 from ares_otel.config.endpoints import exact_url, signal_url
 from ares_otel.config.fields import Section, meaning, number, of_kind, path, seconds, size, text
 from ares_otel.config.serving import Server, Stack
@@ -16,6 +17,7 @@ __all__ = [
     "Compression",
     "Config",
     "Correlation",
+    "Drift",
     "Exporter",
     "Ledger",
     "LogLevel",
@@ -308,5 +310,6 @@ class Config(Section, frozen=True, kw_only=True):
     logging: Logging = Logging()
     logs: Logs = msgspec.field(default_factory=Logs)
     alerting: Alerting = Alerting()
+    drift: Drift = Drift()
     server: Server = Server()
     stack: Stack = Stack()

@@ -12,12 +12,14 @@ from ares_otel.decision.tracking import (
     record_model_behavior_tracking,
     record_regime_tracking,
 )
+from ares_otel.decision.watched import WatchedModel
 
 __all__ = [
     "LiveDecision",
     "LiveOrder",
     "LiveSpan",
     "OwnMetric",
+    "WatchedModel",
     "current",
     "decision",
     "metric",

@@ -25,9 +25,13 @@ class Worker:
         work: one round.
         last: what is done when the last round is over.
         interval: seconds between rounds.
+        name: of the thread.
     """
 
-    def __init__(self, work: Callable[[], None], last: Callable[[], None], interval: float) -> None:
+    def __init__(
+        self, work: Callable[[], None], last: Callable[[], None], interval: float, name: str = "ares-otel"
+    ) -> None:
+        self.name = name
         self.work = work
         self.last = last
         self.interval = interval
@@ -47,7 +51,7 @@ class Worker:
             RuntimeError: the system has no thread left.
         """
         self._begin()
-        self._thread = threading.Thread(target=self._run, name="ares-otel", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._over = False
         try:
             self._thread.start()

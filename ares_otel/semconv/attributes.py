@@ -157,7 +157,7 @@ DRIFT_STATISTIC = Attribute("ares.drift.statistic", "statistic of a detector tha
 DRIFT_P_VALUE = _ratio("ares.drift.p_value", "p-value of a detector that has one")
 DRIFT_TESTED = Attribute("ares.drift.tested", "quantities that can be tested", INT, low=0)
 DRIFT_UNTESTABLE = Attribute("ares.drift.untestable", "quantities that cannot", INT, low=0)
-DRIFT_SPENT = Attribute("ares.drift.alpha_spent", "used share of the false-alarm budget", REAL, unit="1", low=0.0)
+DRIFT_SPENT = _ratio("ares.drift.alpha_spent", "chance of any false alarm that the budget has allowed for so far")
 DRIFT_EVIDENCES = Attribute("ares.drift.evidences", "evidence by quantity (`feature:moment`), largest first", MAP)
 DRIFT_EFFECTS = Attribute("ares.drift.effects", "effect by quantity, of the same ones", MAP)
 DRIFT_SAMPLES = Attribute("ares.drift.n_eff", "effective samples of the reference by quantity", MAP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -14,14 +15,14 @@ from ares_otel.correlation import carriers, logs, threads
 from ares_otel.decision.sampling import head_sampler
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER
-from ares_otel.setup import ending, surroundings
+from ares_otel.setup import companions, ending, surroundings
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from ares_otel.setup.telemetry import Telemetry
 
-__all__ = ["STAND_INS", "Handle", "active", "flush", "setup", "shutdown"]
+__all__ = ["STAND_INS", "Handle", "active", "after_fork", "flush", "setup", "shutdown"]
 
 LOG = logging.getLogger("ares_otel")
 SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
@@ -134,11 +135,13 @@ def _start(loaded: Loaded) -> None:
         threads.install()
     if config.logging.inject:
         logs.install()
-    ending.arrange(shutdown, _after_fork)
+    ending.arrange(shutdown, after_fork)
 
 
 def flush(timeout: float = TIMEOUT) -> bool:
     """Deliver what was recorded; True only if all of it was acknowledged within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    looked_at = companions.drain(timeout)
     if STAND_INS:
         STAND_INS[-1]()
         return True
@@ -146,8 +149,8 @@ def flush(timeout: float = TIMEOUT) -> bool:
     delivered = telemetry is None
     if telemetry is not None:
         with GUARD.shield("flush"):
-            delivered = telemetry.flush(timeout)
-    return delivered
+            delivered = telemetry.flush(max(deadline - time.monotonic(), 0.0))
+    return delivered and looked_at
 
 
 def shutdown(timeout: float | None = None) -> bool:
@@ -162,11 +165,15 @@ def shutdown(timeout: float | None = None) -> bool:
         ended = [_active.pop()] if _active else []
         _ended[:] = ended or _ended
     if not _ended:
+        companions.stop(TIMEOUT if timeout is None else timeout)
         return True
     telemetry, delivered = _ended[0], False
+    deadline = telemetry.config.recorder.shutdown_timeout if timeout is None else timeout
+    deadline += time.monotonic()
     try:
+        companions.stop(deadline - time.monotonic())
         with GUARD.shield("shutdown"):
-            delivered = telemetry.stop(telemetry.config.recorder.shutdown_timeout if timeout is None else timeout)
+            delivered = telemetry.stop(max(deadline - time.monotonic(), 0.0))
     finally:
         if ended:
             _take_back()
@@ -181,10 +188,14 @@ def _take_back() -> None:
     RECORDER.enabled = False
 
 
-def _after_fork() -> None:
+def after_fork() -> None:
+    """Let everything begin anew in a forked child."""
     global _lock  # noqa: PLW0603  a lock that another thread held at the fork stays locked for ever
     _lock = threading.RLock()
     _ended.clear()
+    for companion in companions.COMPANIONS:
+        with GUARD.shield("fork"):
+            companion.after_fork()
     telemetry = active()
     if telemetry is not None:
         with GUARD.shield("fork"):

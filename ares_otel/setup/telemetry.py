@@ -20,6 +20,7 @@ from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.pipeline.worker import Worker
 from ares_otel.semconv.enums import DropReason
+from ares_otel.setup import companions
 from ares_otel.setup.logs import wanted
 from ares_otel.setup.measuring import Measuring
 from ares_otel.setup.outbox import Outbox
@@ -80,6 +81,7 @@ class Telemetry:
         self.desk = Desk(recorder, self.measuring.metrics, self.ledger, rule, self.outbox, to_span_data)
         self.measuring.watch(self.desk, self.outbox)
         self.measuring.metrics.observe_at_scrape(self.ring.readings)
+        self.measuring.metrics.observe_at_scrape(companions.readings)
         if self.logs is not None:
             self.measuring.watch_logs(self.logs)
         self._teller = Teller(self.resource, recorder)

@@ -26,10 +26,14 @@ class Vault:
 
     Args:
         path: the file; a lock lies beside it.
+        where: place in the telemetry, for the guard.
+        what: what is kept there, for its messages.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, where: str = WHERE, what: str = "accounts") -> None:
         self.path = path
+        self._where = where
+        self._what = what
         self._held: int | None = None
 
     def open(self) -> bool:
@@ -86,4 +90,5 @@ class Vault:
             self._held = None
 
     def _complain(self, error: OSError) -> None:
-        GUARD.complain(WHERE, type(error).__name__, f"{self.path}: {error}; accounts will not survive a restart")
+        message = f"{self.path}: {error}; {self._what} will not survive a restart"
+        GUARD.complain(self._where, type(error).__name__, message)

@@ -148,7 +148,7 @@ def test_every_documented_key_has_an_answer(tmp_path: Path, key: str, parent: st
 
 
 def test_the_whole_documented_file_is_answered_key_by_key(tmp_path: Path) -> None:
-    """Pasted as it stood in the documents: refused are drift, retraining, reports and statistics alone."""
+    """Pasted as it stood in the documents: refused are drift thresholds, retraining, reports, statistics."""
     path = tmp_path / "ares.yaml"
     path.write_text(DOCUMENTED)
     loaded = load(path, HOME)
@@ -156,11 +156,9 @@ def test_the_whole_documented_file_is_answered_key_by_key(tmp_path: Path) -> Non
     assert {key.partition(".")[0] for key in refused} == {
         "ml_monitor",
         "report_scheduler",
-        "tracking_system",
         "monitoring_integration",
     }
     assert [key for key in refused if key.startswith(("track", "monit"))] == [
-        "tracking_system.feature_tracking.track_drift_scores",
         "monitoring_integration.enable_performance_correlation",
     ]
     assert "SECRET" not in str(loaded.problems)
@@ -185,6 +183,8 @@ def test_the_whole_documented_file_is_answered_key_by_key(tmp_path: Path) -> Non
         ("advanced_tracer.enable_error_tracing", False, {"sampling.keep_errors": False}),
         ("correlation_manager.correlation_timeout", "5m", {"correlation.timeout": 300.0}),
         ("correlation_manager.max_correlation_history", 5, {"correlation.limit": 5}),
+        ("ml_monitor.drift_detection_enabled", False, {"drift.enabled": False}),
+        ("ml_monitor.drift_check_interval", 300, {"drift.check_interval": 300.0}),
     ],
 )
 def test_keys_with_a_counterpart_set_it(tmp_path: Path, key: str, value: object, expected: dict[str, object]) -> None:

@@ -43,7 +43,7 @@ HOMES = {
     "quantstats": (),
     "ccxt": ("demo",),
     "alembic": ("server",),
-    "pyarrow": ("server.keep",),
+    "pyarrow": ("server.keep", "ml"),
     "psycopg": ("server.store",),
     "sqlalchemy": ("server",),
     "starlette": ("server",),

@@ -1,0 +1,112 @@
+"""`ares-otel drift`: what a reference can detect at all, and what monitors say of a recorded history."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ares_otel.config import Loaded
+
+__all__ = ["add_parser", "run"]
+
+USAGE: Final = 2
+WIDTHS: Final = (30, 10, 8, 8, 9, 9, 8)
+SECOND: Final = 1_000_000_000
+ABSENT: Final = "\u2013"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("drift", help="say what can be detected in a model, or replay a recorded history")
+    kinds = parser.add_subparsers(metavar="WHAT", required=True, dest="what")
+    card = kinds.add_parser(
+        "card",
+        help="effective samples, detectable effects, and what cannot be tested",
+        description="Say for each quantity how many independent values its reference is worth, the least effect that "
+        "is found nine times in ten, how long that takes, or why nothing can be tested.",
+        epilog="Exit codes: 0 said, 2 a file that cannot be used.",
+    )
+    card.add_argument("file", type=Path, metavar="REFERENCE|STATE", help="table of training rows, or a bot's .state")
+    replay = kinds.add_parser(
+        "replay",
+        help="look at a recorded history again: the same verdicts as live",
+        description="Let the monitors of `ares.model()` look at a recorded history, bar by bar, and print each event.",
+        epilog="A table is CSV, JSON lines, npz or Parquet; columns `time`, `prediction`, `key` and `actual` are no "
+        "features. Exit codes: 0 replayed, 1 with drift at the end, 2 a file that cannot be used.",
+    )
+    replay.add_argument("file", type=Path, metavar="FILE", help="the history, such as `drift.record` keeps it")
+    replay.add_argument("--reference", type=Path, metavar="FILE", help="table of training rows")
+    replay.add_argument("--rows", type=int, metavar="N", help="without --reference: the first N bars of FILE are it")
+    for each in (card, replay):
+        each.add_argument("--false-alarms", type=float, metavar="N", help="a month; default as configured")
+        each.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(args: argparse.Namespace, loaded: Loaded) -> int:
+    """Print what was asked for and return the exit code."""
+    try:
+        from ares_otel.ml.replaying import Replayed, card_of_file, replay  # noqa: PLC0415  imports numpy
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        sys.stderr.write("ares-otel drift: numpy is not installed; it comes with: pip install 'ares-otel[ml]'\n")
+        return USAGE
+    settings = loaded.config.drift
+    if args.false_alarms is not None:
+        settings = msgspec.structs.replace(settings, false_alarms=args.false_alarms)
+    try:
+        if args.what == "card":
+            _print(args, [msgspec.to_builtins(each) for each in card_of_file(args.file, settings)], _card)
+            return 0
+        found: Replayed = replay(args.file, args.reference, args.rows, settings)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"ares-otel drift {args.what}: {error}\n")
+        return USAGE
+    _print(args, found, _events)
+    return int(found.is_open)
+
+
+def _print(args: argparse.Namespace, found: Any, lines: Any) -> None:
+    if args.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines(found))
+
+
+def _card(card: list[dict[str, Any]]) -> Iterator[str]:
+    titles = ("quantity", "moment", "n_eff", "tau", "mde (sd)", "delay", "budget")
+    yield _row(titles)
+    for line in card:
+        name = line["feature"] if isinstance(line["feature"], str) else " & ".join(line["feature"])
+        figures = [_figure(line[key]) for key in ("n_eff", "tau", "mde", "delay")]
+        budget = f"{line['budget']:.1%}" if line["testable"] else ABSENT
+        yield _row((name, line["moment"], *figures, budget)) + ("" if line["testable"] else f"  {line['reason']}")
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    first, *rest = (
+        cell.ljust(width) if place < 2 else cell.rjust(width)  # noqa: PLR2004  names, then numbers
+        for place, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
+    )
+    return "".join([first, *rest])
+
+
+def _figure(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004  three digits
+
+
+def _events(found: Any) -> Iterator[str]:
+    for event in found.events:
+        yield f"{_when(event.bar, event.at):20} {found.says(event)}"
+    checked = ", ".join(f"{bars:,} bars of {kind}" for kind, bars in found.bars.items())
+    yield f"{checked}; {found.invalid:,} could not be looked at; {len(found.events):,} events"
+
+
+def _when(bar: int, at: int | None) -> str:
+    return f"bar {bar:,}" if at is None else f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,226 @@
+"""Makes the monitors of a watched model out of its reference and the user's budget."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from ares_otel.config.drift import Drift
+from ares_otel.decision.watched import WatchedModel
+from ares_otel.ml import keeping
+from ares_otel.ml.budget import Budget
+from ares_otel.ml.cloudevents import About, Outbox
+from ares_otel.ml.events import DriftKind, Quantity
+from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.ml.tables import Table, Tape, read_table
+from ares_otel.ml.telling import Quiet, Teller
+from ares_otel.ml.watching import Cadence, Monitor, Part, Promise, Watch
+
+__all__ = ["BARS_PER_MONTH", "Data", "Plan", "cards_of_state", "plain"]
+
+BARS_PER_MONTH: Final = 730.0
+"""Of hours, where nothing says how long a bar is."""
+MONTH: Final = 365.25 / 12 * 86_400e9
+DIGITS: Final = 16
+
+Read = Callable[[Path], Monitor]
+READ: Final[Mapping[DriftKind, Read]] = {
+    DriftKind.DATA: DriftMonitor.load,
+    DriftKind.PREDICTION: DriftMonitor.load,
+    DriftKind.LABEL: DriftMonitor.load,
+}
+
+
+class Data(NamedTuple):
+    """What a reference is made of.
+
+    Attributes:
+        features: bars by features, or whatever the monitor takes for that; None without any.
+        names: of the features, None where they are in the features.
+        predictions: of these bars.
+        actuals: of these predictions.
+        times: Unix ns of each bar.
+        rows: how many bars.
+    """
+
+    features: Any
+    names: Sequence[str] | None
+    predictions: Sequence[Any] | None
+    actuals: Sequence[Any] | None
+    times: Sequence[int | None] | None
+    rows: int | None
+
+
+class Plan:
+    """How a model is to be watched; the reference is learned once, here.
+
+    Args:
+        model: the bot's side.
+        settings: of drift.
+        service: name of the bot.
+        reference: an array, a frame, columns by name, a table, or the path of one.
+        names: of the features.
+        predictions: of the reference's bars.
+        actuals: what came true of them.
+
+    Raises:
+        ValueError: no monitor can be made of that.
+    """
+
+    def __init__(
+        self,
+        model: WatchedModel,
+        settings: Drift,
+        service: str,
+        reference: Any,
+        *,
+        names: Sequence[str] | None = None,
+        predictions: Any = None,
+        actuals: Any = None,
+    ) -> None:
+        self._model = model
+        self._settings = settings
+        data = _gathered(reference, names, predictions, actuals)
+        budget = Budget.monthly(settings.false_alarms, settings.bars_per_month or _bars_per_month(data.times))
+        self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
+        self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget)}
+        self._about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard))
+
+    def make(self, *, quiet: bool = False) -> Watch:
+        """Return a watch with monitors that have seen nothing yet.
+
+        Args:
+            quiet: it says nothing to the world and keeps no file: for a replay.
+        """
+        settings, model = self._settings, self._model
+        folder = Path(settings.directory)
+        path = Path(settings.outbox) if settings.outbox else folder / "events.jsonl"
+        outbox = Outbox(path, settings.outbox_bytes) if settings.directory or settings.outbox else None
+        teller = Quiet(self._about) if quiet else Teller(self._about, outbox)
+        parts = [Part(kind, keeping.restored(saved, READ[kind]), READ[kind]) for kind, saved in self._saved.items()]
+        watch = Watch(model, parts, teller, self._promise, Cadence(settings.check_bars, settings.check_interval))
+        watch.calls = settings.callbacks
+        if settings.record and settings.directory and not quiet:
+            watch.tape = Tape(folder / f"{keeping.safe(model.name)}.jsonl", settings.record_bytes)
+        return watch
+
+
+def cards_of_state(path: Path) -> Iterator[Quantity]:
+    """Yield the card of a bot's state.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none.
+    """
+    with keeping.read(path) as (_, files):
+        for name, file in files.items():
+            yield from READ[DriftKind(name)](file).card()
+
+
+def _monitors(data: Data, settings: Drift, budget: Budget) -> Iterator[tuple[DriftKind, Monitor]]:
+    given = {
+        DriftKind.DATA: (data.features, data.names) if data.features is not None else None,
+        DriftKind.PREDICTION: _columns("prediction", data.predictions) if data.predictions is not None else None,
+        DriftKind.LABEL: _columns("outcome", data.actuals) if data.actuals is not None else None,
+    }
+    known = {kind: values for kind, values in given.items() if values is not None}
+    part = budget.divided(max(len(known), 1))
+    more = {} if settings.hazard is None else {"hazard": settings.hazard}
+    for kind, (values, names) in known.items():
+        made = DriftMonitor(
+            values, false_alarms=part.false_alarms, horizon=part.horizon, names=names, kind=kind, **more
+        )
+        yield kind, made
+
+
+def _columns(name: str, values: Sequence[Any]) -> tuple[Any, list[str] | None]:
+    first = plain(values[0]) if len(values) else None
+    if isinstance(first, dict):
+        return {key: [plain(each)[key] for each in values] for key in first}, None
+    table = np.asarray(values)
+    if table.ndim > 1:
+        return table, [f"{name}_{place}" for place in range(table.shape[1])]
+    return {name: values}, None
+
+
+def plain(value: Any) -> Any:
+    """Return a value of numpy's or a frame's as one of Python's own."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    for name in ("tolist", "item"):
+        convert = getattr(value, name, None)
+        if callable(convert):
+            return convert()
+    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+# --- what users give -----------------------------------------------------------------------------------------------
+
+
+def _gathered(reference: Any, names: Sequence[str] | None, predictions: Any, actuals: Any) -> Data:
+    if isinstance(reference, (str, Path)):
+        reference = read_table(Path(reference))
+    times: Sequence[int | None] | None = None
+    if isinstance(reference, Table):
+        times = reference.times
+        predictions = reference.own.get("prediction") if predictions is None else predictions
+        actuals = reference.own.get("actual") if actuals is None else actuals
+        reference = reference.features or None
+    elif reference is not None:
+        times = _index(reference)
+    rows = None if reference is None else _length(reference)
+    return Data(reference, names, _listed(predictions), _listed(actuals), times, rows)
+
+
+def _listed(values: Any) -> Sequence[Any] | None:
+    """Return values as a list; None for nothing, or where not one is known."""
+    if values is None:
+        return None
+    found = values.tolist() if hasattr(values, "tolist") else list(values)
+    return found if any(each is not None for each in found) else None
+
+
+def _index(frame: Any) -> list[int] | None:
+    """Return the times of a frame's index, None where that holds none."""
+    index = getattr(frame, "index", None)
+    dtype = getattr(index, "dtype", None)
+    if getattr(dtype, "kind", "") != "M":
+        return None
+    return [int(each) for each in np.asarray(index, "datetime64[ns]").astype(np.int64)]
+
+
+def _length(reference: Any) -> int:
+    return len(next(iter(reference.values()), ())) if isinstance(reference, Mapping) else len(reference)
+
+
+def _bars_per_month(times: Sequence[int | None] | None) -> float:
+    known = [each for each in times or () if each is not None]
+    span = max(known) - min(known) if known else 0
+    return (len(known) - 1) * MONTH / span if span > 0 else BARS_PER_MONTH
+
+
+def _fingerprint(data: Data, promise: Promise, hazard: float | None) -> str:
+    """Return a hash of everything that a verdict depends on."""
+    found = hashlib.sha256(repr((promise, hazard, list(data.names or ()))).encode())
+    for name, values in _hashed(data.features):
+        found.update(name.encode(errors="surrogatepass"))
+        array = np.asarray(values)
+        found.update(repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes())
+    found.update(msgspec.json.encode([plain(data.predictions), plain(data.actuals)]))
+    return found.hexdigest()[:DIGITS]
+
+
+def _hashed(features: Any) -> Iterator[tuple[str, Any]]:
+    columns = getattr(features, "columns", None)
+    if columns is None and not isinstance(features, Mapping):
+        yield "", features
+        return
+    for name in columns if columns is not None else features:
+        yield str(name), features[name]

@@ -1,0 +1,252 @@
+"""Tables of what a model saw, from and to files: JSON lines, CSV, npz, Parquet.
+
+A line is an observation, an outcome, or both. Columns with a name of their own: `time` (ISO 8601 or Unix s, ms, µs, ns)
+or `at` (Unix ns), `prediction`, `key`, `actual`; all others are features. JSON lines may have the features under `x`,
+as a list or by name; so they are written here, with every digit: a recorded history is what the monitors have seen.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from ares_otel.decision.watched import Matured, Observed
+from ares_otel.guard import GUARD
+
+__all__ = ["Table", "TableError", "Tape", "read_table", "told"]
+
+OWN: Final[tuple[str, ...]] = ("at", "time", "prediction", "key", "actual")
+UNITS: Final = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
+"""From which number since 1970 on a time is in ns, µs, ms or s, and the ns of a unit."""
+
+
+class TableError(ValueError):
+    """A file cannot be understood; the message has file, line and what was expected."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A table by columns; what is not in a line is None.
+
+    Attributes:
+        features: by name; without names `f0`, `f1`, …
+        own: the columns with a name of their own that are there.
+        length: lines.
+        named: whether the file names the features.
+    """
+
+    features: dict[str, list[Any]]
+    own: dict[str, list[Any]]
+    length: int
+    named: bool = True
+
+    @property
+    def times(self) -> list[int | None] | None:
+        """The times as Unix ns, None without them."""
+        if "at" in self.own:
+            return [None if each is None else int(each) for each in self.own["at"]]
+        return [_moment(each) for each in self.own["time"]] if "time" in self.own else None
+
+    def part(self, first: int, end: int) -> Table:
+        """Return some of the lines."""
+        features, own = (
+            {name: column[first:end] for name, column in columns.items()} for columns in (self.features, self.own)
+        )
+        return Table(features, own, max(min(end, self.length) - first, 0), self.named)
+
+
+def read_table(path: Path) -> Table:
+    """Read a table.
+
+    Raises:
+        TableError: it is none.
+        OSError: it cannot be read.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise TableError(f"{path}: expected a file that ends with {', '.join(READERS)}")
+    columns, length = reader(path)
+    own = {name: columns.pop(name) for name in OWN if name in columns}
+    return Table(columns, own, length, named=list(columns) != [f"f{place}" for place in range(len(columns))])
+
+
+def told(table: Table) -> Iterator[Observed | Matured]:
+    """Yield what a bot would have told, line by line: an observation before an outcome of the same line."""
+    names = list(table.features)
+    columns = [table.features[name] for name in names]
+    times = table.times or [None] * table.length
+    own = {name: table.own.get(name) or [None] * table.length for name in OWN}
+    for place, at in enumerate(times):
+        values = [column[place] for column in columns]
+        prediction, key, actual = (own[name][place] for name in ("prediction", "key", "actual"))
+        seen = any(each is not None for each in values)
+        if seen or prediction is not None:
+            known = [math.nan if value is None else value for value in values]
+            x = dict(zip(names, known, strict=True)) if table.named else np.array(known, np.float64)
+            yield Observed(x if seen else None, prediction, key, at, 0, None)
+        if actual is not None:
+            yield Matured(key, actual, at, 0)
+
+
+class Tape:
+    """Writes down what a model was told, one JSON object a line; at its limit the file becomes `.1`.
+
+    Args:
+        path: the file.
+        limit: in bytes.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self._limit = limit
+
+    def write(self, item: Observed | Matured, at: int) -> None:
+        """Append what was told, with the time that the monitors take it for; what fails is counted."""
+        try:
+            line = json.dumps(_line(item, at), default=_plain) + "\n"
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and self.path.stat().st_size + len(line) > self._limit:
+                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except (OSError, TypeError, ValueError) as error:
+            GUARD.complain("drift.tape", type(error).__name__, f"{self.path}: {error}; a replay will miss it")
+
+
+def _line(item: Observed | Matured, at: int) -> dict[str, object]:
+    if isinstance(item, Matured):
+        return {"at": at, "key": item.key, "actual": item.actual}
+    line = {"at": at, "x": item.x, "prediction": item.prediction, "key": item.key}
+    return {name: value for name, value in line.items() if value is not None}
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    for name in ("to_dict", "tolist", "item"):
+        convert = getattr(value, name, None)
+        if callable(convert):
+            return convert()
+    return str(value)
+
+
+# --- formats -------------------------------------------------------------------------------------------------------
+
+
+def _json_lines(path: Path) -> tuple[dict[str, list[Any]], int]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            found = json.loads(line) if line.strip() else {}
+        except ValueError as error:
+            raise TableError(f"{path}:{number}: no JSON ({error})") from error
+        if not isinstance(found, dict):
+            raise TableError(f"{path}:{number}: expected an object, got {line.strip()[:40]!r}")
+        x = found.pop("x", None)
+        features = dict(_named(x)) if isinstance(x, list) else x if isinstance(x, dict) else {}
+        if found or features:
+            rows.append({**features, **found})
+    return _columns(rows)
+
+
+def _named(values: Sequence[object]) -> Iterator[tuple[str, object]]:
+    return ((f"f{place}", value) for place, value in enumerate(values))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]], int]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}, len(rows)
+
+
+def _csv(path: Path) -> tuple[dict[str, list[Any]], int]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        names = next(reader, None)
+        if not names or len(set(names)) < len(names):
+            raise TableError(f"{path}:1: expected the names of the columns, each once")
+        rows = []
+        for cells in reader:
+            if len(cells) not in {0, len(names)}:
+                raise TableError(f"{path}:{reader.line_num}: {len(cells)} cells, expected {len(names)}")
+            if cells:
+                rows.append(cells)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return {name: _cells(name, column) for name, column in zip(names, columns, strict=True)}, len(rows)
+
+
+def _cells(name: str, cells: Sequence[str]) -> list[Any]:
+    """Return the cells of a column: numbers if all of them are, else texts; keys and times stay texts."""
+    if name in {"key", "time"}:
+        return [cell or None for cell in cells]
+    try:
+        return [float(cell) if cell else None for cell in cells]
+    except ValueError:
+        return [cell or None for cell in cells]
+
+
+def _npz(path: Path) -> tuple[dict[str, list[Any]], int]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except ValueError as error:
+        raise TableError(f"{path}: no arrays without pickles ({error})") from error
+    x = found.pop("x", None)
+    if x is None or x.ndim != 2:  # noqa: PLR2004  bars and features
+        raise TableError(f"{path}: expected an array `x` of bars and features")
+    names = [str(each) for each in found.pop("names", ())] or [f"f{place}" for place in range(x.shape[1])]
+    columns = {name: x[:, place].tolist() for place, name in enumerate(names)}
+    own = {name: found[name].tolist() for name in OWN if name in found}
+    if len(names) != x.shape[1] or any(len(each) != len(x) for each in own.values()):
+        raise TableError(f"{path}: `names` has to be as many as features, {', '.join(OWN)} as many as bars")
+    return {**columns, **own}, len(x)
+
+
+def _parquet(path: Path) -> tuple[dict[str, list[Any]], int]:
+    try:
+        from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        raise TableError(f"{path}: Parquet needs: pip install 'ares-otel[parquet]'") from error
+    table = parquet.read_table(path)
+    return table.to_pydict(), table.num_rows
+
+
+READERS: Final = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".npz": _npz, ".parquet": _parquet}
+
+
+def _moment(given: object) -> int | None:
+    """Return a time as Unix ns."""
+    if given is None or (isinstance(given, float) and math.isnan(given)):
+        return None
+    if isinstance(given, datetime):
+        moment = given
+    else:
+        text = str(given).strip()
+        try:
+            return _unix(int(text))
+        except ValueError:
+            pass
+        try:
+            return _unix(float(text))
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise TableError(f"{text[:40]!r}: expected a time, ISO 8601 or Unix s, ms, µs, ns") from error
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * 1_000
+
+
+def _unix(value: float) -> int:
+    if not math.isfinite(value):
+        raise ValueError(value)
+    unit = next(unit for least, unit in UNITS if abs(value) >= least)
+    return value * unit if isinstance(value, int) else round(value * unit)

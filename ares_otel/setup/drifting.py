@@ -1,0 +1,242 @@
+"""The thread that watches models for drift.
+
+It is not the worker's: a scrape and a flush wait for a round of the worker, and a model that comes with a day of bars
+at once, or a callback that takes its time, must not hold up spans, metrics and orders. There is one for all models,
+because what they cost is far below one core, and it lets the bot's thread have the interpreter every few bars.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ares_otel.config.drift import Drift
+from ares_otel.correlation import context as ctx
+from ares_otel.decision.watched import WatchedModel
+from ares_otel.guard import GUARD
+from ares_otel.pipeline.worker import Worker
+from ares_otel.semconv import metrics as m
+from ares_otel.semconv.enums import DriftDrop
+from ares_otel.setup.vault import Vault
+
+if TYPE_CHECKING:
+    from ares_otel.metrics import Reading
+    from ares_otel.ml.watching import Watch
+
+__all__ = ["Drifting", "Kept"]
+
+LOG = logging.getLogger("ares.drift")
+INTERVAL: Final = 1.0
+PART: Final = 8
+BREATH: Final = 50e-6
+"""After so many bars so many seconds of rest: the bot's thread, which may wait for the interpreter, goes on."""
+OWN: Final = "ares"
+NEVER: Final = math.inf
+GRACE: Final = 0.1
+
+
+class Kept:
+    """A watched model and where its state is kept; used by the thread that watches, once it is made.
+
+    Args:
+        watch: of the model.
+        path: of its state; None where nothing is kept.
+        remake: makes the watch again, in a forked child.
+    """
+
+    def __init__(self, watch: Watch, path: Path | None, remake: Callable[[], Watch]) -> None:
+        self.watch = watch
+        self._path = path
+        self._remake = remake
+        self._vault: Vault | None = None
+        self._begun = False
+        self._saved = 0, time.monotonic()
+
+    def begin(self) -> None:
+        """Go on where another process has ended, and say what can be detected; at the first call only."""
+        if self._begun:
+            return
+        self._begun = True
+        with GUARD.shield("drift.state"):
+            if self._path is not None:
+                self._go_on(self._path)
+        self.watch.begin()
+
+    def _go_on(self, path: Path) -> None:
+        vault, name = Vault(path, "drift.state", "monitors"), self.watch.model.name
+        if not vault.open():
+            message = f"{path} belongs to another process that watches {name}; this one keeps no state of its own"
+            GUARD.complain("drift.state", path.name, message)
+            return
+        self._vault = vault
+        try:
+            if path.exists() and not self.watch.load(path):
+                LOG.info("%s has another version or reference than before: its monitors begin anew", name)
+        except (OSError, ValueError) as error:
+            message = f"{path} cannot be used ({error}); the monitors of {name} begin anew"
+            GUARD.complain("drift.state", "unreadable", message)
+            vault.move_aside()
+
+    def save_if_due(self, interval: float) -> None:
+        """Save what is new, if that was not done for so many seconds."""
+        bars, at = self._saved
+        if self.watch.observed > bars and time.monotonic() - at >= interval:
+            self.save()
+
+    def save(self) -> None:
+        """Save the state, if it is ours to keep."""
+        if self._path is None or self._vault is None:
+            return
+        self._saved = self.watch.observed, time.monotonic()
+        try:
+            self.watch.save(self._path)
+        except OSError as error:
+            GUARD.complain("drift.state", type(error).__name__, f"{self._path}: {error}; monitors would begin anew")
+
+    def leave(self, other: Kept | None) -> None:
+        """Make way for a model of the same name: what is open ends here, unless that one goes on with it."""
+        if other is None or other.watch.teller.about != self.watch.teller.about:
+            with GUARD.shield("drift.event"):
+                self.watch.end()
+        self.close()
+
+    def close(self) -> None:
+        """Save, and let others have the file."""
+        with GUARD.shield("drift.state"):
+            self.save()
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
+
+    def after_fork(self) -> None:
+        """Leave to the parent what it was told and what it keeps, and begin anew: it may have been halfway in a bar."""
+        self.watch.model.queue.clear()
+        if self._vault is not None:
+            self._vault.close()
+        self._vault = self._path = None
+        self._begun = False
+        self.watch = self._remake()
+
+
+class Drifting:
+    """Watches all models of a process.
+
+    Args:
+        settings: of drift.
+        by_hand: nobody but `drain` works: for tests that stand in for telemetry.
+    """
+
+    def __init__(self, settings: Drift, *, by_hand: bool = False) -> None:
+        self.settings = settings
+        self.kept: dict[str, Kept] = {}
+        self.unwatched: dict[str, WatchedModel] = {}
+        self._by_hand = by_hand
+        self._leaving: deque[Kept] = deque()
+        self._worker = Worker(self._work, self._end, INTERVAL, "ares-otel-drift")
+        self._is_running = False
+        self._work_until = NEVER
+
+    def add(self, kept: Kept) -> None:
+        """Watch a model from now on, in place of one of the same name."""
+        name = kept.watch.model.name
+        self._forget(name)
+        self.kept = {**self.kept, name: kept}
+        if not self._is_running and not self._by_hand:
+            with ctx.outside():
+                self._worker.start()
+            self._is_running = True
+
+    def leave(self, model: WatchedModel) -> None:
+        """Say that a model is not watched, which is no silence: its detector is down."""
+        model.close(DriftDrop.UNWATCHED)
+        self._forget(model.name)
+        self.unwatched = {**self.unwatched, model.name: model}
+
+    def _forget(self, name: str) -> None:
+        """Watch a model of this name no longer, once what it was told so far has been looked at."""
+        found = self.kept.get(name)
+        self.kept = {key: each for key, each in self.kept.items() if key != name}
+        self.unwatched = {key: each for key, each in self.unwatched.items() if key != name}
+        if found is not None:
+            found.watch.model.close(DriftDrop.UNWATCHED)
+            self._leaving.append(found)
+
+    # --- as a companion of the telemetry -----------------------------------------------------------------------
+
+    def drain(self, timeout: float) -> bool:
+        """See `Companion.drain`."""
+        if self._by_hand:
+            self._work()
+            return True
+        return not self._is_running or self._worker.round(timeout)
+
+    def stop(self, timeout: float) -> None:
+        """See `Companion.stop`; what could not be looked at in time is dropped and counted."""
+        self._work_until = time.monotonic() + timeout
+        if self._by_hand:
+            self._work()
+            self._end()
+        elif self._is_running:
+            self._worker.stop(timeout + GRACE)
+            self._is_running = False
+
+    def after_fork(self) -> None:
+        """See `Companion.after_fork`: what was handed over before is the parent's, and so are the files."""
+        self._leaving.clear()
+        for kept in self.kept.values():
+            kept.after_fork()
+        if self._is_running:
+            with ctx.outside():
+                self._worker.start()
+
+    def readings(self) -> Iterator[Reading]:
+        """See `Companion.readings`."""
+        for kept in self.kept.values():
+            watch, name = kept.watch, kept.watch.model.name
+            yield m.DRIFT_OBSERVED, (name,), watch.observed
+            yield m.DRIFT_CALLBACK_ERRORS, (name,), watch.failed
+            yield m.DETECTOR_UP, (name, OWN), 1.0
+            yield m.DRIFT_DROPPED, (name, DriftDrop.INVALID), watch.invalid
+            for reason, number in watch.model.drops().items():
+                yield m.DRIFT_DROPPED, (name, reason), number
+        for name, model in self.unwatched.items():
+            yield m.DETECTOR_UP, (name, OWN), 0.0
+            for reason, number in model.drops().items():
+                yield m.DRIFT_DROPPED, (name, reason), number
+
+    # --- in the thread -----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while self._leaving:
+            leaving = self._leaving.popleft()
+            self._look(leaving)
+            leaving.leave(self.kept.get(leaving.watch.model.name))
+        for kept in self.kept.values():
+            self._look(kept)
+            kept.save_if_due(self.settings.save_interval)
+
+    def _look(self, kept: Kept) -> None:
+        kept.begin()
+        watch = kept.watch
+        items, episodes = watch.model.take(), watch.episodes
+        for start in range(0, len(items), PART):
+            if time.monotonic() > self._work_until:
+                watch.model.dropped += len(items) - start
+                message = f"{len(items) - start} observations could not be looked at in time; they are dropped"
+                GUARD.complain("drift", "late", message)
+                break
+            watch.feed(items[start : start + PART])
+            if not self._by_hand:
+                time.sleep(BREATH)
+        if watch.episodes != episodes:
+            kept.save()
+
+    def _end(self) -> None:
+        for kept in self.kept.values():
+            kept.watch.model.close(DriftDrop.SHUTDOWN)
+            kept.close()

@@ -1,0 +1,122 @@
+"""`ares-otel drift`: cards of references and states, verdicts of recorded histories."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+import ares_otel as ares
+from ares_otel.cli.main import main
+from ares_otel.ml import DriftEvent
+
+RNG = np.random.default_rng(5)
+REFERENCE = RNG.normal(size=(800, 2))
+LIVE = np.concatenate([RNG.normal(size=(100, 2)), RNG.normal(size=(200, 2)) + np.array([2.0, 0.0])])
+
+
+def table(path: Path, rows: np.ndarray[Any, Any]) -> Path:
+    """Write a table of hours and return its path."""
+    lines = [f"{place * 3_600},{','.join(map(repr, row))}" for place, row in enumerate(rows.tolist(), 1)]
+    path.write_text("\n".join(["time,ret,vol", *lines]))
+    return path
+
+
+def test_the_card_of_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each quantity with what can be seen of it, and a reason where that is nothing."""
+    wide = np.column_stack([REFERENCE, np.cumsum(REFERENCE[:, 0])])
+    lines = ["ret,vol,slow", *(",".join(map(repr, row)) for row in wide.tolist())]
+    (tmp_path / "ref.csv").write_text("\n".join(lines))
+    assert main(["drift", "card", str(tmp_path / "ref.csv")]) == 0
+    out = capsys.readouterr().out.splitlines()
+
+    assert out[0].split() == ["quantity", "moment", "n_eff", "tau", "mde", "(sd)", "delay", "budget"]
+    assert any(line.startswith("ret ") and "location" in line and "%" in line for line in out)
+    assert any(line.startswith("slow ") and "untestable: " in line for line in out)
+
+
+def test_the_card_of_a_state_is_that_of_its_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a running bot keeps says the same as what it was made of."""
+    with ares.setup(overrides={"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}):
+        ares.model("m", reference=table(tmp_path / "ref.csv", REFERENCE))
+    (state,) = tmp_path.rglob("m.state")
+    found = []
+    for file in (state, tmp_path / "ref.csv"):
+        assert main(["drift", "card", str(file), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+
+    assert found[0] == found[1]
+    assert {(line["feature"], line["moment"]) for line in found[0]} >= {("ret", "location"), ("vol", "scale")}
+
+
+def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told live and recorded, then replayed from the file: the same events, to the last digit."""
+    live: list[DriftEvent] = []
+    overrides = {"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}
+    with ares.setup(overrides=overrides | {"drift.record": True}):
+        model = ares.model("m", reference=table(tmp_path / "ref.csv", REFERENCE), on_drift=live.append)
+        for place, row in enumerate(LIVE):
+            model.observe({"ret": row[0], "vol": row[1]}, prediction=int(row[0] > 0), key=place, at=place * 3_600)
+            model.outcome(place, int(row[1] > 0), at=place * 3_600 + 1)
+    (tape,) = tmp_path.rglob("m.jsonl")
+    capsys.readouterr()
+    assert main(["drift", "replay", str(tape), "--reference", str(tmp_path / "ref.csv"), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+
+    assert [event["kind"] for event in said["events"]] == [event.kind for event in live] != []
+    assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
+    assert said["bars"] == {"data": 300}
+
+
+def json_of(event: DriftEvent) -> Any:
+    """Return an event as JSON has it."""
+    return msgspec.to_builtins(event)
+
+
+def test_a_replay_can_take_its_reference_from_the_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first rows are the reference, the others are looked at; without drift at the end the exit code is 0."""
+    file = table(tmp_path / "all.csv", np.concatenate([REFERENCE, LIVE]))
+    assert main(["drift", "replay", str(file), "--rows", "800"]) == 1
+    out = capsys.readouterr().out
+    assert "data drift of all (episode 1, " in out
+    assert out.splitlines()[-1].startswith("300 bars of data; 0 could not be looked at; 1 event")
+    calm = table(tmp_path / "calm.csv", RNG.normal(size=(900, 2)))
+    assert main(["drift", "replay", str(calm), "--rows", "800", "--false-alarms", "0.001"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["replay", "HISTORY"], "give --reference FILE, or --rows N"),
+        (["replay", "HISTORY", "--rows", "5000"], "give --reference FILE, or --rows N"),
+        (["replay", "HISTORY", "--rows", "20"], "at least 500 bars"),
+        (["card", "nothing.csv"], "nothing.csv"),
+        (["card", "HISTORY", "--false-alarms", "-1"], "above 0"),
+    ],
+)
+def test_what_cannot_be_used_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Exit code 2 and one line."""
+    file = table(tmp_path / "h.csv", LIVE)
+    given = [str(file) if each == "HISTORY" else each for each in arguments]
+
+    assert main(["drift", *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_numpy_it_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing extra is a message with the remedy."""
+    for name in [name for name in sys.modules if name.startswith("ares_otel.ml")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+
+    assert main(["drift", "card", str(tmp_path / "ref.csv")]) == 2
+    assert "pip install 'ares-otel[ml]'" in capsys.readouterr().err

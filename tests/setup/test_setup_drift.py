@@ -1,0 +1,269 @@
+"""Models that are watched in a running bot: metrics, state over restarts, what is said when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from setup_kit import Begin, Bot, shown, spans
+from sink import Sink
+
+import ares_otel as ares
+from ares_otel.guard import GUARD, BadValueError
+from ares_otel.ml import DriftEvent, Moved, keeping
+from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.setup import companions
+from ares_otel.testing import Capture
+
+RNG = np.random.default_rng(11)
+REFERENCE = RNG.normal(size=(800, 3))
+MOVED = RNG.normal(size=(300, 3)) + np.array([2.0, 0.0, 0.0])
+LABELS = {"model_name": "lgbm"}
+
+
+def watched(**more: Any) -> ares.WatchedModel:
+    """Return a watched model."""
+    return ares.model("lgbm", version="3", reference=REFERENCE, names=["ret", "range", "volume"], **more)
+
+
+def tell(model: ares.WatchedModel, rows: np.ndarray[Any, Any], first: int = 0) -> None:
+    """Tell bars of hours."""
+    for place, row in enumerate(rows, first):
+        model.observe(row, at=place * 3_600_000_000_000)
+
+
+def state(folder: Path) -> Path:
+    """Return the one file of state."""
+    (found,) = folder.rglob("*.state")
+    return found
+
+
+def standing(path: Path) -> list[Moved]:
+    """Return how the monitor of a state's features stands."""
+    with keeping.read(path) as (_, files):
+        return DriftMonitor.load(files["data"]).standing()
+
+
+def test_a_bot_sees_its_drift(begin: Begin, sink: Sink, tmp_path: Path) -> None:
+    """From `observe` to callback, page, span and CloudEvent."""
+    called: list[DriftEvent] = []
+    with begin(sink) as handle:
+        model = watched(on_drift=called.append)
+        tell(model, MOVED)
+        assert ares.flush(30)
+        page = handle.metrics_url
+        assert shown(page, "ares_drift_observations_total", **LABELS) == 300.0
+        assert shown(page, "ares_detector_up", **LABELS, detector="ares") == 1.0
+        assert shown(page, "ares_drift_active", **LABELS, drift_kind="data") == 1.0
+        assert shown(page, "ares_drift_dropped_total", **LABELS, reason="queue_full") == 0.0
+        assert (shown(page, "ares_feature_drift_statistic", **LABELS, feature_name="ret") or 0.0) > 1.0
+    (event,) = called
+
+    assert (event.kind, event.state, event.features[0].feature) == ("data", "started", "ret")
+    assert {"drift check", "drift_episode", "drift_card"} <= {span["name"] for span in spans(sink)}
+    (line,) = next(tmp_path.rglob("events.jsonl")).read_text().splitlines()
+    assert json.loads(line)["data"]["features"][0]["feature"] == "ret"
+
+
+def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
+    """Bars of before count: the episode that began then is not told again, and the state is that of one run."""
+    called: list[DriftEvent] = []
+    for place in range(3):
+        with begin() as handle:
+            model = watched(on_drift=called.append)
+            tell(model, MOVED[place * 100 : place * 100 + 100], place * 100)
+            ares.flush(30)
+            assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 1.0
+    split = standing(state(tmp_path))
+    state(tmp_path).unlink()
+    with begin():
+        tell(watched(), MOVED)
+
+    assert len(called) == 1
+    assert standing(state(tmp_path)) == split
+
+
+def test_another_reference_begins_anew(begin: Begin, caplog: pytest.LogCaptureFixture) -> None:
+    """It says so, and an episode of before is over."""
+    called: list[DriftEvent] = []
+    with begin():
+        tell(watched(on_drift=called.append), MOVED)
+    with caplog.at_level(logging.INFO, "ares.drift"), begin() as handle:
+        ares.model("lgbm", version="4", reference=REFERENCE, on_drift=called.append)
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 0.0
+
+    assert [event.state for event in called] == ["started", "cleared"]
+    assert any("begin anew" in message for message in caplog.messages)
+
+
+def test_a_model_that_is_trained_anew_takes_the_place_of_the_one_before(begin: Begin) -> None:
+    """What the former one was told is looked at, its episode ends, and it takes nothing any more."""
+    called: list[DriftEvent] = []
+    with begin() as handle:
+        first = watched(on_drift=called.append)
+        tell(first, MOVED)
+        second = ares.model("lgbm", version="4", reference=MOVED.repeat(2, axis=0), on_drift=called.append)
+        first.observe(MOVED[0])
+        second.observe(MOVED[0])
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 1.0
+
+    assert [event.state for event in called] == ["started", "cleared"]
+
+
+def test_a_damaged_state_is_moved_aside(begin: Begin, tmp_path: Path) -> None:
+    """The monitors begin anew, and what cannot be used is kept."""
+    with begin():
+        tell(watched(), MOVED)
+    state(tmp_path).write_bytes(b"PK nothing")
+    with begin():
+        tell(watched(), MOVED)
+
+    assert len(list(tmp_path.rglob("lgbm.state.corrupt-*"))) == 1
+    assert GUARD.counts()["drift.state"] == 1
+    assert state(tmp_path).stat().st_size > 1_000
+
+
+def test_two_processes_do_not_share_a_state(begin: Begin, tmp_path: Path) -> None:
+    """The second one watches all the same, and says that it keeps none."""
+    script = """
+import numpy as np
+ares.setup()
+model = ares.model("lgbm", version="3", reference=np.random.default_rng(11).normal(size=(800, 3)))
+say(ares.flush(30))
+sys.stdin.readline()
+"""
+    bot = Bot(script, tmp_path, None)
+    assert bot.next() == [True]
+    called: list[DriftEvent] = []
+    with begin(state_directory=str(tmp_path / "ares-otel")):
+        tell(watched(on_drift=called.append), MOVED)
+        ares.flush(30)
+    bot.go_on()
+    bot.end()
+
+    assert len(called) == 1
+    assert GUARD.counts() == {"drift.state": 1}
+
+
+@pytest.mark.parametrize("reference", [np.zeros((3, 2)), "no_such_file.csv", None, [["a"], [1]]])
+def test_a_reference_that_is_none_never_reaches_the_bot(begin: Begin, reference: object) -> None:
+    """It is said once; what the model is told is dropped under its reason, and its detector is down."""
+    with begin() as handle:
+        model = ares.model("lgbm", reference=reference)
+        model.observe((1.0, 2.0))
+        if reference is None:
+            ares.flush(30)
+            assert shown(handle.metrics_url, "ares_detector_up", **LABELS, detector="ares") == 1.0
+            return
+        assert shown(handle.metrics_url, "ares_detector_up", **LABELS, detector="ares") == 0.0
+        assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 1.0
+    assert GUARD.counts()["model() lgbm"] == 1
+
+
+def test_without_numpy_it_says_what_is_missing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing extra is a clear message and a detector that is down, never a silent nothing."""
+    for name in [name for name in sys.modules if name.startswith("ares_otel.ml")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with begin() as handle:
+        model = ares.model("lgbm", reference=[[1.0]])
+        model.observe((1.0,))
+        assert shown(handle.metrics_url, "ares_detector_up", **LABELS, detector="ares") == 0.0
+    assert GUARD.counts()["model()"] == 1
+
+
+def test_switched_off_it_is_off(begin: Begin, tmp_path: Path) -> None:
+    """No thread, no file, nothing learned."""
+    with begin(drift__enabled=False):
+        model = watched()
+        tell(model, MOVED)
+
+    assert model.drops()[model.closed] == 300  # type: ignore[index]
+    assert list(tmp_path.rglob("*.state")) == []
+
+
+def test_strict_raises_for_a_bad_reference(begin: Begin) -> None:
+    """In strict mode the mistake is the caller's."""
+    with begin(strict=True), pytest.raises((ValueError, BadValueError)):
+        ares.model("lgbm", reference=np.zeros((3, 2)))
+
+
+def test_callbacks_may_be_switched_off(begin: Begin) -> None:
+    """Everything else is told all the same."""
+    called: list[DriftEvent] = []
+    with begin(drift__callbacks=False) as handle:
+        tell(watched(on_drift=called.append), MOVED)
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 1.0
+    assert called == []
+
+
+def test_what_comes_too_late_is_dropped_and_counted(begin: Begin) -> None:
+    """A model that is told more than can be looked at in the time of the end says how much was not."""
+    with begin():
+        model = watched()
+        ares.flush(30)
+        tell(model, np.tile(MOVED, (30, 1)))
+        companions.stop(0.0)
+
+    assert sum(model.drops().values()) > 1_000
+    assert GUARD.counts()["drift"] == 1
+
+
+def test_it_works_without_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback needs no set-up; the end is the process's."""
+    monkeypatch.setenv("ARES_OTEL_STATE_DIRECTORY", str(tmp_path))
+    called: list[DriftEvent] = []
+    tell(watched(on_drift=called.append), MOVED)
+    ares.flush(30)
+    ares.shutdown(5)
+
+    assert len(called) == 1
+    assert len(list(tmp_path.rglob("*.state"))) == 1
+
+
+def test_a_captured_bot_needs_no_thread_and_no_file(ares_capture: Capture) -> None:
+    """In the test kit `flush()` looks at what was told."""
+    model = watched()
+    tell(model, MOVED)
+    ares.flush()
+
+    assert ares_capture.value("ares_drift_active", **LABELS, drift_kind="data") == 1.0
+    assert ares_capture.spans("drift_episode")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_begins_anew(tmp_path: Path) -> None:
+    """What was told before is the parent's; the child watches what it is told, and leaves the files to the parent."""
+    script = """
+import numpy as np
+ares.setup()
+rng = np.random.default_rng(11)
+reference, moved = rng.normal(size=(800, 3)), rng.normal(size=(300, 3)) + 2
+found = []
+model = ares.model("lgbm", version="3", reference=reference, on_drift=lambda event: found.append(event.bar))
+for row in moved:
+    model.observe(row)
+child = os.fork()
+if not child:
+    for row in moved[:100]:
+        model.observe(row)
+    ares.flush(30)
+    say("child", len(found), model.drops())
+    os._exit(0)
+os.waitpid(child, 0)
+ares.flush(30)
+say("parent", len(found))
+"""
+    said = Bot(script, tmp_path, None).end().well
+
+    assert ["child", 1, {"queue_full": 0}] in said
+    assert ["parent", 1] in said
