@@ -12,13 +12,17 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["frozen", "main", "merge"]
+__all__ = ["apart", "frozen", "main", "merge"]
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "compose,dev,live"
+APART = ("drift", ROOT / "tests" / "benchmarks" / "drift" / "requirements.txt")
+"""An extra that cannot be installed beside the others (its numpy is older), and where what was tested is written."""
+
 HEADER = """\
 # Versions that were tested together, on Python {pythons}. Written by `make constraints`.
 """
@@ -47,6 +51,13 @@ def merge(by_python: Mapping[str, Mapping[str, str]]) -> list[str]:
     return lines
 
 
+def apart(extra: Iterable[str], tested: Iterable[str]) -> dict[str, str]:
+    """Return the tested versions of what an extra asks for, by name."""
+    wanted = {re.split(r"[^\w-]", line)[0] for line in extra}
+    pins = (line.strip().partition("==") for line in tested if not line.startswith("#"))
+    return {name: version for name, equal, version in pins if equal and name in wanted}
+
+
 def _run(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
 
@@ -60,6 +71,10 @@ def main(pythons: list[str]) -> int:
             sys.stdout.flush()
             version, pins = frozen(python, Path(scratch, str(number)))
             by_python[version] = pins
+    extra, tested = APART
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = apart(project["optional-dependencies"][extra], tested.read_text(encoding="utf-8").splitlines())
+    by_python = {python: {**pinned, **pins} for python, pins in by_python.items()}
     text = HEADER.format(pythons=", ".join(sorted(by_python))) + "\n".join(merge(by_python)) + "\n"
     (ROOT / "constraints.txt").write_text(text, encoding="utf-8")
     return 0

@@ -17,7 +17,7 @@ import pytest
 from fake_stack import NO_DATE, FakeStack
 
 from ares_otel.cli.checks import sent
-from ares_otel.cli.checks.bot import server_of
+from ares_otel.cli.checks.bot import second_opinion, server_of
 from ares_otel.cli.checks.finding import Check, failed, fine, settled
 from ares_otel.cli.checks.web import TroubleError, Web, basic, bearer
 from ares_otel.cli.main import main
@@ -46,7 +46,8 @@ def test_all_is_well(
     monkeypatch.setenv("ARES_OTEL_RECORDER_RING", str(tmp_path / "ring"))
     found = told(capsys, code=0)
 
-    assert {each["state"] for name, each in found.items() if name != "license"} == {"ok"}
+    others = {"license", "second opinion"}  # what depends on what is installed here
+    assert {each["state"] for name, each in found.items() if name not in others} == {"ok"}
     assert {"span in Tempo", "span in the ares server", "exemplar in Prometheus", "rules", "scrapes"} <= set(found)
     assert {"log records", "log record in the ares server", "log record in Loki", "data source loki"} <= set(found)
     assert stack.logs == stack.traces
@@ -355,6 +356,23 @@ def test_licenses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
     assert found["license"]["state"] == "note"
     assert "drifter 0.13 (extra drift): Business Source License 1.1;" in found["license"]["detail"]
+
+
+@pytest.mark.parametrize(("version", "state"), [("0.13.0", "note"), (None, "not configured")])
+def test_second_opinion(version: str | None, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has alibi-detect is told its license; whoever has not, how to get it, and the license before that."""
+
+    def of(name: str) -> str:
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(metadata, "version", of)
+    (found,) = second_opinion()
+
+    assert found.state == state
+    assert "Business Source License 1.1" in found.detail
+    assert ("commercial license" if version else "ares-otel[drift]") in found.detail
 
 
 def test_text(stack: FakeStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

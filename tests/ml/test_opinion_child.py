@@ -101,8 +101,10 @@ def test_unknown_category_is_one_more() -> None:
 
     detector.check(np.array([[99.0], [1.0]] * 8))
 
-    assert detector._made[0][0].settings == {"categories_per_feature": {0: [0.0, 1.0, 2.0, 3.0]}}
+    assert detector._made[0, True].settings == {"categories_per_feature": {0: [0.0, 1.0, 2.0, 3.0]}}
     assert set(np.unique(Batch.shown[-1])) == {1.0, 3.0}
+    detector.check(np.array([[0.0], [1.0]] * 8))
+    assert detector._made[0, False].settings == {"categories_per_feature": {0: [0.0, 1.0, 2.0]}}
 
 
 def test_whole_rows_lose_no_alarm_to_gaps() -> None:
@@ -223,6 +225,15 @@ def test_thresholds_are_simulated_once(tmp_path: Path) -> None:
     online(str(tmp_path), n_bootstraps=10)
     assert Online.simulated == 2
 
+    class Strange(Online):
+        def _configure_thresholds(self) -> None:
+            super()._configure_thresholds()
+            self.more = object()
+
+    for _ in range(2):  # what no JSON can hold is simulated each time
+        streams.Online(parts(Strange, cache=str(tmp_path), ert=100.0, window_sizes=[5, 10]))
+    assert Online.simulated == 4
+
 
 def test_thresholds_of_shares_follow_the_shares(tmp_path: Path) -> None:
     """Those of Fisher's test depend on how often the reference has a one."""
@@ -262,21 +273,19 @@ def test_outliers_are_counted_against_the_reference() -> None:
         outliers.Outliers(parts(Outlier, REFERENCE[:5]))
 
 
-def test_outlier_detector_without_fit() -> None:
-    """One that only scores learns by that."""
+def test_outlier_detector_that_learns_by_scoring() -> None:
+    """Mahalanobis learns from what it scores, with no more components than there are columns."""
 
-    class Scoring(Outlier):
-        fit = None  # type: ignore[assignment]
+    class Mahalanobis(Outlier):
+        def fit(self, rows: Rows) -> None:
+            raise AssertionError(rows)
 
         def score(self, rows: Rows) -> None:
             self.scored += len(rows)
 
-        def __getattribute__(self, name: str) -> Any:
-            if name == "fit":
-                raise AttributeError(name)
-            return super().__getattribute__(name)
-
-    assert outliers.Outliers(parts(Scoring)).check(moved(1))["n"] == 40
+    detector = outliers.Outliers(parts(Mahalanobis, REFERENCE[:, :2]))
+    assert detector.check(moved(1)[:, :2])["n"] == 40
+    assert detector._detector.settings == {"n_components": 2}
 
 
 def test_series_is_filled_not_thinned() -> None:

@@ -137,6 +137,15 @@ def test_constraints_differ_by_python() -> None:
     assert merged == ["a==1", 'b==1; python_version == "3.11"', 'b==2; python_version == "3.12"', "c==3"]
 
 
+def test_constraints_of_an_extra_apart() -> None:
+    """What cannot be installed with the rest is pinned as tested in its own environment, and nothing else is."""
+    tested = ["# words", "alibi-detect==0.13.0", "numpy==1.26.4", "pytest>=8"]
+
+    assert constraints.apart(["ares-otel[ml]", "alibi-detect>=0.13; python_version < '3.13'"], tested) == {
+        "alibi-detect": "0.13.0"
+    }
+
+
 def make(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the repository's Makefile with the programs of tmp_path/bin before those of the system."""
     around = {**outside_make(), "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}

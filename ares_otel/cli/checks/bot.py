@@ -25,7 +25,7 @@ from ares_otel.pipeline.otlp import Encoder
 from ares_otel.semconv import thresholds as t
 from ares_otel.setup.parts import delivered, way_of
 
-__all__ = ["bot_checks", "server_of"]
+__all__ = ["bot_checks", "second_opinion", "server_of"]
 
 TIMEOUT: Final = 2.0
 RESTRICTED: Final = re.compile(
@@ -36,6 +36,7 @@ NAME: Final = re.compile(r"[\w.-]+")
 SHOWN: Final = 120
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
+ALIBI: Final = "alibi-detect"
 LICENSES: Final = ("License-Expression", "License", "Classifier")
 FOR_DEVELOPERS: Final = "dev"
 WAYS: Final = {
@@ -58,6 +59,7 @@ def bot_checks(loaded: Loaded) -> list[Check]:
     return [
         Check(partial(_configuration, loaded)),
         *(Check(partial(look, config)) for look in (_exporter, _logs, _alerts, _clock, _grpc, _spool, _ring, _ledger)),
+        Check(second_opinion),
         Check(_licenses),
     ]
 
@@ -259,6 +261,20 @@ def _size(file: Path) -> int:
 
 def _said(size: int) -> str:
     return f"{size / GIB:,.1f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
+
+
+def second_opinion() -> Iterator[Finding]:
+    """Say whether other detectors can judge drift beside ours, and under which license."""
+    name = "second opinion"
+    try:
+        version = importlib.metadata.version(ALIBI)
+    except importlib.metadata.PackageNotFoundError:
+        how = "pip install 'ares-otel[drift]' for Python 3.11 or 3.12; Business Source License 1.1, not for production"
+        yield absent(name, f"{ALIBI} is not installed here ({how})")
+        return
+    from ares_otel.ml.opinion.terms import LICENSE  # noqa: PLC0415  numpy is there where alibi-detect is
+
+    yield note(name, f"{ALIBI} {version}: {LICENSE}")
 
 
 def _licenses() -> Iterator[Finding]:

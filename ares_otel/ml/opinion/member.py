@@ -23,7 +23,8 @@ SERIES: Final = ("SpectralResidual",)
 SINGLE: Final = ("KSDrift", "CVMDrift", "FETDrift", "ChiSquareDrift", "TabularDrift")
 WHOLE: Final = ("ClassifierDrift", "ClassifierUncertaintyDrift", "MMDDrift", "LSDDDrift", "IForest", "Mahalanobis")
 KNOWN: Final = (*STREAMS, *SERIES, *SINGLE, *WHOLE)
-BINARY: Final = ("FETDrift", "FETDriftOnline")
+FISHER: Final = "FETDrift"
+BINARY: Final = (FISHER, "FETDriftOnline")
 COUNTED: Final = ("ChiSquareDrift",)
 ANY: Final = ("TabularDrift",)
 ONLINE: Final[Mapping[str, Any]] = {"window_sizes": [20, 40], "n_bootstraps": 5_000}
@@ -131,6 +132,8 @@ class Member:
             # fewer simulated runs than that cannot tell so rare an alarm
             known = settings["n_bootstraps"] / (2 * len(self._columns))
             settings.setdefault("ert", int(max(20, min(self._settled.alarm / self._step.max(), known))))
+        if self._kind == FISHER:
+            settings.setdefault("alternative", "two-sided")  # its own default sees no share that falls
         if self._kind in (*COUNTED, *ANY):
             counted = (self._seen.categorical | self._seen.binary)[self._columns]
             settings["categorical"] = np.flatnonzero(counted | (self._kind in COUNTED)).tolist()

@@ -23,7 +23,8 @@ class Columns:
         settings = parts.settings
         self._categorical = set(settings.pop("categorical", ()))
         self._needed = settings.pop("needed", FEW)
-        self._made: dict[int, tuple[Any, NDArray[np.float64]]] = {}
+        self._known: dict[int, NDArray[np.float64]] = {}
+        self._made: dict[tuple[int, bool], Any] = {}
 
     def check(self, rows: Rows) -> dict[str, Any]:
         """Test each column that has enough values."""
@@ -47,12 +48,13 @@ class Columns:
         return column[np.isfinite(column)]
 
     def _column(self, j: int, values: NDArray[np.float64]) -> dict[str, Any]:
-        if j not in self._made:
-            self._made[j] = self._detector(j)
-        detector, known = self._made[j]
-        if known.size:  # a category that the reference never had
-            values = np.where(np.isin(values, known), values, known.max() + 1)
-        data = detector.predict(values[:, None])["data"]
+        reference = self._reference(j)
+        new = j in self._categorical and not np.isin(values, reference).all()
+        if new:  # categories that the reference never had are one more of the test
+            values = np.where(np.isin(values, reference), values, reference.max() + 1)
+        if (j, new) not in self._made:
+            self._made[j, new] = self._detector(j, reference, new=new)
+        data = self._made[j, new].predict(values[:, None])["data"]
         return {
             "column": j,
             "n": int(values.size),
@@ -60,15 +62,20 @@ class Columns:
             "statistic": float(np.ravel(data["distance"])[0]),
         }
 
-    def _detector(self, j: int) -> tuple[Any, NDArray[np.float64]]:
-        parts, values = self._parts, self._values(self._parts.reference, j)
-        if values.size < self._needed:
-            raise ValueError(f"column {j} of the reference has {values.size} values, needed are {self._needed}")
-        known = np.unique(values) if j in self._categorical else np.empty(0)
-        settings = dict(parts.settings)
-        if known.size:
-            settings["categories_per_feature"] = {0: [*known.tolist(), float(known.max()) + 1]}
-        return parts.kind(values[:, None], p_val=parts.level, **settings), known
+    def _reference(self, j: int) -> NDArray[np.float64]:
+        if j not in self._known:
+            values = self._values(self._parts.reference, j)
+            if values.size < self._needed:
+                raise ValueError(f"column {j} of the reference has {values.size} values, needed are {self._needed}")
+            self._known[j] = values
+        return self._known[j]
+
+    def _detector(self, j: int, reference: NDArray[np.float64], *, new: bool) -> Any:
+        settings = dict(self._parts.settings)
+        if j in self._categorical:
+            categories = [*np.unique(reference).tolist(), *([float(reference.max()) + 1] if new else [])]
+            settings["categories_per_feature"] = {0: categories}
+        return self._parts.kind(reference[:, None], p_val=self._parts.level, **settings)
 
 
 WAYS: Final = {"columns": Columns, "categories": Columns, "mixed": Columns}

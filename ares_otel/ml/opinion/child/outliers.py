@@ -11,6 +11,12 @@ from .detectors import FEW, Made, Rows
 
 __all__ = ["WAYS", "Outliers", "Series"]
 
+LEARNS: Final = ("Mahalanobis",)
+"""Detectors that learn from what they score; their `fit` is for something else."""
+
+USUAL: Final = {"window_amp": 20, "window_local": 20, "n_est_points": 20}
+"""Lengths of windows that a detector of series has to be given, as its documentation has them."""
+
 RARE: Final = 99.0
 """Percentile of the reference's scores from which on a row is an outlier."""
 
@@ -24,6 +30,8 @@ class Outliers:
             raise ValueError(f"the reference has {len(known)} complete rows, needed are {2 * FEW}")
         self._percentile = parts.settings.pop("percentile", RARE)
         self._parts = parts
+        if parts.kind.__name__ in LEARNS:
+            parts.settings.setdefault("n_components", min(3, known.shape[1]))
         self._learned, self._judged = known[: len(known) // 2], known[len(known) // 2 :]
         self._begin()
         self._of_reference = self._count(self._judged)
@@ -44,10 +52,10 @@ class Outliers:
     def _begin(self) -> None:
         """Make it anew: one that learns from what it scores would forget the reference."""
         self._detector = self._parts.kind(**self._parts.settings)
-        if hasattr(self._detector, "fit"):
-            self._detector.fit(self._learned)
-        else:
+        if self._parts.kind.__name__ in LEARNS:
             self._detector.score(self._learned)
+        else:
+            self._detector.fit(self._learned)
         self._detector.infer_threshold(self._judged, threshold_perc=self._percentile)
 
     def _count(self, rows: Rows) -> int:
@@ -64,7 +72,7 @@ class Series:
         for j in range(parts.reference.shape[1]):
             series = _filled(parts.reference[:, j])
             if len(series) >= 2 * FEW:
-                detector = parts.kind(**parts.settings)
+                detector = parts.kind(**{**USUAL, **parts.settings})
                 detector.infer_threshold(series, threshold_perc=self._percentile)
                 self._each[j] = detector, self._count(detector, series), len(series)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,10 +35,11 @@ class Online:
 
     def check(self, rows: Rows) -> dict[str, Any]:
         """Take each row; after an alarm begin anew, so that one shift is not counted with every row."""
-        alarms = []
-        data: dict[str, Any] = {}
+        alarms: list[int] = []
+        told: dict[str, Any] = {}
         for number, row in enumerate(rows):
             data = self._detector.predict(self._whole(row))["data"]
+            told = told if alarms else data
             self._trim()
             if data["is_drift"]:
                 alarms.append(number)
@@ -46,8 +47,8 @@ class Online:
         return {
             "drifted": bool(alarms),
             "alarms": alarms,
-            "statistic": _largest(data.get("test_stat")),
-            "threshold": _largest(data.get("threshold")),
+            "statistic": _largest(told.get("test_stat")),
+            "threshold": _largest(told.get("threshold")),
             "n": len(rows),
             "held": self._held(),
         }
@@ -84,11 +85,12 @@ def _remembering(parts: Made) -> Any:
         def _configure_thresholds(self) -> None:
             path = _place(parts)
             if path and path.exists():
-                self.thresholds = np.array(json.loads(path.read_text(encoding="utf-8")))
+                self.__dict__.update(_read(path))
                 return
+            before = {name: id(value) for name, value in vars(self).items()}
             super()._configure_thresholds()
             if path:
-                _keep(path, np.asarray(self.thresholds).tolist())
+                _keep(path, {name: value for name, value in vars(self).items() if before.get(name) != id(value)})
 
     return Remembering
 
@@ -104,10 +106,19 @@ def _place(parts: Made) -> Path | None:
     return Path(parts.cache, f"{parts.kind.__name__}-{name[:16]}.json")
 
 
-def _keep(path: Path, thresholds: Any) -> None:
+def _read(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: np.array(values, dtype=kind) for name, (kind, values) in found.items()}
+
+
+def _keep(path: Path, simulated: Mapping[str, Any]) -> None:
+    """Write all that the simulation left in the detector; what is no array would not come back as it was."""
+    if not all(isinstance(value, np.ndarray) for value in simulated.values()):
+        return
+    kept = {name: (value.dtype.str, value.tolist()) for name, value in simulated.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(thresholds, file)
+        json.dump(kept, file)
     os.replace(file.name, path)  # noqa: PTH105  whole or not at all
 
 
