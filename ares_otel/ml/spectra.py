@@ -54,6 +54,7 @@ def _family() -> tuple[Floats, Floats]:
 FAMILY, LOG_WEIGHTS = _family()
 MODELS: Final = len(FAMILY)
 """The first is flat."""
+HIGH: Final = 0.95
 
 
 class Terms(NamedTuple):
@@ -147,6 +148,15 @@ class Posterior(NamedTuple):
     def tau(self) -> Floats:
         """Expected integrated autocorrelation time of each score, in bars."""
         return np.asarray((self.level * (1 + FAMILY.sum(1)) * self.weight).sum(1), np.float64)
+
+    @property
+    def tau_high(self) -> Floats:
+        """Autocorrelation time of each score that is exceeded with a probability of 5 % at most, in bars."""
+        time = self.level * (1 + FAMILY.sum(1))
+        order = np.argsort(time, 1)
+        below = np.cumsum(np.take_along_axis(self.weight, order, 1), 1)
+        first = np.take_along_axis(order, (below < HIGH).sum(1, keepdims=True).clip(max=MODELS - 1), 1)
+        return np.asarray(np.take_along_axis(time, first, 1)[:, 0], np.float64)
 
 
 def posterior_of(waves: Waves, terms: Terms, prior: Floats) -> Posterior:
