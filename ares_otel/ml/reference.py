@@ -17,6 +17,7 @@ import numpy as np
 from ares_otel.ml import archive
 from ares_otel.ml.frames import Column, table_of
 from ares_otel.ml.memory import Bytes, recent_of
+from ares_otel.ml.products import gram
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.seasons import Seasons, seasons_of
 from ares_otel.ml.spectra import Waves, terms_of, waves_of
@@ -217,7 +218,7 @@ def made_reference(values: Floats, made: Made, source: tuple[Column, ...]) -> Re
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
     windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
     waves = waves_of(series, terms_of(len(values), windows))
-    related = np.abs(series.T @ series / len(values))
+    related = np.abs(gram(series) / len(values))
     run = _run(series, np.array(windows, np.float64))
     return Reference(made, source, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
 
@@ -283,7 +284,7 @@ def _longest(values: Floats) -> Floats:
 
 def _pairs(ranks: Floats, slow: Flags) -> Bins:
     """Return the columns of the most dependent pairs of fast columns with both signs."""
-    strength = np.abs(ranks.T @ ranks) / len(ranks)
+    strength = np.abs(gram(ranks)) / len(ranks)
     strength[slow] = strength[:, slow] = 0
     strength = np.triu(strength, 1)
     strength[(strength < DEPENDENT) | (strength >= SAME)] = 0
