@@ -8,9 +8,13 @@ from collections.abc import Mapping
 import msgspec
 
 from ares_otel.pipeline.model import Batch
+from ares_otel.pipeline.otlp.splitting import halves
 from ares_otel.pipeline.spool import Spool
 
 __all__ = ["Accounts", "Backlog", "Head"]
+
+SPLITS = 32
+"""Most refusals of a batch and its pieces after which it goes in smaller ones."""
 
 
 class Accounts(msgspec.Struct, frozen=True):
@@ -60,13 +64,19 @@ class Head:
         spooled: it lies in the spool too, as its oldest record.
         since: monotonic time in seconds when its turn came.
         errors: how often the transport raised on it.
+        rest: what goes after it, where it is a piece of a batch that was too large.
+        splits: how often that batch was split.
     """
 
-    __slots__ = ("batch", "errors", "since", "spooled")
+    __slots__ = ("batch", "errors", "rest", "since", "splits", "spooled")
 
-    def __init__(self, batch: Batch, since: float, *, spooled: bool) -> None:
+    def __init__(
+        self, batch: Batch, since: float, rest: tuple[Batch, ...] = (), splits: int = 0, *, spooled: bool
+    ) -> None:
         self.batch = batch
         self.since = since
+        self.rest = rest
+        self.splits = splits
         self.spooled = spooled
         self.errors = 0
 
@@ -100,6 +110,8 @@ class Backlog:
         self._max_bytes = max_bytes
         self._memory: deque[Batch] = deque()
         self._dropped: Counter[str] = Counter()
+        # spans of the batch in flight that are settled, while its record is on disk for the sake of its other pieces
+        self._ahead = 0
 
     @property
     def waiting(self) -> bool:
@@ -164,12 +176,25 @@ class Backlog:
         """The receiver will never take the head."""
         self._drop(self._settle(), "refused")
 
+    def split(self) -> bool:
+        """Let the head go in two, because it was too large; False if it cannot, or if that was done often enough."""
+        head = self.head
+        parts = halves(head.batch) if head is not None and head.splits < SPLITS else None
+        if head is None or parts is None:
+            return False
+        first, second = parts
+        self.head = Head(first, head.since, (second, *head.rest), head.splits + 1, spooled=head.spooled)
+        if not head.spooled:
+            self.queued_bytes += len(first.body) + len(second.body) - len(head.batch.body)
+        return True
+
     def spill(self, *, hurry: bool = False) -> None:
         """Move what memory holds to the spool, the head first: the disk's order is the order of age."""
         spool, head = self._spool, self.head
         if spool is None:
             return
         if head is not None and not head.spooled:
+            self._gather()
             if not spool.append(head.batch, hurry=hurry):
                 return
             self._weigh(head.batch, -1)
@@ -182,6 +207,7 @@ class Backlog:
 
     def finish(self) -> None:
         """Leave to the spool what is left, in a hurry, and count as dropped what it does not take."""
+        self._gather()
         self.spill(hurry=True)
         head, self.head = self.head, None
         reason = "shutdown" if self._spool is None else "spool_error"
@@ -203,7 +229,7 @@ class Backlog:
             failures=dict(failures),
             queued=self.queued,
             queued_bytes=self.queued_bytes,
-            spooled=spool.spans if spool is not None else 0,
+            spooled=spool.spans - self._ahead if spool is not None else 0,
             spooled_bytes=spool.bytes if spool is not None else 0,
             last_success=last_success,
         )
@@ -215,11 +241,29 @@ class Backlog:
     def _settle(self) -> Batch:
         head, self.head = self.head, None
         assert head is not None
+        if head.rest:
+            self.head = Head(head.rest[0], head.since, head.rest[1:], head.splits, spooled=head.spooled)
         if not head.spooled:
             self._weigh(head.batch, -1)
-        if head.spooled and self._spool is not None:
+        elif head.rest:
+            self._ahead += head.batch.spans
+        elif self._spool is not None:
+            self._ahead = 0
             self._spool.advance()
         return head.batch
+
+    def _gather(self) -> None:
+        """Let what is left of a batch that goes in pieces be batches of their own, in memory."""
+        head = self.head
+        if head is None or not (head.rest or self._ahead):
+            return
+        pieces, head.rest = head.rest, ()
+        if head.spooled and self._spool is not None:
+            pieces, self.head, self._ahead = (head.batch, *pieces), None, 0
+            self._spool.advance()
+            for piece in pieces:
+                self._weigh(piece, 1)
+        self._memory.extendleft(reversed(pieces))
 
     def _unqueue(self) -> Batch:
         batch = self._memory.popleft()

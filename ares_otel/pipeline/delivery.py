@@ -21,6 +21,7 @@ ERRORS = 5
 OFFERED = 16
 OFTEN = 3
 DURATIONS = 4_096
+TOO_LARGE = "http_413"
 
 
 class Backoff:
@@ -104,12 +105,18 @@ class Delivery:
         self._failures: Counter[str] = Counter()
         self._last_success: float | None = None
 
-    def add(self, batch: Batch, now: float) -> None:
-        """Take a batch; behind a receiver that fails or has been silent for a second, it goes to the spool."""
+    def add(self, batch: Batch, now: float, *, keep: bool = False) -> None:
+        """Take a batch; behind a receiver that fails or has been silent for a second, it goes to the spool.
+
+        Args:
+            batch: what is to be delivered.
+            now: monotonic time in seconds.
+            keep: it goes there in any case.
+        """
         head = self.backlog.head
         trouble = self._backoff.failures > 0 or (head is not None and now - head.since > PATIENCE)
         much = self.backlog.queued_bytes + len(batch.body) > self._spill_bytes
-        self.backlog.add(batch, spill=trouble and much)
+        self.backlog.add(batch, spill=keep or (trouble and much))
         self._untried.append(batch)
 
     def due(self, now: float) -> Head | None:
@@ -162,6 +169,8 @@ class Delivery:
             self._last_success = time.time()
         else:
             self._failures[verdict.reason] += 1
+            if verdict.reason == TOO_LARGE and self.backlog.split():
+                return
             self.backlog.refused()
         if verdict.state != "delivered" or verdict.rejected:
             GUARD.complain(self._place, verdict.reason or "rejected", f"{self._what} were refused: {verdict.detail}")

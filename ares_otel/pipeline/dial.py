@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Callable
 from typing import TypeAlias
 
 __all__ = ["Wire", "dial"]
 
 Address: TypeAlias = "tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]"
+
+
+WIRES: weakref.WeakSet[Wire] = weakref.WeakSet()
+"""All of this process."""
 
 
 class Wire:
@@ -30,6 +36,7 @@ class Wire:
         self.deadline = deadline
         self.ended = False
         self._sock = sock
+        WIRES.add(self)
 
     def sendall(self, data: bytes) -> None:
         """Send all bytes before the deadline."""
@@ -94,6 +101,22 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader passes
         return self._wire.receive_into(buffer)
+
+
+def _let_go() -> None:
+    """In a forked child: close its copies at once.
+
+    Where threads are greenlets it has a copy of the one that waits for an answer, too, which would take from the parent
+    what comes on a socket that both have.
+    """
+    for wire in list(WIRES):
+        with contextlib.suppress(OSError):
+            wire.end()
+    WIRES.clear()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # there is no fork where it is missing
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def dial(host: str, port: int, deadline: float, expose: Callable[[Wire], None]) -> Wire:

@@ -33,9 +33,9 @@ class Lanes:
         """Tell whether a signal is sent."""
         return signal in self._senders
 
-    def submit(self, batch: Batch) -> None:
-        """Take a batch of a signal that is sent; waits for no network."""
-        self._senders[batch.signal].submit(batch)
+    def submit(self, batch: Batch, *, keep: bool = False) -> None:
+        """Take a batch of a signal that is sent, onto the disk at once if it is to be kept; waits for no network."""
+        self._senders[batch.signal].submit(batch, keep=keep)
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything submitted so far was acknowledged; False if some was not, or was lost.

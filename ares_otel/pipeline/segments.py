@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -177,13 +178,16 @@ class SegmentWriter:
             return True
         return self.folder.alive() and (self._file is None or os.fstat(self._file.fileno()).st_nlink > 0)
 
-    def close(self) -> None:
-        """Force everything to the platter and close the segment."""
-        self._seal()
+    def close(self, *, hurry: bool = False) -> None:
+        """Force everything to the platter and close the segment; in a hurry, only let the system begin to."""
+        force = _begin_to_force if hurry else _force
+        if self._file is not None:
+            force(self._file)
+            self.abandon()
         for path in self._unforced:
             if path.exists():
                 with FileIO(path) as file:
-                    _force(file)
+                    force(file)
         self._unforced.clear()
 
     def abandon(self) -> None:
@@ -197,8 +201,9 @@ class SegmentWriter:
             return self._file, self.segment
         if hurry and self.segment is not None:
             self._unforced.append(self.segment.path)
-            self.abandon()
-        self._seal()
+        elif self._file is not None:
+            _force(self._file)
+        self.abandon()
         if self.folder is None:
             self.folder = claim(self._root)
         self._number += 1
@@ -206,11 +211,6 @@ class SegmentWriter:
         file = FileIO(os.open(segment.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+")
         self._file, self.segment = file, segment
         return file, segment
-
-    def _seal(self) -> None:
-        if self._file is not None:
-            _force(self._file)
-            self.abandon()
 
 
 def pack_body(body: bytes, *, compress: bool) -> bytes:
@@ -285,6 +285,15 @@ def _force(file: FileIO) -> None:
         os.fsync(file.fileno())
     except OSError as error:
         GUARD.complain("spool", "fsync", f"{error.strerror}: what was spooled may not survive a power failure")
+
+
+def _begin_to_force(file: FileIO) -> None:
+    """Let the disk begin to write without waiting for it: a thread that waits for a disk cannot die before it answers.
+
+    The end of a process takes nothing from a file that was written; only a failure of power or kernel could.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # where there is no such advice, the system writes when it likes
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _cut(file: FileIO, offset: int) -> None:

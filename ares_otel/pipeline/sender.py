@@ -97,10 +97,11 @@ class _Courier:
         return None
 
     def _attempt(self, head: Head, timeout: float) -> None:
-        started = self._monotonic()
+        started, process = self._monotonic(), os.getpid()
         verdict = None
         with GUARD.shield("sender"):
             verdict = self._transport.send(head.batch, timeout)
+        keep_to(process)
         with self.changed:
             ended = self._monotonic()
             self._delivery.settle(head, verdict, ended - started, ended)
@@ -173,8 +174,13 @@ class Sender:
         self._closing = self._delivered = False
         self._finished = threading.Event()
 
-    def submit(self, batch: Batch) -> None:
-        """Take a batch; waits for no network. One beyond the bound of memory is written to the spool by the caller."""
+    def submit(self, batch: Batch, *, keep: bool = False) -> None:
+        """Take a batch; waits for no network. One beyond the bound of memory is written to the spool by the caller.
+
+        Args:
+            batch: what is to be delivered.
+            keep: let the spool have it at once, with all that waits: it must outlive the process.
+        """
         if not batch.spans:
             return
         self._follow_fork()
@@ -183,7 +189,7 @@ class Sender:
                 GUARD.complain("sender", "shutdown", f"{self._what} that came after the shutdown are dropped")
                 self._backlog.refuse(batch)
                 return
-            self._delivery.add(batch, self._monotonic())
+            self._delivery.add(batch, self._monotonic(), keep=keep)
             self._courier.start()
             self._changed.notify_all()
 
@@ -261,7 +267,7 @@ class Sender:
             self._changed.notify_all()
 
     def _release(self, deadline: float) -> None:
-        """Close channel and spool in a thread of its own: neither may delay the exit, the disk's `fsync` least."""
+        """Close channel and spool in a thread of its own: neither may delay the exit."""
         helper = _started(self._close, f"{self._name}-close")
         if helper is None:
             self._close()
@@ -273,7 +279,7 @@ class Sender:
         with GUARD.shield("sender"):
             self._transport.close()
         if self._spool is not None:
-            self._spool.close()
+            self._spool.close(hurry=True)
 
 
 @contextlib.contextmanager

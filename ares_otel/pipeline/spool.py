@@ -277,14 +277,18 @@ class Spool:
         self.advance()
         return batch
 
-    def close(self) -> None:
-        """Force what was written to the platter and give up the folders; the content stays for the next process."""
+    def close(self, *, hurry: bool = False) -> None:
+        """Force what was written to the platter and give up the folders; the content stays for the next process.
+
+        Args:
+            hurry: do not wait for the platter; what `fsync` asked for has waited already.
+        """
         self._follow_fork()
         if self._closed:
             return
         self._closed = True
         self._shelf.close()
-        self._writer.close()
+        self._writer.close(hurry=hurry)
         if (own := self._writer.folder) and not self._shelf.holds(own):
             own.remove()
         for segment in self._shelf.segments:

@@ -25,6 +25,7 @@ from ares_otel.pipeline.model import Batch
 
 __all__ = [
     "Answer",
+    "Handler",
     "Request",
     "Sink",
     "batch_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ares_otel.guard import GUARD
-from ares_otel.pipeline.backlog import Backlog, Head
+from ares_otel.pipeline import backlog as backlogs
+from ares_otel.pipeline.backlog import SPLITS, Backlog, Head
 from ares_otel.pipeline.delivery import Backoff, Delivery
 from ares_otel.pipeline.model import Batch, Verdict
 from ares_otel.pipeline.spool import Spool
@@ -24,6 +25,19 @@ RETRY = Verdict("retry", "http_503", "busy")
 def batch(number: int, size: int = 10, spans: int = 1) -> Batch:
     """Return a batch whose body begins with its number."""
     return Batch(f"{number:05}".encode().ljust(size, b"."), spans)
+
+
+def cut(whole: Batch) -> tuple[Batch, Batch] | None:
+    """Return a batch of this module in two, with the same number."""
+    half = whole.spans // 2
+    first, second = Batch(whole.body, half), Batch(whole.body[:5], whole.spans - half)
+    return (first, second) if half else None
+
+
+@pytest.fixture
+def _cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches of this module be split as requests are."""
+    monkeypatch.setattr(backlogs, "halves", cut)
 
 
 def number_of(head: Head | None) -> int | None:
@@ -224,11 +238,14 @@ class BacklogMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="backlog-"))
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(backlogs, "halves", cut)
         self.broken = False
         self.spool = Spool(self.root, cap_bytes=2_000, monotonic=self.now, retry_seconds=1.0)
         self.backlog = Backlog(self.spool, 300)
         self.number = 0
         self.last = -1
+        self.in_pieces: set[int | None] = set()
 
     def now(self) -> float:
         """Tell a time before the end of the spool's pause while the disk is broken."""
@@ -253,15 +270,25 @@ class BacklogMachine(RuleBasedStateMachine):
     @rule(rejected=st.integers(0, 12))
     def deliver(self, rejected: int) -> None:
         """Let the receiver take it."""
-        self.backlog.delivered(rejected)
-        self.last += 1
+        self.settled(lambda: self.backlog.delivered(rejected))
+
+    def settled(self, settle: Callable[[], None]) -> None:
+        """Settle the head; of what was split there may be more."""
+        self.last += number_of(self.backlog.head) not in self.in_pieces
+        settle()
 
     @precondition(lambda self: self.backlog.head)
     @rule()
     def refuse(self) -> None:
         """Let the receiver refuse it."""
-        self.backlog.refused()
-        self.last += 1
+        self.settled(self.backlog.refused)
+
+    @precondition(lambda self: self.backlog.head)
+    @rule()
+    def split(self) -> None:
+        """Let the receiver find it too large."""
+        self.in_pieces.add(number_of(self.backlog.head))
+        self.backlog.split()
 
     @rule()
     def spill(self) -> None:
@@ -286,7 +313,7 @@ class BacklogMachine(RuleBasedStateMachine):
         assert accounts.balanced, accounts
         assert min(accounts.queued, accounts.spooled, accounts.queued_bytes, *accounts.dropped.values(), 0) == 0
         assert accounts.spooled_bytes <= 2_000
-        assert accounts.queued_bytes <= 300 + 400
+        assert accounts.queued_bytes <= 300 + 400 + 5 * 10
 
     def teardown(self) -> None:
         """Shut down."""
@@ -294,6 +321,7 @@ class BacklogMachine(RuleBasedStateMachine):
         self.balanced()
         assert self.backlog.queued == 0
         self.spool.close()
+        self.patch.undo()
         shutil.rmtree(self.root)
 
 
@@ -396,6 +424,88 @@ def test_refusal() -> None:
     assert state.accounts().dropped == {"refused": 4}
     assert state.accounts().failures == {"http_400": 1}
     assert GUARD.counts() == {"sender": 1}
+
+
+TOO_LARGE = Verdict("refused", "http_413", "too large")
+
+
+@pytest.mark.usefixtures("_cut")
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_what_is_too_large_goes_in_halves(spool: Spool, *, on_disk: bool) -> None:
+    """Down to the one span that is too large alone; the others arrive, in their order, and what waits comes after."""
+    state = delivery(spool)
+    state.add(batch(0, spans=8), 0.0)
+    state.add(batch(1), 0.0)
+    if on_disk:
+        state.backlog.spill()
+    sizes = []
+    while (head := state.due(0.0)) and number_of(head) == 0:
+        sizes.append(head.batch.spans)
+        first = state.backlog.exported == 0 and not state.backlog.dropped()
+        settled(state, TOO_LARGE if first else Verdict("delivered"))
+        assert state.accounts().balanced
+    assert sizes == [8, 4, 2, 1, 1, 2, 4]
+    assert number_of(head) == 1
+    accounts = state.accounts()
+    assert (accounts.exported, accounts.dropped, accounts.failures) == (7, {"refused": 1}, {"http_413": 4})
+    assert accounts.queued + accounts.spooled == 1
+    assert GUARD.counts() == {"sender": 1}
+
+
+@pytest.mark.usefixtures("_cut")
+def test_a_receiver_that_finds_everything_too_large() -> None:
+    """Nobody asks it a thousand times about one batch."""
+    state = delivery()
+    state.add(batch(0, spans=512), 0.0)
+    asked = 0
+    while state.due(0.0):
+        settled(state, TOO_LARGE)
+        asked += 1
+        assert state.accounts().balanced
+    assert state.accounts().dropped == {"refused": 512}
+    assert asked <= 2 * SPLITS + 1
+
+
+@pytest.mark.usefixtures("_cut")
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_the_end_in_the_midst_of_a_split(tmp_path: Path, *, on_disk: bool) -> None:
+    """What was delivered of a batch is not left to the next process; the rest is, each once."""
+    spool = Spool(tmp_path)
+    state = delivery(spool)
+    state.add(batch(0, spans=8), 0.0)
+    state.add(batch(1, spans=3), 0.0)
+    if on_disk:
+        state.backlog.spill()
+    for verdict in (TOO_LARGE, TOO_LARGE, Verdict("delivered")):
+        assert state.due(0.0)
+        settled(state, verdict)
+    assert state.due(0.0)
+    state.backlog.finish()
+    accounts = state.accounts()
+    assert accounts.balanced
+    assert (accounts.exported, accounts.queued, accounts.spooled) == (2, 0, 9)
+    spool.close()
+    heir = Spool(tmp_path)
+    assert sorted(taken.spans for taken in iter(heir.pop, None)) == [2, 3, 4]
+    heir.close()
+
+
+@pytest.mark.usefixtures("_cut")
+def test_an_outage_in_the_midst_of_a_split(spool: Spool) -> None:
+    """The pieces go to the disk like anything else, before what is younger."""
+    state = delivery(spool)
+    state.add(batch(0, spans=4), 0.0)
+    state.add(batch(1, spans=3), 0.0)
+    for verdict in (TOO_LARGE, RETRY):
+        assert state.due(0.0)
+        settled(state, verdict)
+    assert (state.accounts().queued, state.accounts().spooled) == (0, 7)
+    spans = []
+    while head := state.due(100.0):
+        spans.append(head.batch.spans)
+        settled(state, Verdict("delivered"), 100.0)
+    assert spans == [2, 2, 3]
+    assert state.accounts().exported == 7
 
 
 def test_partial_success_is_said() -> None:

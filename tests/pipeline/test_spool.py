@@ -258,6 +258,23 @@ def test_fsync(
     assert len(forced) == after
 
 
+def test_an_end_in_a_hurry_waits_for_no_disk(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for a disk cannot die: it only begins to write, and nothing is lost but by a power cut."""
+    forced: list[int] = []
+    monkeypatch.setattr(os, "fsync", forced.append)
+    spool = opened(tmp_path, segment_bytes=500)
+    for number in range(3):
+        spool.append(Batch(noise(200, number), 1), hurry=True)
+    spool.close(hurry=True)
+    assert forced == []
+    monkeypatch.delattr(os, "posix_fadvise")
+    again = opened(tmp_path)
+    assert [again.pop() for _ in range(4)] == [*(Batch(noise(200, number), 1) for number in range(3)), None]
+    again.append(batch("other"))
+    again.close(hurry=True)
+    assert drain(opened(tmp_path)) == ["other"]
+
+
 def test_fsync_of_a_file_that_went(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read meanwhile need not be forced."""
     forced: list[int] = []

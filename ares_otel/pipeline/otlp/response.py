@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["parse_response"]
+__all__ = ["DELIMITED", "Reader", "parse_response"]
 
 VARINT, FIXED_64, DELIMITED, START_GROUP, END_GROUP, FIXED_32 = range(6)
 VARINT_BYTES = 10
@@ -14,7 +14,7 @@ REJECTED_SPANS = 1 << 3 | VARINT
 ERROR_MESSAGE = 2 << 3 | DELIMITED
 
 
-class _Reader:
+class Reader:
     """Reads protobuf fields one after the other; raises `ValueError` for what is none."""
 
     def __init__(self, data: bytes) -> None:
@@ -75,7 +75,7 @@ def parse_response(body: bytes) -> tuple[int, str]:
     The count is never negative; bytes of the message that are no UTF-8 are replaced.
     """
     try:
-        pieces = [value for tag, value in _Reader(body).fields() if tag == PARTIAL_SUCCESS and isinstance(value, bytes)]
+        pieces = [value for tag, value in Reader(body).fields() if tag == PARTIAL_SUCCESS and isinstance(value, bytes)]
         return _partial(b"".join(pieces))  # a message in pieces is their concatenation
     except (TypeError, ValueError):
         return 0, ""
@@ -83,7 +83,7 @@ def parse_response(body: bytes) -> tuple[int, str]:
 
 def _partial(data: bytes) -> tuple[int, str]:
     rejected, message = 0, b""
-    for tag, value in _Reader(data).fields():
+    for tag, value in Reader(data).fields():
         if tag == REJECTED_SPANS and isinstance(value, int):
             rejected = value if value < INT_64 >> 1 else 0
         elif tag == ERROR_MESSAGE and isinstance(value, bytes):
