@@ -124,6 +124,7 @@ class Recorder(Section, frozen=True, kw_only=True):
     """The bounded queue between the bot's threads and the worker."""
 
     queue_limit: Annotated[int, number("Most records in the queue; more are dropped and counted.", 100, MANY)] = 100_000
+    queue_bytes: Annotated[int, size("Most bytes of them, about.", MIB, 1 << 40)] = 48 * MIB
     drain_interval: Annotated[float, seconds("Pause of the worker between two drains.", high=60)] = 1.0
     max_items: Annotated[int, number("Most records of one decision; more are dropped and counted.", 1, MANY)] = 1_000
     attribute_length_limit: (

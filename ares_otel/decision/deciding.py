@@ -133,7 +133,7 @@ class OpenDecision(LiveSpan, eq=False):  # type: ignore[call-arg]
             if correlation is None:
                 correlation = self.given_correlation = made
             self.token = set_({SPAN_KEY: self, BAGGAGE_KEY: {CORRELATION: correlation}, DECISION_KEY: self})
-        if R.enabled and len(R.queue) < R.limit:
+        if R.enabled and (len(R.queue) < R.limit or R.extend()):
             R.queue.append(self)
         else:
             self.missed = True

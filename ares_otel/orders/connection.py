@@ -78,6 +78,8 @@ class Connection:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            # SQLite's own 2 MiB fill up over half an hour; the system has the file in memory anyway
+            connection.execute("PRAGMA cache_size = -256")
         except BaseException:
             connection.close()
             raise

@@ -15,6 +15,7 @@ from typing import Any
 from ares_otel.clock import Clock
 from ares_otel.correlation.ids import IdSource
 from ares_otel.pipeline.ring import Ring
+from ares_otel.pipeline.room import Room
 
 __all__ = ["RECORDER", "Recorder", "discard"]
 
@@ -31,6 +32,7 @@ class Recorder:
         strict: records are examined at the call, and a bad value raises.
         queue: what waits for the worker; items are never changed after they were appended.
         limit: greatest length of the queue; what comes beyond is refused and counted.
+        room: raises that limit while the queue's bytes are within their bound; None: it stays as it is.
         refused: items that found the queue full.
         limited: items beyond the limit of their decision.
         taken: items that the worker took.
@@ -63,6 +65,7 @@ class Recorder:
         "queue",
         "refused",
         "ring",
+        "room",
         "sampled",
         "strict",
         "taken",
@@ -78,6 +81,7 @@ class Recorder:
         self.enabled = False
         self.strict = False
         self.limit = QUEUE_LIMIT
+        self.room: Room | None = None
         self.open_limit = OPEN_LIMIT
         self.max_items = ITEM_LIMIT
         self.queue: deque[Any] = deque()
@@ -106,12 +110,32 @@ class Recorder:
 
     def put(self, item: object) -> bool:
         """Append an item, or count it as refused when the queue is full; tell whether it will be worked on."""
-        if len(self.queue) >= self.limit:
+        if len(self.queue) >= self.limit and not self.extend():
             self.refuse()
         elif self.enabled:
             self.queue.append(item)
             return True
         return False
+
+    def bound(self, items: int, size: int) -> None:
+        """Let the queue have at most so many items, of so many bytes, from now on."""
+        self.room = Room(items, size)
+        self.limit = self.room.limit
+
+    def extend(self) -> bool:
+        """Make room in a queue that has reached its limit, if there is some."""
+        if self.room is None:
+            return False
+        with self._lock:
+            if len(self.queue) >= self.limit:
+                self.limit = self.room.grown(self.queue)
+            return len(self.queue) < self.limit
+
+    def worked(self) -> None:
+        """Note that what the worker took is worked through: it takes no room any more."""
+        if self.room is not None:
+            with self._lock:
+                self.room.worked()
 
     def refuse(self) -> None:
         """Count an item that found the queue full."""
@@ -131,6 +155,9 @@ class Recorder:
         pop = self.queue.popleft
         found = [pop() for _ in range(len(self.queue))]
         self.taken += len(found)
+        if self.room is not None:
+            with self._lock:
+                self.limit = self.room.taken(found)
         watched, self.open = self.open, []
         return watched + found
 
@@ -147,6 +174,9 @@ class Recorder:
         self.ring = None
         self.open = []
         self.refused = self.limited = self.taken = 0
+        if self.room is not None:
+            self.room.worked()
+            self.limit = self.room.taken(())
         self.ids.reseed()
 
 

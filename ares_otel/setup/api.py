@@ -117,7 +117,7 @@ def _start(loaded: Loaded) -> None:
 
     config = loaded.config
     GUARD.strict = RECORDER.strict = config.strict
-    RECORDER.limit = config.recorder.queue_limit
+    RECORDER.bound(config.recorder.queue_limit, config.recorder.queue_bytes)
     RECORDER.max_items = config.recorder.max_items
     RECORDER.open_limit = config.correlation.limit
     RECORDER.sampled = head_sampler(config.sampling.sampler, config.sampling.ratio)

@@ -87,7 +87,9 @@ class Outbox:
         """Say once that records find no room: here, because the bot's thread only counts them."""
         recorder = self._recorder
         if recorder.refused > self._told[0]:
-            message = f"more than {recorder.limit} records waited for the worker; those that came then are dropped"
+            most = self._config.recorder
+            bound = f"{most.queue_limit} records or {most.queue_bytes} bytes"
+            message = f"more than {bound} waited for the worker; those that came then are dropped"
             GUARD.complain("recorder", DropReason.QUEUE_FULL, f"{message}, counted")
         if recorder.limited > self._told[1]:
             message = f"a decision had more than {recorder.max_items} parts; those beyond are dropped, counted"
@@ -95,12 +97,12 @@ class Outbox:
         self._told = recorder.refused, recorder.limited
 
     def forward(self, batches: Iterable[Batch]) -> None:
-        """Hand to the sender what another process had recorded; it counts here, because that one cannot any more."""
+        """Let the spool have what another process had recorded; it counts here, because that one cannot any more."""
         if self._lanes is not None:
             with self._moving:
                 for batch in batches:
                     self._made += batch.spans
-                    self._lanes.submit(batch)
+                    self._lanes.submit(batch, keep=True)
 
     def accounts(self) -> Accounts:
         """Return where everything is at this moment; `submitted` is all that was recorded."""

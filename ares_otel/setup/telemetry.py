@@ -6,7 +6,6 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Sequence
 
 from ares_otel.config import Config
 from ares_otel.correlation import context as ctx
@@ -154,6 +153,7 @@ class Telemetry:
                 self.logs.remove()
         self.ring.begin(desk, self.outbox)
         self._work_through(recorder.snapshot())
+        recorder.worked()
         self.outbox.tell()
         desk.abandon(0.0 if desk.closing else self.config.correlation.timeout)
         with GUARD.shield("accounts"):
@@ -162,6 +162,8 @@ class Telemetry:
         booked = False
         with GUARD.shield("ledger"):
             booked = self.ledger.commit()
+            if booked:
+                self.ring.booked()
         if self.sender is not None and self.sender.carries(Signal.TRACES):
             self.outbox.put(TELLING, self._teller.words(self.outbox.accounts, last=desk.closing))
         self.outbox.submit()
@@ -173,8 +175,11 @@ class Telemetry:
         recorder.ids.refill()
         self.measuring.tick()
 
-    def _work_through(self, items: Sequence[object]) -> None:
-        """Work through items in parts, so that the sender has the first ones early, until the end's time is over."""
+    def _work_through(self, items: list[object]) -> None:
+        """Work through items in parts, so that the sender has the first ones early, until the end's time is over.
+
+        What is worked through is let go of at once: while much waits, memory is short.
+        """
         for start in range(0, len(items), PART):
             if self._given_up or time.monotonic() > self._work_until:
                 left = len(items) - start
@@ -184,6 +189,7 @@ class Telemetry:
                 GUARD.complain("shutdown", "late", f"{left} records could not be worked through in time; they are lost")
                 return
             self.desk.work(items[start : start + PART])
+            items[start : start + PART] = [None] * len(items[start : start + PART])
             self.outbox.submit()
 
     def _renew(self) -> None:

@@ -1,7 +1,7 @@
 """The bot of the soak: decides at a steady pace until its input ends, then says what it made: `soak_bot.py A_SECOND`.
 
 It is set up as any bot is. Every decision has three stages, five votes, a regime and a resolution; every tenth sends an
-order that is acknowledged and filled. In its first minute it thrice decides as much at once as in twenty seconds: what
+order that is acknowledged and filled. In its first minute it thrice decides as much at once as in half a minute: what
 the heap needs when a busy machine holds the worker up is then part of the beginning, and no growth later.
 """
 
@@ -19,7 +19,7 @@ STAGES = ("analyst", "strategist", "tactician")
 VOTES = tuple((f"model-{number}", "buy", 0.6, 0.2) for number in range(5))
 BURST = 5
 EACH_ORDER = 10
-STORM = 10_000
+STORM = 14_000
 STORMS = (10.0, 30.0, 50.0)
 ENOUGH = 60.0
 
@@ -56,7 +56,7 @@ def main(a_second: float) -> None:
     number = spans = 0
     storms = [started + after for after in STORMS]
     while not select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))[0]:
-        storm = bool(storms) and storms[0] < time.monotonic()
+        storm = bool(storms) and storms[0] < time.monotonic() and ares.flush(ENOUGH)
         for _ in range(STORM if storm else BURST):
             spans += decide(number)
             number += 1

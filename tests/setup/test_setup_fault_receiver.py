@@ -13,7 +13,7 @@ import trustme
 from balance import watched
 from fault_kit import SPANS, complaints, settled, trade, within
 from setup_kit import Begin, Bot, named, shown, span_ids
-from sink import Answer, Sink, die, eventually, free_port, hang, raw, reply, trickle
+from sink import Answer, Handler, Sink, die, eventually, free_port, hang, ok, raw, reply, trickle
 
 import ares_otel as ares
 from ares_otel.pipeline import delivery
@@ -85,6 +85,30 @@ def test_a_receiver_that_refuses(begin: Begin, sink: Sink, caplog: pytest.LogCap
         assert (found.exported, found.dropped) == (SPANS, {"refused": SPANS * len(ALL)})
         assert shown(handle.metrics_url, FAILURES, reason=LOST[name].reason)
     assert sink.delivered.count("decision") == 1
+    assert len(complaints(caplog)) == 1
+
+
+def test_what_is_too_large_goes_in_halves(begin: Begin, sink: Sink, caplog: pytest.LogCaptureFixture) -> None:
+    """A receiver that takes no more than 4 KiB: what is larger goes in halves; one span that is too large is lost."""
+
+    def strict(handler: Handler, body: bytes) -> None:
+        (ok if len(body) < 4_096 else reply(413))(handler, body)
+
+    sink.script.extend([strict] * MANY)
+    with begin(sink) as handle, watched(handle.metrics_url):
+        with within(10.0):
+            trade(FIRST)
+            with ares.span("large", {"text": "x" * 8_000}):
+                pass
+            trade(THEN)
+            assert not ares.flush(10.0)
+        trade(["after"])
+        assert ares.flush(10.0)
+        found = settled(handle.metrics_url)
+        assert (found.exported, found.dropped) == (SPANS * (len(ALL) + 1), {"refused": 1})
+        assert shown(handle.metrics_url, FAILURES, reason="http_413")
+    assert sink.delivered.count("decision") == len(ALL) + 1
+    assert "large" not in sink.delivered
     assert len(complaints(caplog)) == 1
 
 
@@ -198,6 +222,7 @@ def test_two_seconds_are_two_seconds(tmp_path: Path, sink: Sink, receivers: dict
 
 OUTAGE = """
 from ares_otel.pipeline import delivery
+from ares_otel.pipeline.recorder import RECORDER
 
 # ten minutes in ten seconds: waits are sixty times shorter, all else is as it is
 delivery.FIRST_WAIT /= 60
@@ -211,6 +236,8 @@ for second in range(600):
         with ares.decision(symbol="BTC", strategy="outage") as d:
             for stage in range(9):
                 d.did("analyst")
+    while len(RECORDER.queue) > 2_000:
+        time.sleep(0.001)  # a second of ten minutes may not be shorter than the worker's part of it
     if second % 20 == 0:
         answers += ares.flush(0.1)
 say(answers)
