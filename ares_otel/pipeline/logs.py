@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Mapping
@@ -85,6 +86,8 @@ class LogHandler(logging.Handler):
         self.limit = limit
         self.dropped = 0
         self.failed = 0
+        # one that its own thread may take again: a signal handler that logs can come while it is held
+        self._counting = threading.RLock()
 
     def createLock(self) -> None:  # noqa: N802  the base class's name
         """Have no lock."""
@@ -122,11 +125,13 @@ class LogHandler(logging.Handler):
             if any(around.get(key) for key in SUPPRESSED):
                 return
             if len(self.queue) >= self.limit:
-                self.dropped += 1
+                with self._counting:
+                    self.dropped += 1
                 return
             self.queue.append(_taken(record))
         except Exception as error:  # noqa: BLE001  whatever a bot logs may raise anything when it is asked for its text
-            self.failed += 1
+            with self._counting:
+                self.failed += 1
             GUARD.failed("logs", error)
 
     def take(self, most: int) -> list[Taken]:
@@ -136,6 +141,7 @@ class LogHandler(logging.Handler):
 
     def forget(self) -> None:
         """Begin anew in a forked child: what was logged before is the parent's."""
+        self._counting = threading.RLock()
         self.queue = deque()
         self.dropped = self.failed = 0
 

@@ -15,7 +15,6 @@ from ares_otel.metrics.discovery import Discovery
 from ares_otel.orders import Ledger
 from ares_otel.pipeline.backlog import Accounts
 from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.portfolio.conventions import Convention
 from ares_otel.portfolio.holding import Method
@@ -85,8 +84,8 @@ class Measuring:
         self.metrics.observe_at_scrape(lambda: _spans(outbox.accounts()))
 
     def watch_logs(self, logs: LogExport) -> None:
-        """Show what became of log records, too."""
-        self.metrics.observe_at_scrape(lambda: self._logs(logs))
+        """Show where all log records are, too."""
+        self.metrics.observe_at_scrape(lambda: _records(logs.accounts()))
 
     @property
     def url(self) -> str | None:
@@ -217,19 +216,10 @@ class Measuring:
         failures: Counter[str] = Counter()
         for each in accounts.values():
             failures.update(each.failures)
-        if Signal.LOGS in accounts:
-            yield m.LOGS_EXPORTED, (), accounts[Signal.LOGS].exported
-            for reason, number in accounts[Signal.LOGS].dropped.items():
-                yield m.LOGS_DROPPED, (reason,), number
         for reason, attempts in failures.items():
             yield m.EXPORT_FAILURES, (reason,), attempts
         if accounts:
             yield m.SPOOL_BYTES, (), sum(each.spooled_bytes for each in accounts.values())
-
-    def _logs(self, logs: LogExport) -> Iterator[Reading]:
-        yield m.LOGS_DROPPED, (DropReason.QUEUE_FULL,), logs.handler.dropped
-        yield m.LOGS_DROPPED, (DropReason.INVALID,), logs.handler.failed
-        yield m.LOGS_DROPPED, (DropReason.SHUTDOWN,), logs.late
 
 
 def _spans(accounts: Accounts) -> Iterator[Reading]:
@@ -241,3 +231,14 @@ def _spans(accounts: Accounts) -> Iterator[Reading]:
     yield m.SPOOLED, (), accounts.spooled
     for reason in DropReason:
         yield m.DROPPED, (reason,), accounts.dropped.get(reason, 0)
+
+
+def _records(accounts: Accounts) -> Iterator[Reading]:
+    """Yield where all log records are, of one moment, as `_spans` does."""
+    yield m.LOGS_RECORDED, (), accounts.submitted
+    yield m.LOGS_ADOPTED, (), accounts.adopted
+    yield m.LOGS_EXPORTED, (), accounts.exported
+    yield m.LOGS_QUEUED, (), accounts.queued
+    yield m.LOGS_SPOOLED, (), accounts.spooled
+    for reason in DropReason:
+        yield m.LOGS_DROPPED, (reason,), accounts.dropped.get(reason, 0)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from balance import balance, watched
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 from setup_kit import Begin, Bot, decide, named, shown
-from sink import Sink, eventually, free_port, reply
+from sink import Answer, Sink, die, eventually, free_port, reply
 
 import ares_otel as ares
 from ares_otel.config import load
 from ares_otel.guard import GUARD
+from ares_otel.pipeline.otlp.logs import LogEncoder
 from ares_otel.setup import active
 from ares_otel.setup.logs import secrets_of
 
@@ -184,6 +187,85 @@ def test_kept_over_a_restart(begin: Begin, sink: Sink, tmp_path: Path) -> None:
         assert ares.flush(10.0)
 
     assert (named(sink), bodies(sink)) == (["s1"], ["kept"])
+
+
+class Trap:
+    """Says something else whenever it is asked."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+FATES: dict[str, list[Answer]] = {
+    "delivers": [],
+    "busy": [reply(503)] * 5,
+    "too large": [reply(413)] * 40,
+    "dies": [die] * 5,
+}
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_every_record_is_accounted_for(begin: Begin, sink: Sink, fate: str) -> None:
+    """At each scrape: delivered, waiting in memory or on disk, or dropped and counted, from the call that logged it."""
+    with Sink(*FATES[fate]) as other:
+        handle = begin(sink, logs__export=True, logs__endpoint=url_of(other), logs__queue_limit=300)
+        with watched(handle.metrics_url):
+            threads = [threading.Thread(target=log_much) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            telemetry = active()
+            assert telemetry is not None
+            assert telemetry.logs is not None
+            telemetry.logs.handler.emit(logging.makeLogRecord({"name": "bot", "msg": "%s", "args": (Trap(),)}))
+            eventually(lambda: ares.flush(1.0))
+        found = balance(handle.metrics_url).logs
+    assert found is not None
+    assert found.recorded == 4 * 300 + 1
+    assert found.queued + found.spooled == 0
+    assert found.recorded == found.exported + found.lost
+    assert found.dropped["invalid"] == 1
+    assert ("refused" in found.dropped) is (fate == "too large")
+
+
+def log_much() -> None:
+    """Log more than the queue holds, with the worker in between now and then."""
+    for number in range(300):
+        LOG.info("number %d", number)
+        if number % 100 == 50:
+            ares.flush(0.01)
+
+
+def test_accounts_go_on_over_a_restart(begin: Begin, sink: Sink) -> None:
+    """What was left on disk was adopted; what cannot be told at all is no record of ours."""
+    where = f"http://127.0.0.1:{free_port()}/v1/logs"
+    with begin(sink, logs__export=True, logs__endpoint=where) as handle:
+        LOG.error("kept")
+        assert not ares.flush(0.2)
+        found = balance(handle.metrics_url).logs
+        assert found is not None
+        assert (found.recorded, found.queued + found.spooled) == (1, 1)
+    with begin(sink, logs__export=True, logs__endpoint=url_of(sink)) as handle:
+        assert ares.flush(10.0)
+        found = balance(handle.metrics_url).logs
+    assert found is not None
+    assert (found.recorded, found.adopted, found.exported) == (0, 1, 1)
+
+
+def test_a_record_that_cannot_be_encoded(begin: Begin, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is lost and counted; those beside it arrive."""
+    handle = begin(sink, logs__export=True, logs__endpoint=url_of(sink))
+    real = LogEncoder.record
+    monkeypatch.setattr(LogEncoder, "record", lambda self, data: b"" if data.body == "odd" else real(self, data))
+    for text in ("one", "odd", "two"):
+        LOG.error(text)
+    assert not ares.flush(10.0)
+    assert bodies(sink) == ["one", "two"]
+    found = balance(handle.metrics_url).logs
+    assert found is not None
+    assert found.holds
+    assert (found.recorded, found.dropped) == (3, {"invalid": 1})
 
 
 def test_late_records_are_counted(begin: Begin, sink: Sink) -> None:
