@@ -1,4 +1,4 @@
-"""Where telemetry runs: in which interpreter, and with which kind of threads.
+"""Where telemetry runs: in which interpreter, with or without its lock, and with which kind of threads.
 
 Neither gevent nor eventlet is imported here; what a bot has not loaded cannot have changed its threads.
 """
@@ -23,12 +23,23 @@ def refusal() -> tuple[str, str] | None:
             "this is a sub-interpreter, which has no signals and does not fork; "
             "it runs without telemetry: call setup() in the main interpreter, or use a process"
         )
+    if not _has_lock():
+        return "free-threaded", (
+            "this Python runs without its global lock, and what the bot's threads say would be lost or torn; "
+            "the bot runs without telemetry: set PYTHON_GIL=1, or use the usual build of Python"
+        )
     if _is_patched_by_eventlet():
         return "eventlet", (
             "eventlet.monkey_patch() has replaced threads and sockets, and eventlet is not supported; "
             "the bot runs without telemetry: use gevent, asyncio or threads"
         )
     return None
+
+
+def _has_lock() -> bool:
+    """Tell whether one thread at a time runs Python; a free-threaded build does, too, if it is told to."""
+    is_enabled = getattr(sys, "_is_gil_enabled", None)
+    return is_enabled is None or bool(is_enabled())
 
 
 def _is_patched_by_eventlet() -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from setup_kit import Begin, Bot, named, resources, spans
-from sink import Sink
+from sink import Handler, Sink, eventually, ok
 
 from ares_otel.guard import GUARD
 from ares_otel.setup import surroundings
@@ -104,6 +104,43 @@ def test_fork_with_gevent(tmp_path: Path, sink: Sink) -> None:
     once = Counter(dict.fromkeys(["sbefore", "safter", *(f"s child {number}" for number in range(5))], 1))
     assert Counter(named(sink)) == once
     assert len({one["service.instance.id"] for one in resources(sink)}) == 2
+
+
+IN_THE_MIDST = """
+import gevent
+ares.setup()
+decide("before")
+flushed = gevent.spawn(ares.flush, 60.0)
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.005)
+child = os.fork()
+if child == 0:
+    decide("child")
+    say(ares.flush(60.0))
+    time.sleep(0.2)  # longer than the parent's answer takes to come
+    sys.exit(0)
+decide("after")
+say(flushed.get(), ares.shutdown(60.0))
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_fork_in_the_midst_of_a_request(tmp_path: Path, sink: Sink) -> None:
+    """The child has a copy of the greenlet that waits for the answer: it takes nothing of it, and sends nothing."""
+    asked = tmp_path / "asked"
+
+    def slow(handler: Handler, body: bytes) -> None:
+        asked.write_text("")
+        eventually(lambda: "decision" in sink.delivered)  # the child's, on a connection of its own
+        ok(handler, body)
+
+    sink.script.append(slow)
+    ended = Bot(IN_THE_MIDST, tmp_path, sink, str(asked), options=FIRST).end()
+    assert sorted(ended.well) == [[True], [True, True]]
+    assert "Error" not in ended.errors
+    assert "kept and tried again" not in ended.errors
+    assert Counter(named(sink)) == Counter(["sbefore", "schild", "safter"])
 
 
 def test_gevent_after_setup(tmp_path: Path, sink: Sink) -> None:

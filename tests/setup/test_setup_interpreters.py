@@ -106,3 +106,19 @@ def test_set_up_in_another_interpreter(begin: Begin, monkeypatch: pytest.MonkeyP
     assert not begin().owner
     decide(ares, "s1")
     assert GUARD.counts() == {"setup": 1}
+
+
+def test_a_python_without_its_lock(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A free-threaded build is refused while it runs free-threaded: a word in the log says why, and what to do."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with begin() as handle:
+        decide(ares, "s1")
+        assert not handle.owner
+    assert GUARD.counts() == {"setup": 1}
+    assert "set PYTHON_GIL=1, or use the usual build of Python" in caplog.text
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)
+    assert surroundings.refusal() is None
+    monkeypatch.delattr(sys, "_is_gil_enabled")
+    assert surroundings.refusal() is None
