@@ -106,7 +106,7 @@ def judged(found: Killed, spans: list[dict[str, Any]]) -> list[str]:
     wrong = []
     for span in spans:
         before = by_id.setdefault((span["trace_id"], span["span_id"]), span)
-        if _content(span, before) != _content(before, span):
+        if span != before:
             wrong.append(f"{span['name']} told in two ways: {span} and {before}")
     decisions = {span["attributes"]["ares.strategy"]: span for span in by_id.values() if span["name"] == "decision"}
     aborted = {name for name, span in decisions.items() if span["attributes"].get("ares.decision.aborted")}
@@ -121,16 +121,3 @@ def judged(found: Killed, spans: list[dict[str, Any]]) -> list[str]:
     wrong += [f"the fill of {name} is lost" for name in sorted(found.filled - fills)]
     votes = [len([event for event in decisions[name]["events"] if event[0] == "vote"]) for name in resolved]
     return wrong + [f"a decision with {number} votes" for number in votes if number != 2]
-
-
-def _content(span: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Return what two tellings of a span must agree in.
-
-    What the ledger makes of a report is not made again, once it has written the report down: it is left out.
-    """
-    said = dict(span)
-    if span["name"] == "order update":
-        derived = span["attributes"].keys() ^ other["attributes"].keys()
-        assert all(name.startswith("ares.order.") for name in derived), derived
-        said["attributes"] = {name: value for name, value in span["attributes"].items() if name not in derived}
-    return said

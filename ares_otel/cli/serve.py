@@ -49,4 +49,5 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
             settings.port if args.port is None else args.port,
             settings=settings,
             portfolio=loaded.config.portfolio,
+            bots=loaded.config,
         )

@@ -11,13 +11,13 @@ from typing import Final
 
 from ares_otel.config import Config, Loaded
 from ares_otel.decision.sampling import KeepRule
-from ares_otel.pipeline import ring as rings
+from ares_otel.pipeline import leftovers
 from ares_otel.pipeline.model import Signal
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.setup.outbox import Outbox
 from ares_otel.setup.parts import make_ledger, make_sender
-from ares_otel.setup.ringing import recover
+from ares_otel.setup.recovery import SENT, is_marked, recover
 
 __all__ = ["add_parser", "run"]
 
@@ -55,7 +55,7 @@ def _show(config: Config) -> int:
     left: list[Path] = []
     if config.recorder.ring is not None:
         path = Path(config.recorder.ring)
-        left = sorted(path.parent.glob(f"{path.name}.left-*"))
+        left = [file for file in sorted(path.parent.glob(f"{path.name}.left-*")) if not is_marked(file, SENT)]
         state = f"{len(left)} of killed processes" + (", one begun" if path.exists() else "")
         sys.stdout.write(f"ring {path}: {state}\n")
     return 1 if files or left else 0
@@ -87,9 +87,9 @@ def _left(config: Config) -> tuple[int | None, list[Path]]:
         return None, []
     path = Path(config.recorder.ring)
     try:
-        held = rings.lock(path)
+        held = leftovers.lock(path)
         if held is not None:
-            return held, rings.leftovers(path)[0]
+            return held, leftovers.leftovers(path)[0]
         reason = "a bot runs with it, and will deliver it"
     except OSError as error:
         reason = error.strerror or str(error)

@@ -95,6 +95,14 @@ class Server(Section, frozen=True, kw_only=True):
     allowed_hosts: Annotated[
         tuple[str, ...], of_kind("list", "Further names in `Host` that requests may come by.")
     ] = ()
+    rings: Annotated[
+        tuple[str, ...],
+        of_kind(
+            "list",
+            "Rings (`recorder.ring`) of bots of this host and this user, or folders of them: what killed ones left is "
+            "stored after half a minute without a new start.",
+        ),
+    ] = ()
     certificate: Annotated[str | None, path("Certificate chain (PEM) to serve HTTPS and gRPC with TLS.")] = None
     key: Annotated[str | None, path("Private key (PEM) of `certificate`.")] = None
     grpc_port: (

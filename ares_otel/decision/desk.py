@@ -12,6 +12,7 @@ from ares_otel.decision.live import LiveSpan
 from ares_otel.decision.own import OwnReading
 from ares_otel.decision.places import common_attributes, origin_of
 from ares_otel.decision.recovering import LostDecision
+from ares_otel.decision.reported import keep_report
 from ares_otel.decision.reporting import update_span
 from ares_otel.decision.ringed import RingedDecision
 from ares_otel.decision.saying import Said, listen
@@ -265,6 +266,7 @@ class Desk:
             return
         facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
         self.meter.update(facts)
+        keep_report(self.recorder.ring, note, facts)
         self.out.put(OWN, (update_span(facts, attributes, wall, _drawn(note)),))
 
     # --- records outside of an open decision -------------------------------------------------------------------

@@ -15,6 +15,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, Status, Sta
 from ares_otel import records
 from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note
 from ares_otel.decision.live import Failure, LiveSpan, More, plain_writes
+from ares_otel.decision.reported import Reported
 from ares_otel.decision.ringed import Kind, RingedDecision
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import EventData, LinkData, Scope, SpanData
@@ -83,18 +84,20 @@ class Recovery:
     Attributes:
         damaged: records that could not be read.
         decisions: that had not been delivered, in the order in which they began.
-        loose: what was told outside of decisions, in its order; True: the ledger has it already.
+        loose: what was told outside of decisions, in its order; True: the ledger has it already; and what that made
+            of a report, where it was told before.
     """
 
     def __init__(self, found: Found, fields: Mapping[str, Sequence[str]], clock: int, offset: int) -> None:
         self.damaged = found.damaged
         self.decisions: list[LostDecision] = []
-        self.loose: list[tuple[object, bool]] = []
+        self.loose: list[tuple[object, bool, Reported | None]] = []
         self._fields = fields
         self._gaps = found.gaps
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._booked = self._released = START
+        self._reports: dict[str, Sequence[Any]] = {}
         loose = self._sort(found.records)
         self._shift = self._clock - offset
         for kept in self._kept.values():
@@ -102,7 +105,8 @@ class Recovery:
         for place, said in loose:
             if place >= self._released:
                 with GUARD.shield("ring"):
-                    self.loose.append((self._made(said), place < self._booked))
+                    made = self._made(said)
+                    self.loose.append((made, place < self._booked, self._reported(made)))
 
     def _sort(self, found: Iterable[tuple[Position, bytes]]) -> list[tuple[Position, Sequence[Any]]]:
         loose: list[tuple[Position, Sequence[Any]]] = []
@@ -123,6 +127,8 @@ class Recovery:
             self._clock = int(said[0])
         elif kind is Kind.MARKS:
             self._booked, self._released = Position(*said[:2]), Position(*said[2:4])
+        elif kind is Kind.REPORT:
+            self._reports[said[0]] = said[1:]
         else:
             kept = self._kept.setdefault(said[0], _Kept())
             if kind is Kind.BEGIN:
@@ -231,6 +237,10 @@ class Recovery:
         live.making_more.trace = trace
         live.parent = decision if around is None else _span_of(around)
         return live
+
+    def _reported(self, made: object) -> Reported | None:
+        said = self._reports.get(made.drawn) if isinstance(made, Note) else None
+        return None if said is None else Reported(said, lambda values: self._bare(Order, values))
 
     def _ghost(self, said: Sequence[Any] | None) -> LostDecision | None:
         return None if said is None else self._begun(said)

@@ -60,6 +60,7 @@ class Kind(IntEnum):
     NOTE = 6
     CLOCK = 7
     MARKS = 8
+    REPORT = 9
 
 
 BEGIN, MORE, END = int(Kind.BEGIN), int(Kind.MORE), int(Kind.END)

@@ -14,18 +14,12 @@ import mmap
 import os
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 from zlib import crc32
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover  # no such locks there: whoever comes writes
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["SEGMENTS", "Found", "Position", "Ring", "RingError", "leftovers", "lock", "move_aside", "read"]
+__all__ = ["SEGMENTS", "Found", "Position", "Ring", "RingError", "read", "trim"]
 
 SEGMENTS: Final = 8
 VERSION: Final = 1
@@ -39,9 +33,6 @@ MARK: Final = 0xA7524E47
 RECORD: Final = struct.Struct("<III")
 PACK: Final = RECORD.pack
 NEW: Final = 0o600
-KEPT_BYTES: Final = 1 << 28
-"""Most that rings of ended processes take beside a new one."""
-
 LARGEST: Final = 1 << 30
 POPULATE: Final = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
 
@@ -113,6 +104,7 @@ class Ring:
         self._run = int.from_bytes(os.urandom(8), "little")
         self._size = max(size // SEGMENTS // HEAD_BYTES, 1) * HEAD_BYTES
         self._oldest = 1
+        self._freed = Position(1, FIRST)
         self._maps = self._make(info)
         self._current = self._begin(1)
 
@@ -149,9 +141,16 @@ class Ring:
         current = self._current
         return Position(current.serial, current.tell())
 
+    @property
+    def held(self) -> int:
+        """Bytes that were written and not released, about."""
+        here, freed = self.place(), self._freed
+        return max((here.serial - freed.serial) * self._size + here.offset - freed.offset, 0)
+
     def release(self, position: Position) -> None:
         """Let the segments before a place be used again."""
         with self._lock:
+            self._freed = max(self._freed, position)
             self._oldest = max(self._oldest, position.serial)
             self._weigh(self._current.serial)
 
@@ -220,74 +219,6 @@ def _allocate(descriptor: int, size: int) -> None:
         os.pwrite(descriptor, block[: size - start], start)
 
 
-# --- what is beside it ---------------------------------------------------------------------------------------------
-
-
-def lock(path: Path) -> int | None:
-    """Take a ring's place for this process; return what holds it until it is closed, None if another one has it.
-
-    Raises:
-        OSError: nothing can be written there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    held = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, NEW)
-    try:
-        if fcntl is not None:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        return None
-    return held
-
-
-def leftovers(path: Path) -> tuple[list[Path], int]:
-    """Move what an ended process left at a place out of the way; call it with the lock.
-
-    Returns:
-        All that was left there so far, oldest first, as far as it fits `KEPT_BYTES`; and how many had to go for that.
-
-    Raises:
-        OSError: a file cannot be moved.
-    """
-    if path.exists():
-        _trim(move_aside(path, "left"))
-    found = sorted(path.parent.glob(f"{path.name}.left-*"))
-    room, kept = KEPT_BYTES, 0
-    for each in reversed(found):
-        room -= each.stat().st_size
-        if room < 0:
-            break
-        kept += 1
-    removed = found[: len(found) - kept]
-    for each in removed:
-        each.unlink()
-    return found[len(removed) :], len(removed)
-
-
-def _trim(path: Path) -> None:
-    """Give back what no record was written to, which is nearly all of a ring whose process ended soon."""
-    with contextlib.suppress(RingError):
-        data = path.read_bytes()
-        size, _ = _head(data[:HEAD_BYTES])
-        for start in reversed(range(HEAD_BYTES, HEAD_BYTES + SEGMENTS * size, size)):
-            found = _segment(data[start : start + size])
-            if found is not None:
-                serial, run, body = found
-                sound = [at + RECORD.size + len(it) for at, it in _records(body, _nonce(serial, run)) if it is not None]
-                os.truncate(path, start + max(sound, default=FIRST))
-            if found is not None or any(data[start : start + FIRST]):
-                return
-
-
-def move_aside(path: Path, word: str) -> Path:
-    """Give a file a name that says what it is, and when that was seen.
-
-    Raises:
-        OSError: it cannot be moved.
-    """
-    return path.replace(path.with_name(f"{path.name.partition('.left-')[0]}.{word}-{time.time_ns():020d}"))
-
-
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +251,21 @@ def read(path: Path) -> Found:
             else:
                 records.append((Position(serial, offset), payload))
     return Found(info, records, max(damaged, 0), gaps)
+
+
+def trim(path: Path) -> None:
+    """Give back what no record was written to, which is nearly all of a ring whose process ended soon."""
+    with contextlib.suppress(RingError):
+        data = path.read_bytes()
+        size, _ = _head(data[:HEAD_BYTES])
+        for start in reversed(range(HEAD_BYTES, HEAD_BYTES + SEGMENTS * size, size)):
+            found = _segment(data[start : start + size])
+            if found is not None:
+                serial, run, body = found
+                sound = [at + RECORD.size + len(it) for at, it in _records(body, _nonce(serial, run)) if it is not None]
+                os.truncate(path, start + max(sound, default=FIRST))
+            if found is not None or any(data[start : start + FIRST]):
+                return
 
 
 def _head(data: bytes) -> tuple[int, bytes]:

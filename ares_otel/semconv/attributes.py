@@ -283,7 +283,11 @@ WAITING = Attribute(
 )
 SPOOLED = Attribute("ares.telemetry.spooled", "those of them on disk", INT, low=0)
 WHERE = _few("ares.where", "place in the telemetry")
-RING_STATE = _few("ares.ring.state", "what a killed process left: ended and aborted decisions, reports", e.RingState)
+RING_STATE = _few(
+    "ares.ring.state",
+    "what a killed process left: ended and aborted decisions, reports, what cannot be read",
+    e.RingState,
+)
 DROP_REASON = _few("ares.reason", "why it was lost", e.DropReason)
 RECORD = _few("ares.record", "type of a record")
 FIELD = _few("ares.field", "field of a record")

@@ -244,6 +244,7 @@ class RingState(StrEnum):
     ENDED = "ended"
     ABORTED = "aborted"
     REPORT = "report"
+    DAMAGED = "damaged"
 
 
 class DriftResult(StrEnum):

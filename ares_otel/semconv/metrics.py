@@ -16,18 +16,19 @@ __all__ = [
     "FEATURE_DETECTABLE", "FEATURE_DRIFT", "FEATURE_EFFECT", "FEATURE_IMPORTANCE", "FEATURE_SAMPLES", "FEES",
     "FILLED_NOTIONAL", "GC_PAUSE", "GROSS_EXPOSURE", "HOST_CPU", "HOST_DISK", "HOST_MEMORY", "HOST_NETWORK",
     "IMPORTANCE_STABILITY", "INFERENCE", "INFORMATION", "INVALID_TRANSITIONS", "KILL_SWITCH", "KILL_SWITCH_TRIPS",
-    "LAST_DECISION", "LEVERAGE", "LIMIT_BREACHES", "LIMIT_UTILIZATION", "LIMIT_VALUE", "LOGS_DROPPED",
-    "LOGS_EXPORTED", "MARGIN_USE", "MARKET_DATA_AGE", "MARKET_DATA_GAPS", "MARKET_DATA_MESSAGES", "MAX_DRAWDOWN",
-    "METRICS", "MODEL_INFO", "MODEL_SCORE", "MODEL_TRAINED", "NEGATIVE_LATENCY", "NET_EXPOSURE", "ORDERS_OPEN",
-    "ORDERS_SUBMITTED", "ORDERS_UNACKNOWLEDGED", "ORDER_ACK", "ORDER_FILL", "ORDER_REJECTIONS", "ORDER_UPDATES",
-    "OUTCOMES", "POSITION_NOTIONAL", "POSITION_QUANTITY", "PREDICTIONS", "PROCESS_CONNECTIONS", "PROCESS_CPU",
-    "PROCESS_FILES", "PROCESS_IO", "PROCESS_MEMORY", "PROCESS_THREADS", "QUEUED", "QUEUE_LENGTH", "RATE_LIMIT_USED",
+    "LAST_DECISION", "LEVERAGE", "LIMIT_BREACHES", "LIMIT_UTILIZATION", "LIMIT_VALUE", "LOGS_ADOPTED",
+    "LOGS_DROPPED", "LOGS_EXPORTED", "LOGS_QUEUED", "LOGS_RECORDED", "LOGS_SPOOLED", "MARGIN_USE",
+    "MARKET_DATA_AGE", "MARKET_DATA_GAPS", "MARKET_DATA_MESSAGES", "MAX_DRAWDOWN", "METRICS", "MODEL_INFO",
+    "MODEL_SCORE", "MODEL_TRAINED", "NEGATIVE_LATENCY", "NET_EXPOSURE", "ORDERS_OPEN", "ORDERS_SUBMITTED",
+    "ORDERS_UNACKNOWLEDGED", "ORDER_ACK", "ORDER_FILL", "ORDER_REJECTIONS", "ORDER_UPDATES", "OUTCOMES",
+    "POSITION_NOTIONAL", "POSITION_QUANTITY", "PREDICTIONS", "PROCESS_CONNECTIONS", "PROCESS_CPU", "PROCESS_FILES",
+    "PROCESS_IO", "PROCESS_MEMORY", "PROCESS_THREADS", "QUEUED", "QUEUE_LENGTH", "RATE_LIMIT_USED",
     "RATE_LIMIT_WAIT", "REALIZED_PNL", "REBATES", "RECORDED", "RECOVERED", "REGIME_ACTIVE", "REGIME_DURATION",
     "REGIME_PROBABILITY", "REGIME_TRANSITIONS", "REPORT_DELIVERIES", "REPORT_DURATION", "REPORT_RUNS",
-    "REPORT_SUCCESS", "RETRAIN_REQUESTS", "RETRAIN_SUPPRESSED", "RING_REFUSED", "RISK_CHECKS", "SAMPLED_OUT",
-    "SERIES", "SHARPE", "SHORTFALL", "SLIPPAGE", "SLIPPAGE_COST", "SORTINO", "SPOOLED", "SPOOL_BYTES",
-    "STAGE_DURATION", "STAGE_ERRORS", "TELEMETRY_ERRORS", "TICK_TO_ORDER", "TRADES", "TRADE_LOSS", "TRADE_PROFIT",
-    "UNKNOWN_UPDATES", "UNREALIZED_PNL", "VALUE_AT_RISK", "VOTES", "WEIGHT",
+    "REPORT_SUCCESS", "RETRAIN_REQUESTS", "RETRAIN_SUPPRESSED", "RING_BYTES", "RING_REFUSED", "RISK_CHECKS",
+    "SAMPLED_OUT", "SERIES", "SHARPE", "SHORTFALL", "SLIPPAGE", "SLIPPAGE_COST", "SORTINO", "SPOOLED",
+    "SPOOL_BYTES", "STAGE_DURATION", "STAGE_ERRORS", "TELEMETRY_ERRORS", "TICK_TO_ORDER", "TRADES", "TRADE_LOSS",
+    "TRADE_PROFIT", "UNKNOWN_UPDATES", "UNREALIZED_PNL", "VALUE_AT_RISK", "VOTES", "WEIGHT",
 ]  # fmt: skip
 
 FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -281,6 +282,10 @@ QUEUED = _g.gauge("ares_telemetry_queued_spans", "spans waiting in memory")
 SPOOLED = _g.gauge("ares_telemetry_spooled_spans", "spans waiting on disk")
 DROPPED = _g.counter("ares_telemetry_dropped_total", "spans and records lost", a.DROP_REASON)
 EXPORTED = _g.counter("ares_telemetry_exported_spans_total", "spans acknowledged by the receiver")
+LOGS_RECORDED = _g.counter("ares_telemetry_recorded_logs_total", "log records taken, and those that found no room")
+LOGS_ADOPTED = _g.counter("ares_telemetry_adopted_logs_total", "log records taken over from the spool")
+LOGS_QUEUED = _g.gauge("ares_telemetry_queued_logs", "log records waiting in memory")
+LOGS_SPOOLED = _g.gauge("ares_telemetry_spooled_logs", "log records waiting on disk")
 LOGS_DROPPED = _g.counter("ares_telemetry_dropped_logs_total", "log records lost", a.DROP_REASON)
 LOGS_EXPORTED = _g.counter("ares_telemetry_exported_logs_total", "log records acknowledged by the receiver")
 ALERTS_PUSHED = _g.counter("ares_telemetry_alerts_pushed_total", "alerts that an Alertmanager took")
@@ -295,6 +300,9 @@ BAD_VALUES = _g.counter("ares_telemetry_bad_values_total", "values left out of r
 SERIES = _g.gauge("ares_telemetry_series", "series that this endpoint exposes")
 SAMPLED_OUT = _g.counter("ares_telemetry_unsampled_decisions_total", "decisions counted but not traced")
 RECOVERED = _g.counter("ares_telemetry_recovered_total", "what a killed process left in its ring", a.RING_STATE)
+RING_BYTES = _g.gauge(
+    "ares_telemetry_ring_bytes", "bytes in the ring that `kill -9` would leave to the next start", unit="By"
+)
 RING_REFUSED = _g.counter("ares_telemetry_ring_refused_total", "records that a full ring refused: `kill -9` loses them")
 
 _g = _Group("correlation")

@@ -97,7 +97,7 @@ EVENT_LOOP_SLOW = Threshold("event_loop_slow", 0.1, "s", "99th percentile of the
 RESTARTS = Threshold("restarts", 2, "{start}", "starts of a bot in half an hour that are a crash loop")
 CLOCK_OFF = Threshold("clock_off", 0.5, "s", "offset of a clock at which times of venue and bot cannot be compared")
 SPOOL_LARGE = Threshold("spool_large", 134_217_728, "By", "undelivered spans on disk: half of the default cap")
-QUEUE_LONG = Threshold("queue_long", 50_000, "{record}", "records waiting for the worker: half of the default limit")
+QUEUE_LONG = Threshold("queue_long", 10_000, "{record}", "records waiting for the worker: half of what usually fits")
 STORE_DISK_LOW = Threshold("store_disk_low", 1_073_741_824, "By", "free room for the ares server's database")
 QUEUE_FILLING = Threshold("queue_filling", 0.5, "1", "used share of a collector's queue that asks for attention")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,33 +13,28 @@ import msgspec
 from ares_otel.config import Config
 from ares_otel.decision.api import decide_by
 from ares_otel.decision.deciding import LiveDecision
-from ares_otel.decision.desk import Desk, Meter, Rule
-from ares_otel.decision.recovering import ForeignSpan, Recovery
+from ares_otel.decision.desk import Desk
 from ares_otel.decision.ringed import FIELDS, FOREIGN, Kind, RingedDecision, RingedQueue, write
 from ares_otel.guard import GUARD
 from ares_otel.metrics import Reading
 from ares_otel.orders import Ledger
-from ares_otel.pipeline import ring as rings
+from ares_otel.pipeline import leftovers
 from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Scope, Signal, SpanData
-from ares_otel.pipeline.otlp import Encoder
-from ares_otel.pipeline.recorder import RECORDER, Recorder
-from ares_otel.pipeline.ring import Position, Ring
+from ares_otel.pipeline.model import Signal
+from ares_otel.pipeline.recorder import Recorder
+from ares_otel.pipeline.ring import RECORD, Position, Ring
 from ares_otel.pipeline.sdk import to_span_data
-from ares_otel.records import Order, OrderUpdate
-from ares_otel.records.facts import DecisionFacts, OrderFacts, Origin, RecordFacts, UpdateFacts
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DropReason, RingState
-from ares_otel.semconv.model import Metric
-from ares_otel.setup.outbox import Outbox, encoded
+from ares_otel.setup.outbox import Outbox
+from ares_otel.setup.recovery import BOOKED, SENT, Recovered, marked, recover
 
-__all__ = ["Recovered", "Ringing", "recover"]
+__all__ = ["Ringing"]
 
-LOG: Final = logging.getLogger("ares_otel")
 WHERE: Final = "ring"
 NOWHERE: Final = Position(0, 0)
-BOOKED: Final = ".booked"
-"""Ends the name of a ring whose orders and reports the ledger has."""
+PATIENCE: Final = 0.3
+"""Seconds for which the ares server may look what is left at the place of a ring."""
 
 
 class _Pending(NamedTuple):
@@ -49,15 +43,6 @@ class _Pending(NamedTuple):
     submitted: int
     place: Position
     file: Path | None = None
-
-
-class Recovered(NamedTuple):
-    """What was found in a ring."""
-
-    ended: int
-    aborted: int
-    reports: int
-    damaged: int
 
 
 class Ringing:
@@ -82,6 +67,7 @@ class Ringing:
         self._pending: deque[_Pending] = deque()
         self._place = self._expected = self._carried = self._booked = self._released = NOWHERE
         self._offset = 0
+        self._is_safe = False
         self._found = Recovered(0, 0, 0, 0)
 
     @property
@@ -104,13 +90,13 @@ class Ringing:
             GUARD.complain(WHERE, type(error).__name__, message)
 
     def _open(self, path: Path, resource: Mapping[str, str | int]) -> None:
-        held = rings.lock(path)
+        held = leftovers.lock(path, PATIENCE)
         if held is None:
             message = f"recorder.ring {path} is used by another process; this one has none: give each a path of its own"
             GUARD.complain(WHERE, "in use", message)
             return
         self._lock = held
-        self._left, removed = rings.leftovers(path)
+        self._left, removed = leftovers.leftovers(path)
         if removed:
             GUARD.complain(WHERE, "too many", f"{removed} rings of killed processes beside {path} were never delivered")
         self._offset = self._recorder.clock.offset
@@ -124,22 +110,35 @@ class Ringing:
     def readings(self) -> Iterator[Reading]:
         """Yield what is counted, if there is a ring."""
         if self._config.recorder.ring is not None:
-            found, refused = self._found, self._ring.refused if self._ring is not None else 0
+            found, ring = self._found, self._ring
             yield m.RECOVERED, (RingState.ENDED,), found.ended
             yield m.RECOVERED, (RingState.ABORTED,), found.aborted
             yield m.RECOVERED, (RingState.REPORT,), found.reports
-            yield m.RING_REFUSED, (), refused
+            yield m.RECOVERED, (RingState.DAMAGED,), found.damaged
+            yield m.RING_REFUSED, (), 0 if ring is None else ring.refused
+            yield m.RING_BYTES, (), 0 if ring is None else ring.held
 
     # --- a round -----------------------------------------------------------------------------------------------
 
     def begin(self, desk: Desk, outbox: Outbox) -> None:
         """Note how far the ring is before the queue is read; deliver what killed processes left, once."""
-        while self._left:
-            file = self._left.pop(0)
+        left, self._left = self._left, []
+        for file in left:
             with GUARD.shield(WHERE):
                 self._recover(file, desk, outbox)
+        if left:
+            # without a disk it may be lost with this process: then the rings stay until it is delivered
+            self._is_safe = outbox.accounts().queued == 0
         if self._ring is not None:
             self._place = self._ring.place()
+
+    def booked(self) -> None:
+        """Note that the ledger has written down what it was told: whoever reads a ring again must not tell it again."""
+        if self._is_safe:
+            for file in self._read:
+                file.unlink(missing_ok=True)
+            self._read = []
+        self._read = [file.rename(marked(file, BOOKED)) for file in self._read]
 
     def end(self, *, booked: bool) -> None:
         """Release what was delivered; `booked`: the ledger has written down what it was told."""
@@ -147,9 +146,7 @@ class Ringing:
             return
         accounts = self._sender.accounts()[Signal.TRACES]
         for file in self._read:
-            # whoever reads it again must not tell the ledger again
-            done = file.rename(_booked(file)) if booked else file
-            self._pending.append(_Pending(accounts.submitted, self._released, done))
+            self._pending.append(_Pending(accounts.submitted, self._released, file))
         self._read = []
         ring, is_new = self._ring, self._place != self._expected
         if ring is not None:
@@ -186,7 +183,7 @@ class Ringing:
         ring.put(payload)
         ring.release(self._released)
         # anything that others write meanwhile makes the next place another one
-        self._expected = Position(before.serial, before.offset + rings.RECORD.size + len(payload))
+        self._expected = Position(before.serial, before.offset + RECORD.size + len(payload))
 
     def close(self, outbox: Outbox) -> None:
         """End the ring; the file goes, too, unless something is neither delivered nor in the spool."""
@@ -220,156 +217,16 @@ class Ringing:
     # --- what killed processes left ----------------------------------------------------------------------------
 
     def _recover(self, file: Path, desk: Desk, outbox: Outbox) -> None:
-        found = recover(file, self._config, desk.rule, self._ledger, outbox, desk.meter)
-        if found is None:
+        """Deliver and book what is in a ring; what the ares server is just reading waits for the next round."""
+        present = file if file.exists() else marked(file, SENT)
+        held = leftovers.claim(present)
+        if held is None:
+            self._left += [present] if present.exists() else []
             return
-        self._found = Recovered(*(a + b for a, b in zip(self._found, found, strict=True)))
-        self._read.append(file)
-
-
-def recover(
-    file: Path, config: Config, rule: Rule, ledger: Ledger, outbox: Outbox, meter: Meter | None = None
-) -> Recovered | None:
-    """Hand what is left in a ring to the sender, as the process that it is of would have sent it.
-
-    Args:
-        file: the ring; it stays, because the sender's memory may get lost, too.
-        config: the effective configuration.
-        rule: decides which traces are kept.
-        ledger: joins reports with their orders.
-        outbox: counts, and hands over.
-        meter: counts execution reports that the ledger had not written down; None: neither is told of any.
-
-    Returns:
-        What was found; None if the file is no ring of this version: then it is moved aside.
-    """
-    try:
-        found = rings.read(file)
-        told = msgspec.msgpack.decode(found.info)
-        kept = Recovery(found, told["fields"], told["offset"], RECORDER.clock.offset)
-    except (rings.RingError, msgspec.DecodeError, KeyError, TypeError, OSError) as error:
-        _set_aside(file, error)
-        return None
-    out = _Out(config, Encoder(told["resource"], attribute_length_limit=config.recorder.attribute_length_limit), outbox)
-    meter = None if file.name.endswith(BOOKED) else meter
-    book = _Book(ledger, is_written=meter is None)
-    desk = Desk(RECORDER, _Reports(meter, book), book, rule, out, _foreign)
-    desk.work(kept.decisions)
-    for item, is_booked in kept.loose:
-        book.is_booked = is_booked or meter is None
-        desk.work([item])
-    out.send()
-    out.lose(kept.damaged, DropReason.CORRUPT)
-    aborted = sum(1 for live in kept.decisions if live.open_end)
-    counted = Recovered(len(kept.decisions) - aborted, aborted, len(kept.loose), kept.damaged)
-    _tell(file, counted)
-    return counted
-
-
-class _Out:
-    """The way out for what another process had recorded: in its name."""
-
-    def __init__(self, config: Config, encoder: Encoder, outbox: Outbox) -> None:
-        self._config = config
-        self._encoder = encoder
-        self._outbox = outbox
-        self._groups: dict[Scope, list[bytes]] = {}
-
-    def put(self, scope: Scope, spans: Iterable[SpanData]) -> None:
-        made, lost = encoded(spans, self._encoder, self._config.recorder.attribute_count_limit)
-        self.lose(lost, DropReason.INVALID)
-        self._groups.setdefault(scope, []).extend(made)
-
-    def lose(self, number: int, reason: DropReason) -> None:
-        if number:
-            self._outbox.lose(number, reason)
-
-    def send(self) -> None:
-        groups: dict[Scope, Sequence[bytes]] = dict(self._groups)
-        self._outbox.forward(self._encoder.batches(groups, max_spans=self._config.exporter.batch_spans))
-
-
-def _booked(file: Path) -> Path:
-    return file if file.name.endswith(BOOKED) else file.with_name(file.name + BOOKED)
-
-
-def _set_aside(file: Path, error: Exception) -> None:
-    reason = str(error) if isinstance(error, (rings.RingError, OSError)) else "its beginning is damaged"
-    try:
-        where = f"it was moved to {rings.move_aside(file, 'damaged')}"
-    except OSError as problem:
-        where = f"it cannot be moved either ({problem.strerror})"
-    GUARD.complain(WHERE, "unreadable", f"{file} cannot be read ({reason}); {where}")
-
-
-def _tell(file: Path, found: Recovered) -> None:
-    if found.damaged:
-        GUARD.complain(WHERE, "damaged", f"{found.damaged} damaged records in {file} are skipped")
-    message = (
-        "%s: a process was killed; what it had not delivered is sent now: %d decisions, %d that were open, %d reports"
-    )
-    with GUARD.shield(WHERE):  # a filter or handler of the bot's may raise
-        LOG.warning(message, file, found.ended, found.aborted, found.reports)
-
-
-def _foreign(item: object) -> tuple[Scope, SpanData] | None:
-    return (item.scope, item.span) if isinstance(item, ForeignSpan) else None
-
-
-class _Book:
-    """The ledger for what may be in it already: no order is sent again, no report that was written counts twice.
-
-    Attributes:
-        is_booked: the next reports are in the ledger.
-    """
-
-    def __init__(self, ledger: Ledger, *, is_written: bool) -> None:
-        self.is_booked = is_written
-        self._ledger = ledger
-        self._is_read_only = is_written
-        self._sent: dict[str, tuple[Order | None, Origin]] = {}
-
-    def submit(self, order: Order, origin: Origin, at: int, wall: int, decision_price: float | None = None) -> None:
-        self._sent[order.client_id] = order, origin
-        known = self._ledger.where(order.client_id)
-        is_known = known is not None and known[0] is not None and known[1].trace_id == origin.trace_id
-        if not is_known and not self._is_read_only:
-            self._ledger.submit(order, origin, at, wall, decision_price)
-
-    def update(self, update: OrderUpdate, at: int, wall: int, origin: Origin) -> UpdateFacts:
-        if not self.is_booked:
-            return self._ledger.update(update, at, wall, origin)
-        sent = self._sent.get(update.client_id)
-        order, where = sent or self._ledger.where(update.client_id) or (None, origin)
-        quantity = None if update.quantity is None else float(update.quantity)
-        return UpdateFacts(update, where if where.trace_id else origin, order, fill_quantity=quantity)
-
-    def mark(self, symbol: str, price: float) -> None:
-        """Leave marks to what happens now."""
-
-
-class _Reports:
-    """Counts execution reports that nobody has counted, and nothing else: metrics end with their process."""
-
-    def __init__(self, meter: Meter | None, book: _Book) -> None:
-        self._meter = meter
-        self._book = book
-
-    def decision(self, facts: DecisionFacts, /) -> None:
-        """Leave it out."""
-
-    def order(self, facts: OrderFacts, /) -> None:
-        """Leave it out."""
-
-    def update(self, facts: UpdateFacts, /) -> None:
-        """Count a report."""
-        if self._meter is not None and not self._book.is_booked:
-            self._meter.update(facts)
-
-    def record(self, facts: RecordFacts, /) -> None:
-        """Leave it out."""
-
-    def apply(
-        self, metric: Metric, op: str, value: float, label_values: tuple[str | None, ...], exemplar: str | None
-    ) -> None:
-        """Leave it out."""
+        try:
+            found = recover(present, self._config, desk.rule, self._ledger, outbox, desk.meter)
+        finally:
+            os.close(held)
+        if found is not None:
+            self._found = Recovered(*(a + b for a, b in zip(self._found, found, strict=True)))
+            self._read.append(present)

@@ -11,7 +11,7 @@ from setup_kit import Bot, named
 from sink import Sink
 
 from ares_otel.cli.main import main
-from ares_otel.pipeline import ring as rings
+from ares_otel.pipeline.leftovers import lock
 
 KILLED = """
 ares.setup(overrides={"recorder.ring": sys.argv[1], "recorder.drain_interval": 60})
@@ -69,7 +69,7 @@ def test_nobody_takes_it(ring: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 def test_a_bot_that_runs_keeps_its_ring(ring: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command leaves it alone, and says so."""
-    held = rings.lock(ring)
+    held = lock(ring)
     assert held is not None
     assert main(["spool", "recover"]) == 1
     assert "a bot runs with it" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ares_otel.pipeline import leftovers
 from ares_otel.pipeline import ring as rings
 from ares_otel.pipeline.ring import SEGMENTS, Ring, RingError
 
@@ -242,19 +243,55 @@ def test_a_file_that_was_cut(tmp_path: Path) -> None:
 def test_one_process_has_a_place(tmp_path: Path) -> None:
     """A second one does not get it; a forked child lets go of it without giving it up."""
     path = tmp_path / "folder" / "ring"
-    held = rings.lock(path)
+    held = leftovers.lock(path)
     assert held is not None
-    assert rings.lock(path) is None
+    assert leftovers.lock(path) is None
     child = os.fork()
     if not child:
         os.close(held)
         os._exit(0)
     os.waitpid(child, 0)
-    assert rings.lock(path) is None
+    assert leftovers.lock(path) is None
     os.close(held)
-    again = rings.lock(path)
+    again = leftovers.lock(path)
     assert again is not None
     os.close(again)
+
+
+def test_who_only_looks_has_a_place_for_a_moment(tmp_path: Path) -> None:
+    """A bot that starts then waits for it; what was moved aside has locks of its own."""
+    path = tmp_path / "ring"
+    held = leftovers.lock(path)
+    assert held is not None
+    opened = threading.Timer(0.1, os.close, [held])
+    opened.start()
+    again = leftovers.lock(path, patience=20.0)
+    assert again is not None
+    os.close(again)
+    opened.join()
+    assert leftovers.places(tmp_path) == [path]
+    assert leftovers.places(tmp_path / "other") == [tmp_path / "other"]
+
+    written(path, [b"first"]).close(remove=False)
+    (left,), _ = leftovers.leftovers(path)
+    claim = leftovers.claim(left)
+    assert claim is not None
+    assert leftovers.claim(left) is None
+    os.close(claim)
+    assert leftovers.claim(tmp_path / "nothing") is None
+
+
+def test_what_it_holds_is_known(tmp_path: Path) -> None:
+    """What is released is held no longer, over the ends of segments, too."""
+    ring = written(tmp_path / "ring", [])
+    assert ring.held == 0
+    for number in range(30):
+        assert ring.put(bytes(10_000))
+        assert ring.held >= 10_000 * (number % 5 + 1)
+        if number % 5 == 4:
+            ring.release(ring.place())
+            assert ring.held == 0
+    ring.close(remove=True)
 
 
 def test_what_is_left_makes_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,17 +300,17 @@ def test_what_is_left_makes_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ring = written(path, [b"first", zeros])
     ring.close(remove=False)
     whole = path.stat().st_size
-    (only,), _ = rings.leftovers(path)
+    (only,), _ = leftovers.leftovers(path)
     assert payloads(only) == [b"first", zeros]
     room = only.stat().st_size
     assert room < whole / 2
     only.unlink()
 
-    monkeypatch.setattr(rings, "KEPT_BYTES", 16 * room)
+    monkeypatch.setattr(leftovers, "KEPT_BYTES", 16 * room)
     for number in range(18):
         ring = written(path, [b"%05d" % number, zeros])
         ring.close(remove=False)
-        found, removed = rings.leftovers(path)
+        found, removed = leftovers.leftovers(path)
     assert removed == 1
     assert [payloads(each) for each in found] == [[b"%05d" % number, zeros] for number in range(2, 18)]
     assert not path.exists()
@@ -286,14 +323,14 @@ def test_what_is_left_of_a_full_ring(tmp_path: Path) -> None:
         pass
     full.close(remove=False)
     before = payloads(tmp_path / "full")
-    (left,), _ = rings.leftovers(tmp_path / "full")
+    (left,), _ = leftovers.leftovers(tmp_path / "full")
     assert payloads(left) == before
     assert len(before) > 8
 
     written(tmp_path / "empty", []).close(remove=False)
-    (left,), _ = rings.leftovers(tmp_path / "empty")
+    (left,), _ = leftovers.leftovers(tmp_path / "empty")
     assert payloads(left) == []
 
     (tmp_path / "other").write_bytes(b"no ring")
-    (left,), _ = rings.leftovers(tmp_path / "other")
+    (left,), _ = leftovers.leftovers(tmp_path / "other")
     assert left.read_bytes() == b"no ring"

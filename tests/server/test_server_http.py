@@ -226,7 +226,7 @@ def test_a_database_that_takes_nothing(
 ) -> None:
     """While the database is locked by others senders are told to try again, and readiness says why."""
     data = body([span("x")])
-    server._writer._store.db.execute("PRAGMA busy_timeout = 1")
+    server.writer._store.db.execute("PRAGMA busy_timeout = 1")
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         refused, ready = send(server.url, data), send(server.url, method="GET", path="/readyz")
@@ -269,7 +269,7 @@ def test_one_request_that_cannot_be_stored(
     ]
     for thread in threads:
         thread.start()
-    until(lambda: server._writer._queue.qsize() >= 2)
+    until(lambda: server.writer._queue.qsize() >= 2)
     gate.set()
     for thread in threads:
         thread.join(20)
@@ -508,7 +508,7 @@ def test_a_database_without_tables(tmp_path: Path) -> None:
 
 def test_a_closed_store_is_not_ready(server: EmbeddedServer) -> None:
     """When only the writer has ended, requests are refused and readiness says so."""
-    server._writer.stop(5)
+    server.writer.stop(5)
 
     assert send(server.url, body([span("x")])).status == 503
     assert send(server.url, method="GET", path="/readyz").body == b"the store is closed\n"

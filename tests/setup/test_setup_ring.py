@@ -12,7 +12,7 @@ import pytest
 from killing import judged, killed
 from opentelemetry import trace
 from setup_kit import Begin, Bot, decide, named, resources, shown, spans
-from sink import Sink
+from sink import Sink, free_port
 
 import ares_otel as ares
 from ares_otel import (
@@ -30,12 +30,13 @@ from ares_otel.config import load
 from ares_otel.decision.sampling import KeepRule
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.lanes import Lanes
+from ares_otel.pipeline.leftovers import claim
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.setup import active
 from ares_otel.setup.outbox import Outbox
 from ares_otel.setup.parts import make_ledger, make_sender
-from ares_otel.setup.ringing import Recovered, recover
+from ares_otel.setup.recovery import Recovered, recover
 
 RING = "ares.setup(overrides={'recorder.ring': sys.argv[1], 'recorder.drain_interval': 60})\n"
 RULE = KeepRule(5.0)
@@ -114,7 +115,7 @@ def test_what_is_read_again_is_what_was_sent(begin: Begin, sink: Sink, tmp_path:
         assert found is not None
         assert (found.ended, found.aborted, found.damaged) == (4, 0, 0)
         sent, read = by_id(sink), by_id(second)
-    # the SDK's spans outside of decisions are not kept; what the ledger made of a report is left out
+    # the SDK's spans outside of decisions are not kept; what the ledger makes of a report comes later than this copy
     assert sent.keys() == read.keys()
     for key, span in sent.items():
         if span["name"] == "order update":
@@ -168,7 +169,11 @@ def test_a_decision_that_was_open_is_aborted(begin: Begin, sink: Sink, tmp_path:
     assert killed_one["process.pid"] != os.getpid()
     assert shown(url, "ares_telemetry_recovered_total", ring_state="ended") == 1
     assert shown(url, "ares_telemetry_recovered_total", ring_state="aborted") == 1
+    assert shown(url, "ares_telemetry_recovered_total", ring_state="damaged") == 0
     assert shown(url, "ares_telemetry_ring_refused_total") == 0
+    held = shown(url, "ares_telemetry_ring_bytes")
+    assert held is not None
+    assert held >= 0
     assert ares.shutdown(20.0)
     assert not ring.exists()
 
@@ -177,6 +182,48 @@ def _me() -> object:
     telemetry = active()
     assert telemetry is not None
     return telemetry.resource["service.instance.id"]
+
+
+REPORTED = (
+    RING
+    + """
+from ares_otel import OrderUpdate
+with ares.decision(symbol="BTC", strategy="fills", price=1.5) as d:
+    d.order("o-1", side="buy", type="limit", quantity=3.0, price=2.0, account="me@here")
+ares.record(OrderUpdate("o-1", "new"))
+ares.record(OrderUpdate("o-1", "partially_filled", quantity=1.0, price=1.9, fee=0.1, trade_id="t-1"))
+ares.record(OrderUpdate("o-1", "filled", quantity=2.0, price=2.0, fee=0.1, trade_id="t-2"))
+if sys.argv[2] == "booked":
+    assert not ares.flush(0.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["booked", "not booked"])
+def test_a_report_is_told_with_its_figures(begin: Begin, sink: Sink, tmp_path: Path, how: str) -> None:
+    """Whether the ledger had it before the kill or not: what it means is known, and it counts once, also later."""
+    ring = tmp_path / "ring"
+    nowhere = f"http://127.0.0.1:{free_port()}/v1/traces"
+    environ = {"ARES_OTEL_SPOOL_ENABLED": "false", "ARES_OTEL_LEDGER_DIRECTORY": str(tmp_path / "ledger")}
+    assert Bot(REPORTED, tmp_path, nowhere, str(ring), how, **environ).end().status == -signal.SIGKILL
+    url = begin(sink, recorder__ring=str(ring), ledger__directory=str(tmp_path / "ledger")).metrics_url
+    assert ares.flush(20.0)
+    told = [span["attributes"] for span in spans(sink) if span["name"] == "order update"]
+    assert [each["ares.order.status"] for each in told] == ["new", "partially_filled", "filled"]
+    assert [each.get("ares.order.cum_quantity") for each in told] == [0.0, 1.0, 3.0]
+    assert [each.get("ares.order.leaves_quantity") for each in told] == [3.0, 2.0, 0.0]
+    assert [each.get("ares.order.prior_status") for each in told[1:]] == ["new", "partially_filled"]
+    assert {each["ares.order.side"] for each in told} == {"buy"}
+    assert not any("ares.order.duplicate" in each for each in told)
+    assert {each["ares.strategy"] for each in told} == {"fills"}
+    assert len({span["trace_id"] for span in spans(sink)}) == 1
+    notional = shown(url, "ares_filled_notional_total")
+    assert notional == pytest.approx(5.9 if how == "not booked" else 0.0) or (how == "booked" and notional is None)
+    ares.record(OrderUpdate("o-1", "filled", quantity=2.0, price=2.0, fee=0.1, trade_id="t-2"))
+    assert ares.flush(20.0)
+    again = [span["attributes"] for span in spans(sink) if span["name"] == "order update"][-1]
+    assert again["ares.order.duplicate"] is True
 
 
 def test_what_an_open_decision_said_is_there_after_a_round(begin: Begin, sink: Sink, tmp_path: Path) -> None:
@@ -390,3 +437,37 @@ def test_objects_that_fail_are_text(begin: Begin, sink: Sink, tmp_path: Path) ->
         assert found is not None
         assert found.ended == 1
         assert {span["name"] for span in spans(second)} == {"decision", "analyst"}
+
+
+def test_the_server_reads_it_just_now(begin: Begin, sink: Sink, tmp_path: Path) -> None:
+    """What another process is reading is delivered by that one; this one books it when its name says that it was."""
+    ring = tmp_path / "ring"
+    assert Bot(OPEN, tmp_path, sink, str(ring)).end().status == -signal.SIGKILL
+    left = ring.with_name("ring.left-00000000000000000001")
+    ring.rename(left)
+    held = claim(left)
+    assert held is not None
+    begin(sink, recorder__ring=str(ring))
+    assert ares.flush(20.0)
+    assert named(sink) == []
+    assert left.exists()
+    left.rename(left.with_name(left.name + ".sent"))
+    os.close(held)
+    assert ares.flush(20.0)
+    assert named(sink) == []
+    telemetry = active()
+    assert telemetry is not None
+    assert telemetry.ledger.where("o-1") is not None
+    assert list(tmp_path.glob("ring.left-*")) == []
+
+
+def test_what_another_process_has_delivered_meanwhile(begin: Begin, sink: Sink, tmp_path: Path) -> None:
+    """A ring that is gone when its turn comes is nobody's business any more."""
+    ring = tmp_path / "ring"
+    assert Bot(OPEN, tmp_path, sink, str(ring)).end().status == -signal.SIGKILL
+    begin(sink)
+    telemetry = active()
+    assert telemetry is not None
+    telemetry.ring._left = [tmp_path / "ring.left-1"]
+    assert ares.flush(20.0)
+    assert not telemetry.ring.is_behind

@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 import uvicorn
 
-from ares_otel.config import Portfolio, Server
+from ares_otel.config import Config, Portfolio, Server
 from ares_otel.semconv import serving
 from ares_otel.server.http.access import Access
 from ares_otel.server.http.app import App
@@ -34,6 +34,7 @@ from ares_otel.server.http.vitals import Vitals
 from ares_otel.server.http.watch import Watch
 from ares_otel.server.keep.influx import SetupError
 from ares_otel.server.keep.keeping import Keeping
+from ares_otel.server.keep.rings import Rings
 from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.push import streams
 from ares_otel.server.push.hub import Hub
@@ -102,10 +103,10 @@ class EmbeddedServer:
         if self._file is not None:
             MACHINE.look_at(self._file.absolute().parent)
         chores = (*self._keeping.chores, _measure)
-        self._writer = Writer(database, self._settings.max_body_bytes, chores, watcher=observer)
-        self._hub.health = Vitals(self._writer)
+        self.writer = Writer(database, self._settings.max_body_bytes, chores, watcher=observer)
+        self._hub.health = Vitals(self.writer)
         self._pool = Pool(database, seconds=self._settings.limits.answer_seconds)
-        self._health = Health(self._writer, self._file, self._settings.limits.free_bytes)
+        self._health = Health(self.writer, self._file, self._settings.limits.free_bytes)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._grpc: GrpcServing | None = None
@@ -136,7 +137,7 @@ class EmbeddedServer:
     @property
     def stored(self) -> int:
         """Spans stored since the start."""
-        return self._writer.stored
+        return self.writer.stored
 
     def start(self) -> Self:
         """Lock and migrate the database, then listen.
@@ -154,7 +155,7 @@ class EmbeddedServer:
                 listener = undo.enter_context(_listener(*self._place))
                 self._keeping.start()
                 undo.callback(self._keeping.stop, STOP_SECONDS)
-                self._writer.start()
+                self.writer.start()
             except (DatabaseError, SetupError, sqlite3.Error) as error:
                 raise StartError(str(error)) from error
             undo.pop_all()
@@ -166,7 +167,7 @@ class EmbeddedServer:
         self._alarms.start()
         if settings.grpc_port is not None:
             try:
-                self._grpc = open_grpc(self._writer, access, self._watch, settings)
+                self._grpc = open_grpc(self.writer, access, self._watch, settings)
             except StartError:
                 self.stop()
                 raise
@@ -175,7 +176,7 @@ class EmbeddedServer:
     def _application(self, access: Access) -> App:
         settings = self._settings
         app = App(
-            self._writer,
+            self.writer,
             self._pool,
             settings,
             access,
@@ -185,7 +186,7 @@ class EmbeddedServer:
         )
         if self._file is not None:
             self._watch.files(self._file)
-        self._watch.read(serving.QUEUE_LENGTH, lambda: self._writer.waiting)
+        self._watch.read(serving.QUEUE_LENGTH, lambda: self.writer.waiting)
         self._watch.read(serving.QUEUE_BYTES, lambda: app.ingest.held)
         for metric, reading in self._keeping.readings().items():
             self._watch.read(metric, reading)
@@ -248,7 +249,7 @@ class EmbeddedServer:
         self._alarms.stop()
         self._keeping.stop(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
         asked = self._pool.close(max((deadline - time.monotonic()) * READ_SHARE, 0.1))
-        ended = self._writer.stop(max(deadline - time.monotonic(), 0.1))
+        ended = self.writer.stop(max(deadline - time.monotonic(), 0.1))
         if ended and self._lock is not None:
             self._lock.release()
         if self._thread is not None:
@@ -269,14 +270,24 @@ def serve(
     *,
     settings: Server | None = None,
     portfolio: Portfolio | None = None,
+    bots: Config | None = None,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 0 after a clean end, 1 if it could not start or end.
+
+    Args:
+        database: as for `EmbeddedServer`, like the next four.
+        host: address to listen on.
+        port: port to listen on.
+        settings: everything else.
+        portfolio: how accounts are kept.
+        bots: what bots of this host are set up with, for what they leave in their rings.
+    """
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in SIGNALS}
     server = EmbeddedServer(database, host, port, settings=settings, portfolio=portfolio)
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: server.reload())
     try:
-        with _rare_collections():
+        with _rare_collections(), Rings(bots or Config(), server.writer.submit):
             return _serve(server, asked)
     except StartError as error:
         sys.stderr.write(f"ares-otel serve: {error}\n")

@@ -8,6 +8,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv import serving, spans
 from ares_otel.semconv import thresholds as t
+from ares_otel.semconv.model import Attribute, Counter
 from ares_otel.stack import foreign as f
 from ares_otel.stack.boards import common
 from ares_otel.stack.boards.model import Board, Panel, Row, Target
@@ -42,6 +43,10 @@ LOGGED: Final = (
 def _server(metric: f.Foreign, function: str = "", *labels: str) -> str:
     inside = f"{function}({select(metric)}[$__rate_interval])" if function else select(metric)
     return grouped("sum", inside, *labels)
+
+
+def _a_minute(counter: Counter, label: Attribute) -> str:
+    return common.happened(f"60 * {per_second(counter, label)}", counter, label)
 
 
 TELEMETRY: Final = Board(
@@ -113,8 +118,11 @@ TELEMETRY: Final = Board(
         alerts(8, 7, ',team="platform"'),
         lines(
             "Bot: lost by reason",
-            [(common.happened(f"60 * {per_second(m.DROPPED, a.DROP_REASON)}", m.DROPPED, a.DROP_REASON), "{{reason}}")],
-            "Spans and records a minute. The runbook says what each reason asks for.",
+            [
+                (_a_minute(m.DROPPED, a.DROP_REASON), "{{reason}}"),
+                (_a_minute(m.RECOVERED, a.RING_STATE), "{{ring_state}}, from the ring of a killed process"),
+            ],
+            "Spans and records a minute; the runbook says what each reason asks for. What is from a ring is not lost.",
             "none",
             nothing="nothing lost",
         ),
