@@ -55,6 +55,7 @@ class Card(NamedTuple):
     Attributes:
         why: each one's `Why`.
         tau: integrated autocorrelation time, in bars.
+        tau_high: upper end of what it may be.
         cycles: how often strong regimes passed, infinite without any.
         worth: independent values in the reference.
         lag: autocorrelation from one bar to the next.
@@ -63,6 +64,7 @@ class Card(NamedTuple):
 
     why: Bins
     tau: Floats
+    tau_high: Floats
     cycles: Floats
     worth: Floats
     lag: Floats
@@ -94,7 +96,15 @@ def card_of(reference: Reference, belief: Belief) -> Card:
     present = np.concatenate((scored.present, scored.present, pairs))
     worth = bars * present / np.maximum(belief.tau, 1)
     why = np.array([_why(reference, belief, score, float(worth[score])) for score in range(len(worth))], np.intp)
-    return Card(why, belief.tau, np.where(belief.volatile, belief.cycles, np.inf), worth, scored.lag, 1 - present)
+    return Card(
+        why,
+        belief.tau,
+        np.maximum(belief.tau, belief.posterior.tau_high),
+        np.where(belief.volatile, belief.cycles, np.inf),
+        worth,
+        scored.lag,
+        1 - present,
+    )
 
 
 def _why(reference: Reference, belief: Belief, score: int, worth: float) -> Why:
@@ -164,6 +174,7 @@ def _quantity(card: Card, tests: Tests, seen: Seen, place: int) -> Quantity:
         reason=REASONS[why].format(**facts),
         n_eff=float(card.worth[place]) if known else None,
         tau=float(card.tau[place]) if known else None,
+        tau_high=float(card.tau_high[place]) if known else None,
         mde=smallest,
         delay=delay,
         budget=float(tests.spent[tests.score == place].sum()),

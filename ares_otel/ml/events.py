@@ -117,6 +117,7 @@ class Quantity(msgspec.Struct, frozen=True):
         delay: bars until a shift of one standard deviation is expected to be found; None if it never is.
         budget: share of the allowed false alarms that its tests may use, 0 if untestable.
         cycles: how often the slowest regime seen in the reference passed there; None if none was seen.
+        tau_high: upper end of what tau may be (95 %); None if unknown.
     """
 
     feature: Feature
@@ -129,3 +130,4 @@ class Quantity(msgspec.Struct, frozen=True):
     delay: float | None
     budget: float
     cycles: float | None = None
+    tau_high: float | None = None

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from ares_otel.ml.products import product
 from ares_otel.ml.reference import FAST, Reference
 from ares_otel.ml.scores import Bins, Flags, Floats
 from ares_otel.ml.spectra import FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
@@ -115,7 +116,7 @@ def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> floa
     Regimes are those of a market: what one feature shows of them holds for the others.
     """
     decay = np.exp(-1 / TIMES)
-    variance = (posterior.weight * posterior.level) @ FAMILY * (1 - decay) / (1 + decay)
+    variance = product(posterior.weight * posterior.level, FAMILY) * (1 - decay) / (1 + decay)
     slow = np.where(TIMES >= SLOW, variance, 0).sum(1)
     time = (variance * TIMES).sum(1) / np.maximum(variance.sum(1), 1e-9)
     primary = volatile & (reference.scored.lag < QUICK)

@@ -17,7 +17,9 @@ import numpy as np
 from ares_otel.ml import archive
 from ares_otel.ml.frames import Column, table_of
 from ares_otel.ml.memory import Bytes, recent_of
+from ares_otel.ml.products import gram
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
+from ares_otel.ml.seasons import Seasons, seasons_of
 from ares_otel.ml.spectra import Waves, terms_of, waves_of
 
 __all__ = ["FAST", "LEAST", "Made", "Reference", "Run", "Scored", "made_reference", "standardized"]
@@ -117,6 +119,7 @@ class Reference(NamedTuple):
         run: where the statistics went.
         recent: bins of its last bars, MISSING where there was no value.
         windows: of the moving averages, in bars.
+        seasons: what columns are like by hour and day; None without times.
     """
 
     made: Made
@@ -127,6 +130,7 @@ class Reference(NamedTuple):
     run: Run
     recent: Bytes
     windows: tuple[int, ...]
+    seasons: Seasons | None = None
 
     @classmethod
     def of(cls, data: object, names: Sequence[str] | None = None, times: object = None) -> Reference:
@@ -147,7 +151,8 @@ class Reference(NamedTuple):
             raise ValueError(f"a reference has at least {LEAST} bars, not {bars}")
         first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
         made = Made(table.names, table.binary, bars, first, last, time.time_ns())
-        return made_reference(table.values, made, table.columns)
+        learned = made_reference(table.values, made, table.columns)
+        return learned._replace(seasons=seasons_of(table.values, table.times))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it, to be read by `load` years later; OSError if that fails."""
@@ -158,6 +163,7 @@ class Reference(NamedTuple):
             "waves_fast": self.waves.fast,
             "related": self.related,
             "recent": self.recent,
+            **{f"seasons_{name}": array for name, array in (self.seasons._asdict() if self.seasons else {}).items()},
         }
         archive.write(path, OF, VERSION, _Facts(self.made, self.source, self.windows), arrays)
 
@@ -174,6 +180,7 @@ class Reference(NamedTuple):
             Run(*(arrays[f"run_{field}"] for field in Run._fields)),
             arrays["recent"],
             facts.windows,
+            Seasons(*(arrays[f"seasons_{name}"] for name in Seasons._fields)) if facts.made.first is not None else None,
         )
 
     @property
@@ -211,7 +218,7 @@ def made_reference(values: Floats, made: Made, source: tuple[Column, ...]) -> Re
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
     windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
     waves = waves_of(series, terms_of(len(values), windows))
-    related = np.abs(series.T @ series / len(values))
+    related = np.abs(gram(series) / len(values))
     run = _run(series, np.array(windows, np.float64))
     return Reference(made, source, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
 
@@ -277,7 +284,7 @@ def _longest(values: Floats) -> Floats:
 
 def _pairs(ranks: Floats, slow: Flags) -> Bins:
     """Return the columns of the most dependent pairs of fast columns with both signs."""
-    strength = np.abs(ranks.T @ ranks) / len(ranks)
+    strength = np.abs(gram(ranks)) / len(ranks)
     strength[slow] = strength[:, slow] = 0
     strength = np.triu(strength, 1)
     strength[(strength < DEPENDENT) | (strength >= SAME)] = 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ares_otel.ml.frames import Column, number
+from ares_otel.ml.frames import NUMBERS, Column, number
 from ares_otel.ml.scores import Floats
 
 __all__ = ["Rows"]
@@ -42,6 +42,10 @@ class Rows:
         """Return the numbers of a row, NaN where there is none; a row of another length raises ValueError."""
         if type(row) is np.ndarray and row.dtype == np.float64 and row.shape == self._shape and self._plain:
             return row
+        if self._plain and isinstance(row, list | tuple | np.ndarray):
+            found = _numbers_of(row)
+            if found is not None and found.shape == self._shape:
+                return found
         if getattr(row, "ndim", 1) > 1 and len(row) == 1:
             row = row.iloc[0] if hasattr(row, "iloc") else row.row(0, named=True) if hasattr(row, "row") else row[0]
         if isinstance(row, Mapping) or (hasattr(row, "keys") and hasattr(row, "__getitem__")):
@@ -87,3 +91,12 @@ class Rows:
         if text not in column.known:
             self.unseen[column.name] += 1
         return (float(text == level) for level in column.levels)
+
+
+def _numbers_of(row: Any) -> Floats | None:
+    """Return a row of nothing but numbers; None if it is none."""
+    try:
+        found = np.asarray(row)
+    except ValueError:  # of several lengths
+        return None
+    return found.astype(np.float64) if found.dtype.kind in NUMBERS else None

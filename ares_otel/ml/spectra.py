@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from ares_otel.ml.products import product
 from ares_otel.ml.scores import Floats
 
 __all__ = [
@@ -54,6 +55,7 @@ def _family() -> tuple[Floats, Floats]:
 FAMILY, LOG_WEIGHTS = _family()
 MODELS: Final = len(FAMILY)
 """The first is flat."""
+HIGH: Final = 0.95
 
 
 class Terms(NamedTuple):
@@ -85,7 +87,7 @@ def terms_of(bars: int, windows: tuple[int, ...]) -> Terms:
     rate = 2 / (window + 1)
     keep, phi = 1 - rate, np.exp(-1 / TIMES)[:, None]
     omega = 2 * np.pi * np.arange(1, bars // 2) / bars
-    spectrum = 1 + FAMILY @ ((1 - phi) ** 2 / (1 - 2 * phi * np.cos(omega) + phi**2))
+    spectrum = 1 + product(FAMILY, (1 - phi) ** 2 / (1 - 2 * phi * np.cos(omega) + phi**2))
     power, white = (1 - phi) / (1 + phi), rate / (2 - rate)
     averaged = white * (1 + phi * keep) / (1 - phi * keep) * power
     lag = np.maximum(1, np.round(window / 8))
@@ -96,7 +98,7 @@ def terms_of(bars: int, windows: tuple[int, ...]) -> Terms:
     mean = 1 / bars + FAMILY @ (power / bars * long_run)[:, 0]
     response = rate[:, None] ** 2 / (1 - 2 * keep[:, None] * np.cos(omega) + keep[:, None] ** 2)
     low = omega < 2 * np.pi / CUT
-    above = 2 / bars * spectrum[:, ~low] @ response[:, ~low].T
+    above = 2 / bars * product(spectrum[:, ~low], response[:, ~low].T)
     return Terms(
         low,
         spectrum[:, low],
@@ -126,8 +128,8 @@ def waves_of(series: Floats, terms: Terms) -> Waves:
     """Return what is used of the periodogram of standardized series (bars x scores)."""
     bars = len(series)
     power = np.abs(np.fft.rfft(series, axis=0)[1 : bars // 2]) ** 2 / bars
-    fit = (1 / terms.spectrum) @ power[terms.low] + 1e-12
-    return Waves(fit.T, (2 / bars * terms.response @ power[~terms.low]).T, bars)
+    fit = product(1 / terms.spectrum, power[terms.low]) + 1e-12
+    return Waves(fit.T, (2 / bars * product(terms.response, power[~terms.low])).T, bars)
 
 
 class Posterior(NamedTuple):
@@ -147,6 +149,15 @@ class Posterior(NamedTuple):
     def tau(self) -> Floats:
         """Expected integrated autocorrelation time of each score, in bars."""
         return np.asarray((self.level * (1 + FAMILY.sum(1)) * self.weight).sum(1), np.float64)
+
+    @property
+    def tau_high(self) -> Floats:
+        """Autocorrelation time of each score that is exceeded with a probability of 5 % at most, in bars."""
+        time = self.level * (1 + FAMILY.sum(1))
+        order = np.argsort(time, 1)
+        below = np.cumsum(np.take_along_axis(self.weight, order, 1), 1)
+        first = np.take_along_axis(order, (below < HIGH).sum(1, keepdims=True).clip(max=MODELS - 1), 1)
+        return np.asarray(np.take_along_axis(time, first, 1)[:, 0], np.float64)
 
 
 def posterior_of(waves: Waves, terms: Terms, prior: Floats) -> Posterior:

@@ -104,7 +104,9 @@ def test_rows(row: object) -> None:
     assert other.quality() == ()
 
 
-@pytest.mark.parametrize("row", [[1.0], VALUES[0][:2], np.zeros(4), "abc", 5.0, np.zeros((2, 3)), np.float64(3)])
+@pytest.mark.parametrize(
+    "row", [[1.0], [[1.0], [1.0, 2.0]], VALUES[0][:2], np.zeros(4), "abc", 5.0, np.zeros((2, 3)), np.float64(3)]
+)
 def test_rows_of_another_length(row: object) -> None:
     """A row that cannot be one says so, with what was expected, and changes nothing."""
     monitor = DriftMonitor(FRAME)

@@ -36,18 +36,37 @@ def test_reference_outlives_its_data(tmp_path: Path) -> None:
 
     assert found.made == reference.made
     assert (found.made.names, found.made.first, found.made.last) == (("a", "b", "c", "d"), 0, 999)
+    assert found.seasons is not None
+    assert reference.seasons is not None
+    assert np.array_equal(found.seasons.hour, reference.seasons.hour, equal_nan=True)
     assert DriftMonitor(found).card() == DriftMonitor(values, names=["a", "b", "c", "d"]).card()
     DriftMonitor(found).save(tmp_path / "monitor.npz")
     with pytest.raises(ArchiveError, match="not ares_otel drift reference"):
         Reference.load(tmp_path / "monitor.npz")
 
 
+def test_seasons() -> None:
+    """Means by hour of the day and day of the week are those of the data, with their counts, where there are any."""
+    hours = np.arange(1000) + 24 * 4  # the fifth of January 1970, a Monday
+    values = np.stack([hours % 24, hours // 24 % 7, np.full(1000, np.nan)], 1).astype(float)
+    seasons = Reference.of(values, times=hours * 3_600 * 10**9).seasons
+
+    assert seasons is not None
+    assert np.array_equal(seasons.hour[:, 0], np.arange(24))
+    assert seasons.day[0, 1] == 4
+    assert seasons.day_count[:, 0].sum() == seasons.hour_count[:, 1].sum() == 1000
+    assert np.isnan(seasons.day[:, 2]).all()
+    assert Reference.of(values[:, :2]).seasons is None
+
+
 @pytest.mark.parametrize(("phi", "tau"), [(0.0, 1.0), (0.5, 3.0), (0.8, 9.0)])
 def test_tau_of_known_processes(phi: float, tau: float) -> None:
     """The autocorrelation time of an AR(1) is (1 + phi) / (1 - phi), and ranks change it little."""
-    found = [quantity.tau for quantity in DriftMonitor(autoregressive(phi, 6000)).card()[:4]]
+    card = DriftMonitor(autoregressive(phi, 6000)).card()[:4]
+    found = [quantity.tau for quantity in card]
 
     assert all(each is not None and 0.5 * tau < each < 2 * tau for each in found)
+    assert all(each.tau_high is not None and each.tau is not None and each.tau_high >= each.tau for each in card)
 
 
 def test_few_strong_regimes_are_said() -> None:
