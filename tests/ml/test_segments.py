@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ares_otel.ml.segments import LARGEST, changes
+
+
+def test_levels_and_noise() -> None:
+    """A level that jumps is dated, in one column and in two, whatever the scale; gaps are bridged."""
+    draw = np.random.default_rng(1)
+    values = np.concatenate((draw.normal(0, 1, 120), draw.normal(6, 1, 100), draw.normal(-3, 1, 90)))
+    gaps = values.copy()
+    gaps[[5, 50, 200]] = [np.nan, np.inf, -np.inf]
+
+    for found in (values, values * 1e9 - 5e9, gaps, np.column_stack((values, draw.normal(size=310)))):
+        assert changes(found) == pytest.approx((120, 220), abs=3)
+
+
+@pytest.mark.parametrize("kind", ["constant", "noise", "short", "empty", "nothing"])
+def test_nothing_to_find(kind: str) -> None:
+    """What does not change, or is too little to say, has no change point."""
+    values = {
+        "constant": np.ones(300),
+        "noise": np.random.default_rng(2).normal(size=400),
+        "short": np.array([0.0, 0.0, 9.0, 9.0]),
+        "empty": np.array([]),
+        "nothing": np.full((50, 2), np.nan),
+    }[kind]
+
+    assert changes(values) == ()
+
+
+def test_long_histories() -> None:
+    """A history beyond what is partitioned exactly is told in blocks of means."""
+    draw = np.random.default_rng(3)
+    values = np.concatenate((draw.normal(0, 1, LARGEST // 4), draw.normal(2, 1, LARGEST // 4)))
+    found = changes(np.repeat(values, 3))
+
+    assert found == pytest.approx((3 * LARGEST // 4,), abs=30)
