@@ -60,7 +60,7 @@ def changes(values: ArrayLike) -> tuple[int, ...]:
 
 def _usable(table: Values) -> Values:
     """Return columns without gaps, standardized; those that say nothing are left out."""
-    table = table.reshape(len(table), -1)
+    table = table[:, None] if table.ndim == 1 else table
     places = np.arange(len(table))
     kept = []
     for column in table.T:
