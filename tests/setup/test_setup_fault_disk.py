@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,3 +156,23 @@ def test_segments_that_are_damaged(
     assert named(sink)[-1] == "s9" or damage == "garbage"
     assert {*NAMES[30:]} <= {*named(sink)}
     assert len(complaints(caplog)) <= 1
+
+
+def test_an_end_waits_for_no_disk(begin: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for a slow disk holds up the death of its process: the end of a bot asks none to force data.
+
+    What it wrote outlives it all the same, in the memory of the system.
+    """
+    nowhere = f"http://127.0.0.1:{free_port()}/v1/traces"
+    begin(exporter__enabled=True, exporter__traces_endpoint=nowhere, ledger__enabled=False)
+    trade(NAMES)
+    forced: list[int] = []
+    monkeypatch.setattr(os, "fsync", forced.append)
+    with within(0.3):
+        assert not ares.shutdown(0.3)
+    eventually(lambda: not any(thread.name == "ares-otel-sender-close" for thread in threading.enumerate()))
+    assert forced == []
+    assert list((tmp_path / "state").rglob("*.seg"))
+    with Sink() as sink, begin(sink):
+        assert ares.flush(20.0)
+        assert named(sink) == sorted(NAMES)

@@ -30,6 +30,7 @@ FAULTS = (
     "spool folder vanishes",
     "segments are torn",
     "segments have flipped bits",
+    "disk is slow when the bot ends",
     "SIGTERM",
     "SIGINT",
     "`sys.exit`",

@@ -73,7 +73,8 @@ class Rings:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self.look()
+            with GUARD.shield(WHERE):
+                self.look()
             self._over.wait(LOOK_SECONDS)
 
     def look(self) -> int:
