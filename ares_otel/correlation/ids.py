@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 
-__all__ = ["IdSource", "clean_id", "correlation_of", "decision_id", "span_of", "trace_of"]
+__all__ = ["IdSource", "clean_id", "correlation_of", "decision_id", "ids_of", "span_of", "trace_of"]
 
 LOW_64 = (1 << 64) - 1
 VERSION, VARIANT = 7, 2
@@ -30,6 +31,9 @@ class IdSource:
     """Makes ids; random parts are drawn ahead in batches, because formatting a UUID costs more than a decision may.
 
     Used from several threads at once: a deque hands each prepared part to one caller only.
+
+    Attributes:
+        span: returns a span id of 64 bits, never 0: the next one of a count that began with a random number.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -40,13 +44,13 @@ class IdSource:
         """Forget what was drawn ahead (a forked child must not use its parent's ids)."""
         self._random = random.Random(seed)  # noqa: S311  ids need to be unique, not secret
         self._pool: deque[str] = deque()
-        self._spans = count(self._random.getrandbits(63) + 1)
+        self.span: Callable[[], int] = count(self._random.getrandbits(63) + 1).__next__
         self._moment = (0, 0)
 
     def take(self, wall_ns: int) -> tuple[int, int, str]:
         """Return trace id (128 bits), span id (64 bits) and correlation id, for the given Unix time in ns."""
         correlation = self.draw(wall_ns)
-        return trace_of(correlation), span_of(correlation), correlation
+        return *ids_of(correlation), correlation
 
     def draw(self, wall_ns: int) -> str:
         """Return a correlation id; `trace_of` and `span_of` tell the ids that belong to it."""
@@ -77,30 +81,34 @@ class IdSource:
             self._moment = wall_ns // MILLISECOND, trace
         return trace
 
-    def span(self) -> int:
-        """Return a span id of 64 bits, never 0: the next one of a count that began with a random number."""
-        return next(self._spans)
-
     def refill(self, upto: int = POOL) -> None:
         """Draw random parts ahead, called by the worker so that the bot's thread finds them ready."""
         bits, add = self._random.getrandbits, self._pool.append
         for _ in range(upto - len(self._pool)):
             drawn = bits(74)
-            add(f"{drawn & 0xFFF:03x}-{0x8000 | drawn >> 12 & 0x3FFF:04x}-{drawn >> 26:012x}")
+            digits = ((drawn & 0xFFF) << 64 | (0x8000 | drawn >> 12 & 0x3FFF) << 48 | drawn >> 26).to_bytes(10).hex()
+            add(f"{digits[1:4]}-{digits[4:8]}-{digits[8:]}")
+
+
+def ids_of(correlation: str) -> tuple[int, int]:
+    """Return the trace id and the span id that belong to a correlation id that was drawn here; neither is ever 0.
+
+    The two bits of a UUID's right half that are the same in all of them give way to the last two of its left half.
+    """
+    bits = int(correlation.replace("-", ""), 16)
+    left = bits >> 64
+    span = (bits << 2 | left & 3) & LOW_64 or 1
+    return left << 64 | span, span
 
 
 def trace_of(correlation: str) -> int:
     """Return the trace id that belongs to a correlation id that was drawn here."""
-    return _bits(correlation) >> 64 << 64 | span_of(correlation)
+    return ids_of(correlation)[0]
 
 
 def span_of(correlation: str) -> int:
-    """Return the span id that belongs to a correlation id that was drawn here; never 0.
-
-    The two bits of a UUID's right half that are the same in all of them give way to the last two of its left half.
-    """
-    bits = _bits(correlation)
-    return (bits << 2 | bits >> 64 & 3) & LOW_64 or 1
+    """Return the span id that belongs to a correlation id that was drawn here."""
+    return ids_of(correlation)[1]
 
 
 def correlation_of(trace: int) -> str | None:
@@ -110,10 +118,6 @@ def correlation_of(trace: int) -> str | None:
         return None
     digits = f"{left:016x}{VARIANT << 62 | right >> 2:016x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def _bits(correlation: str) -> int:
-    return int(correlation.replace("-", ""), 16)
 
 
 def decision_id(trace: int, span: int) -> str:

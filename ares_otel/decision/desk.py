@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import LiveDecision, LiveOrder, Note, OpenDecision
 from ares_otel.decision.live import LiveSpan
 from ares_otel.decision.own import OwnReading
-from ares_otel.decision.places import common_attributes, origin_of
+from ares_otel.decision.places import NOWHERE, Place, place_of
 from ares_otel.decision.recovering import LostDecision
 from ares_otel.decision.reported import keep_report
 from ares_otel.decision.reporting import update_span
 from ares_otel.decision.ringed import RingedDecision
 from ares_otel.decision.saying import Said, listen
-from ares_otel.decision.telling import (
-    examined_order,
-    order_span,
-    own_span,
-    said_span,
-    tell,
-)
+from ares_otel.decision.telling import Teller, examined_order, order_span, own_span, said_span, tell, teller_of
+from ares_otel.decision.writing import Scribe, Writer
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.recorder import RECORDER, Recorder, discard
@@ -79,6 +74,9 @@ class Out(Protocol):
     def put(self, scope: Scope, spans: Iterable[SpanData], /) -> None:
         """Take finished spans."""
 
+    def take(self, scope: Scope, encoded: Sequence[bytes], /) -> None:
+        """Take finished spans as a writer has encoded them; an empty one could not be encoded."""
+
     def lose(self, number: int, reason: DropReason, /) -> None:
         """Count what will never be a span."""
 
@@ -100,6 +98,7 @@ class Desk:
         rule: decides which traces are kept.
         out: takes finished spans by scope, and counts what could not be told.
         foreign: turns a span of another instrumentation into ours, or None for what is no span.
+        writer: encodes decisions of the common kind; without it all goes out as spans.
 
     Attributes:
         unsampled: decisions that were counted but not traced.
@@ -114,6 +113,7 @@ class Desk:
         rule: Rule,
         out: Out,
         foreign: Callable[[object], tuple[Scope, SpanData] | None],
+        writer: Writer | None = None,
     ) -> None:
         self.recorder = recorder
         self.meter = meter
@@ -121,13 +121,14 @@ class Desk:
         self.rule = rule
         self.out = out
         self.foreign = foreign
+        self.writer = writer
         self.unsampled = 0
         self.closing = False
         self._by_type: dict[type, Callable[[Any], None]] = {
             LiveDecision: self._decision,
             RingedDecision: self._decision,
             LostDecision: self._lost,
-            LiveOrder: self._order,
+            LiveOrder: self._sent,
             LiveSpan: self._span,
             Note: self._note,
             OwnReading: self._own,
@@ -172,7 +173,7 @@ class Desk:
         if live.settled:
             return
         if not live.end_at:
-            self._orders(live, common_attributes(live))
+            self._orders(place_of(live))
             if len(self.recorder.open) < self.recorder.open_limit:
                 self.recorder.open.append(live)
                 return
@@ -186,40 +187,44 @@ class Desk:
 
     def _end(self, live: OpenDecision, *, abandoned: bool = False) -> None:
         try:
-            self._orders(live, common := common_attributes(live))
-            self._tell(live, common, abandoned=abandoned)
+            self._orders(place := place_of(live))
+            self._tell(place, abandoned=abandoned)
         finally:
             discard(live)
 
-    def _orders(self, live: OpenDecision, common: Mapping[str, Any]) -> None:
-        for item in live.items if live.orders else ():
-            if isinstance(item, LiveOrder):
-                self._order(item, common)
+    def _orders(self, place: Place) -> None:
+        for item in place.live.items if place.live.orders else ():
+            if isinstance(item, LiveOrder) and item.told is None:
+                self._order(item, place)
 
-    def _tell(self, live: OpenDecision, common: Mapping[str, Any], *, abandoned: bool) -> None:
+    def _tell(self, place: Place, *, abandoned: bool) -> None:
+        live = place.live
         live.settled = True
         is_lost = isinstance(live, LostDecision) and live.open_end != ""
         kept = abandoned or is_lost or self.rule.keeps(live)
-        told = tell(live, self.recorder.clock.wall, common, kept=kept, abandoned=abandoned)
-        self.meter.decision(told.facts)
-        for record, at in told.records:
-            self._count(record, told.facts.origin, at)
-        if kept:
-            self.out.put(OWN, told.spans)
-            for item in told.foreign:
-                self._foreign(item, common)
+        teller = self._teller(place, kept=kept and not abandoned)
+        facts, attributes = tell(teller, kept=kept, abandoned=abandoned)
+        if isinstance(teller, Scribe):
+            self.out.take(OWN, teller.write(facts, attributes))
+        elif kept:
+            self.out.put(OWN, teller.finish(facts, attributes))
         else:
             self.unsampled += 1
+        self.meter.decision(facts)
+        for record, at in teller.records:
+            self._count(record, facts.origin, at)
+        for item in teller.foreign if kept else ():
+            self._foreign(item, place.common)
+
+    def _teller(self, place: Place, *, kept: bool) -> Teller:
+        offset, writer = self.recorder.clock.offset, self.writer
+        if writer is None or not kept or not writer.takes(place.live):
+            return teller_of(place, offset)
+        return writer.scribe(place, offset)
 
     def _span(self, live: LiveSpan) -> None:
-        if live.decision is None and not live.is_sampled:
-            return
-        common: dict[str, Any] = {}
-        if isinstance(live.decision, OpenDecision):
-            common = common_attributes(live.decision)
-        elif live.rest.correlation is not None:
-            common = {a.CORRELATION_ID.key: live.rest.correlation}
-        self.out.put(OWN, (own_span(live, self.recorder.clock.wall, common),))
+        if live.decision is not None or live.is_sampled:
+            self.out.put(OWN, (own_span(live, self.recorder.clock.offset, _common(live)),))
 
     def _foreign(self, item: object, common: Mapping[str, Any] | None = None) -> None:
         found = self.foreign(item)
@@ -231,40 +236,36 @@ class Desk:
         self.out.put(scope, (span,))
 
     def _own(self, reading: OwnReading) -> None:
-        values = _labels(reading)
-        if values is None:
+        if (values := _labels(reading)) is None:
             return
         exemplar = f"{reading.trace_id:032x}" if reading.trace_id else None
         self.meter.apply(reading.metric, reading.operation, float(reading.value), values, exemplar)
 
     # --- orders ------------------------------------------------------------------------------------------------
 
-    def _order(self, live: LiveOrder, common: Mapping[str, Any] | None = None) -> None:
-        if live.told is not None:
-            return
+    def _sent(self, live: LiveOrder) -> None:
+        if live.told is None:
+            decision = live.decision
+            self._order(live, place_of(decision) if isinstance(decision, OpenDecision) else None)
+
+    def _order(self, live: LiveOrder, place: Place | None) -> None:
         order, _ = examined_order(live)  # and so it is told
-        decision = live.decision if isinstance(live.decision, OpenDecision) else None
-        wall = self.recorder.clock.wall(live.start)
-        origin = origin_of(decision, live, exemplar=True, common=common)
-        if decision is None:
-            origin = Origin(trace_id=live.trace_id, span_id=live.span_id, strategy=order.strategy, symbol=order.symbol)
-        price = decision.facts.price if decision is not None else None
+        offset = self.recorder.clock.offset
+        origin, price, waited = _submitted(live, order, place)
         if order.client_id:
-            self.book.submit(order, origin, live.start, wall, float(price) if price is not None else None)
-        waited = (live.start - decision.start) / SECOND if decision is not None and decision.start else None
+            self.book.submit(order, origin, live.start, live.start + offset, price)
         self.meter.order(OrderFacts(order, origin, waited))
         if live.late:
-            common = common_attributes(decision) if decision is not None else {}
-            self.out.put(OWN, (order_span(live, self.recorder.clock.wall, common),))
+            self.out.put(OWN, (order_span(live, offset, {} if place is None else place.common),))
 
     def _update(self, note: Note) -> None:
         given = note.record
         assert isinstance(given, OrderUpdate)
         update, attributes = examine(given)
-        wall = self.recorder.clock.wall(note.at)
         if not update.client_id or update.status is None:
             return
-        facts = self.book.update(update, note.at, wall, origin_of(note.decision, None, exemplar=True))
+        wall = self.recorder.clock.wall(note.at)
+        facts = self.book.update(update, note.at, wall, _origin(note))
         self.meter.update(facts)
         keep_report(self.recorder.ring, note, facts)
         self.out.put(OWN, (update_span(facts, attributes, wall, _drawn(note)),))
@@ -280,16 +281,30 @@ class Desk:
             return
         wall = self.recorder.clock.wall(note.at)
         span = _note_span(said, note, wall)
-        origin = origin_of(note.decision, None, exemplar=True)
-        if note.decision is None and isinstance(said.record, (DriftCheck, DriftEpisode)):
-            origin = Origin(span.trace_id, span.span_id, exemplar=f"{span.trace_id:032x}")
-        self._count(said.record, origin, wall)
+        self._count(said.record, _origin(note, span), wall)
         self.out.put(OWN, (span,))
 
     def _count(self, record: Any, origin: Origin, at: int) -> None:
         if isinstance(record, Mark) and record.price is not None and record.symbol:
             self.book.mark(record.symbol, float(record.price))
         self.meter.record(RecordFacts(record, origin, at))
+
+
+def _common(live: LiveSpan) -> Mapping[str, Any]:
+    """Return what a span that came after its decision, or had none, carries besides its own attributes."""
+    if isinstance(live.decision, OpenDecision):
+        return place_of(live.decision).common
+    return {} if live.rest.correlation is None else {a.CORRELATION_ID.key: live.rest.correlation}
+
+
+def _submitted(live: LiveOrder, order: Order, place: Place | None) -> tuple[Origin, float | None, float | None]:
+    """Return where an order was sent, the price at its decision, and how many seconds that took to send it."""
+    if place is None:
+        at = live.trace_id, live.span_id
+        return Origin(*at, strategy=order.strategy, symbol=order.symbol), None, None
+    price, begun = place.live.facts.price, place.live.start
+    waited = (live.start - begun) / SECOND if begun else None
+    return place.origin(live.span_id), None if price is None else float(price), waited
 
 
 def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
@@ -304,6 +319,15 @@ def _labels(reading: OwnReading) -> tuple[str | None, ...] | None:
     return None
 
 
+def _origin(note: Note, span: SpanData | None = None) -> Origin:
+    """Return where a note was said; `span`: its own, which is where drift is found again that no decision saw."""
+    if note.decision is not None:
+        return place_of(note.decision).origin()
+    if span is None or not isinstance(note.record, (DriftCheck, DriftEpisode)):
+        return NOWHERE
+    return Origin(span.trace_id, span.span_id, exemplar=f"{span.trace_id:032x}")
+
+
 def _drawn(note: Note) -> str | None:
     return getattr(note, "drawn", None)
 
@@ -312,7 +336,7 @@ def _note_span(said: Said, note: Note, wall: int) -> SpanData:
     drawn = _drawn(note)
     own = None if drawn is None else span_of(drawn)
     if note.decision is not None:
-        common = common_attributes(note.decision)
+        common = place_of(note.decision).common
         return said_span(said, wall, note.decision.trace_id, note.decision.span_id, common, own)
     around = note.span.get_span_context() if note.span is not None else None
     if around is not None and around.is_valid:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from opentelemetry.trace import Span, StatusCode
@@ -13,13 +15,14 @@ from opentelemetry.util.types import AttributeValue
 
 from ares_otel.decision.deciding import LiveOrder, OpenDecision
 from ares_otel.decision.live import Failure, LiveSpan, exception_attributes
-from ares_otel.decision.places import origin_of
+from ares_otel.decision.places import Place
 from ares_otel.decision.recovering import LostDecision
 from ares_otel.decision.ringed import RingedDecision
 from ares_otel.decision.saying import Said, hashed, listen
 from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.records import Attributes, Decision, Order, Record, Regime, Stage, Vote, examine
+from ares_otel.records.check import Joint
 from ares_otel.records.facts import DecisionFacts
 from ares_otel.records.rows import votes_of
 from ares_otel.semconv import attributes as a
@@ -27,89 +30,109 @@ from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import Action, Component
 
 __all__ = [
-    "Told",
+    "COMPONENTS",
+    "OTHER",
+    "Teller",
     "examined_order",
+    "numbered",
     "order_span",
     "own_span",
     "said_span",
     "tell",
+    "teller_of",
 ]
 
-Wall = Callable[[int], int]
 SECOND = 1e9
 ERROR = 2
 INTERNAL = 1
 COMPONENTS: dict[object, Component] = {each.value: each for each in Component}
+OTHER, UNDECIDED = Component.OTHER, Action.NONE
+"""Bound once, here and elsewhere: to read a member of an enum is a call of Python's in 3.11."""
 SAMPLED = 0x101
 REMOTE = 0x300
 NOTHING: tuple[Any, ...] = ()
+PLACED = Joint(Order, filled=("symbol", "strategy", "venue", "event_time", "account"))
+"""An order is that of its decision's symbol, strategy, … where it does not say."""
+RESOLVED = Joint(Decision, replaced=("action", "confidence", "threshold", "reason"))
 LOW_64 = (1 << 64) - 1
 
 
-class Told(NamedTuple):
-    """An ended decision, told: facts, other records, and its spans if the trace is kept."""
+class Teller(msgspec.Struct, eq=False):
+    """Goes once through the items of a decision.
 
-    facts: DecisionFacts
-    records: Sequence[tuple[Record, int]]
-    spans: Sequence[SpanData]
-    foreign: Sequence[object]
+    Attributes:
+        live: the decision.
+        place: its ids.
+        offset: nanoseconds from the monotonic clock to Unix time.
+        number: numbers the spans that have no ids yet.
+        reached: where the last stage ended (monotonic ns).
+        is_ringed: the decision is in a ring, too, so that its spans are numbered the same way each time.
+        regime: the last that was said.
+        records: what else is to be counted, with its Unix ns.
+        foreign: spans of other instrumentations.
+        events: of the decision.
+        children: spans below it.
+    """
 
-
-class _Teller:
-    """Goes once through the items of a decision."""
-
-    def __init__(self, live: OpenDecision, wall: Wall, common: Mapping[str, Any]) -> None:
-        self.live = live
-        self.wall = wall
-        self.common = common
-        self.offset = wall(0)
-        self.trace_id = live.trace_id
-        self.span_id = live.span_id
-        self.events: list[EventData] = []
-        self.children: list[SpanData] = []
-        self.votes: list[Vote] = []
-        self.stages: list[Stage] = []
-        self.records: list[tuple[Record, int]] = []
-        self.foreign: list[object] = []
-        self.regime: Regime | None = None
-        self.reached = live.start
-        self._is_ringed = isinstance(live, RingedDecision)
-        self._number = _numbers(live) if self._is_ringed else RECORDER.ids.span
+    live: OpenDecision
+    place: Place
+    offset: int
+    number: Callable[[], int]
+    is_ringed: bool
+    reached: int
+    regime: Regime | None = None
+    votes: list[Vote] = msgspec.field(default_factory=list)
+    stages: list[Stage] = msgspec.field(default_factory=list)
+    records: list[tuple[Record, int]] = msgspec.field(default_factory=list)
+    foreign: list[object] = msgspec.field(default_factory=list)
+    events: list[EventData] = msgspec.field(default_factory=list)
+    children: list[SpanData] = msgspec.field(default_factory=list)
 
     def go(self) -> None:
+        """Tell all items; what is wrong in them is counted."""
         for item in self.live.items:
-            if isinstance(item, tuple):
-                if isinstance(item[1], str):
-                    self._mark(*item)
-                elif item[1] is Vote:
-                    self._votes(item[0], item[2])
-                else:
-                    self._records(*item)
-            elif isinstance(item, LiveOrder):
-                self._order(item)
-            elif isinstance(item, LiveSpan):
-                self._span(item)
-            else:
-                self.foreign.append(item)
+            self.tell(item)
 
-    def _votes(self, at: int, given: Sequence[object]) -> None:
-        time, votes, events = self.wall(at), self.votes, self.events
+    def tell(self, item: object) -> None:
+        """Tell an item."""
+        if isinstance(item, tuple):
+            at, what, more = item
+            if what is Vote:
+                self.cast(at, more)
+            elif isinstance(what, str):
+                self.mark(at, what, more)
+            else:
+                self.say(at, what, more)
+        elif isinstance(item, LiveOrder):
+            self.order(item)
+        elif isinstance(item, LiveSpan):
+            self.span(item)
+        else:
+            self.foreign.append(item)
+
+    def cast(self, at: int, given: Sequence[object]) -> None:
+        """Tell votes."""
         for vote in votes_of(given):
-            if type(vote) is Vote:
-                record, attributes = examine(vote)
-                votes.append(record)
-                events.append(EventData(s.VOTE.name, time, attributes))
-            else:
-                self._records(at, vote, None)
+            self.vote(at, vote)
 
-    def _records(self, at: int, given: object, inside: Span | None) -> None:
+    def vote(self, at: int, vote: object) -> None:
+        """Tell one vote."""
+        if type(vote) is not Vote:
+            self.say(at, vote, None)
+            return
+        record, attributes = examine(vote)
+        self.votes.append(record)
+        self.events.append(EventData(s.VOTE.name, at + self.offset, attributes))
+
+    def say(self, at: int, given: object, inside: Span | None) -> None:
+        """Tell records."""
         for record in given if isinstance(given, tuple) else (given,):
             said = listen(record)
             if said is not None:
-                self._said(said, at, inside)
+                self._said(said, at + self.offset, inside)
 
-    def _said(self, said: Said, at: int, inside: Span | None) -> None:
-        record, time = said.record, self.wall(at)
+    def _said(self, said: Said, time: int, inside: Span | None) -> None:
+        record = said.record
         if isinstance(record, Vote):
             self.votes.append(record)
         else:
@@ -118,8 +141,9 @@ class _Teller:
             self.regime = record
         if said.is_span:
             parent = inside if isinstance(inside, LiveSpan) else self.live
-            own = self._number()
-            self.children.append(said_span(said, time, self.live.trace_id, parent.span_id, self.common, own))
+            place = self.place
+            span = said_span(said, time, place.trace_id, parent.span_id, place.common, self.number())
+            self.children.append(span)
         else:
             self.events.append(EventData(said.name, time, said.attributes))
 
@@ -129,123 +153,132 @@ class _Teller:
         missing = {key: value for key, value in place.items() if value and getattr(record, key, value) is None}
         return msgspec.structs.replace(record, **missing) if missing else record
 
-    def _mark(self, at: int, component: str, attributes: Mapping[str, AttributeValue] | None) -> None:
-        known, start, offset = COMPONENTS.get(component, Component.OTHER), self.reached, self.offset
+    def mark(self, at: int, component: str, attributes: Mapping[str, AttributeValue] | None) -> None:
+        """Tell a stage that ends there and began where the one before ended."""
+        known, start = COMPONENTS.get(component, OTHER), self.reached
         self.stages.append(Stage(known, (at - start) / SECOND))
         self.reached = max(start, at)
-        is_plain = type(attributes) is dict or isinstance(attributes, Mapping)
-        said = {**attributes, **self.common} if attributes and is_plain else {**self.common}
+        self.children.append(self.marked(start, at, component, attributes, known, self.number()))
+
+    def marked(self, start: int, end: int, name: str, given: object, known: Component, own: int) -> SpanData:
+        """Return the span of a stage that was no block."""
+        place, offset = self.place, self.offset
+        said = {**given, **place.common} if given and isinstance(given, Mapping) else place.common
         said[a.COMPONENT.key] = known
         # fmt: off
-        self.children.append(SpanData(
-            self.trace_id, self._number(), self.span_id, str(component), INTERNAL, start + offset, at + offset,
-            said, NOTHING, NOTHING, 0, "", "", SAMPLED,
-        ))
+        return SpanData(
+            place.trace_id, own, place.span_id, str(name), INTERNAL, start + offset, end + offset, said, NOTHING,
+            NOTHING, 0, "", "", SAMPLED,
+        )
         # fmt: on
 
-    def _span(self, live: LiveSpan) -> None:
+    def span(self, live: LiveSpan) -> None:
+        """Tell a block."""
+        self.passed(live)
+        self.children.append(own_span(live, self.offset, self.place.common))
+
+    def passed(self, live: LiveSpan) -> None:
+        """Note what a block says for the metrics; see that it has an id."""
         if live.component is not None:
             self.stages.append(_stage_facts(live))
             self.reached = max(self.reached, live.end_at)
-        if self._is_ringed:
-            number = self._number()
+        if self.is_ringed:
+            number = self.number()
             live.drawn_span = live.drawn_span or number
-        self.children.append(own_span(live, self.wall, self.common))
 
-    def _order(self, live: LiveOrder) -> None:
-        self.children.append(order_span(live, self.wall, self.common))
+    def order(self, live: LiveOrder) -> None:
+        """Tell an order's submission."""
+        self.children.append(order_span(live, self.offset, self.place.common))
+
+    def finish(self, facts: DecisionFacts, attributes: Attributes) -> Sequence[SpanData]:
+        """Return all spans, the decision's first."""
+        live = self.live
+        said = {**self.place.common, **self.conclude(facts, attributes)}
+        if facts.abandoned:
+            said[a.ABANDONED.key] = True
+        if isinstance(live, LostDecision) and live.aborted:
+            said[a.ABORTED.key] = True
+        span = own_span(live, self.offset, said, self.events)
+        if isinstance(live, LostDecision) and live.open_end:
+            span = span._replace(status=ERROR, message=live.open_end)
+        elif facts.abandoned:
+            span = span._replace(status=ERROR, message="not ended in time")
+        return (span, *self.children)
+
+    def conclude(self, facts: DecisionFacts, said: dict[str, Any]) -> dict[str, Any]:
+        """Add what follows from all the rest to what the decision knew."""
+        account = said.get(a.ACCOUNT.key)
+        if account is not None:
+            said[a.ACCOUNT.key] = hashed(str(account))
+        if facts.agreement is not None:
+            said[a.AGREEMENT.key] = facts.agreement
+        if facts.entropy is not None:
+            said[a.ENTROPY.key] = facts.entropy
+        if self.regime is not None:
+            said[a.REGIME.key] = self.regime.name
+            if self.regime.confidence is not None:
+                said[a.REGIME_CONFIDENCE.key] = self.regime.confidence
+        return said
 
 
-def _numbers(live: OpenDecision) -> Callable[[], int]:
-    """Return what numbers the spans of a decision, so that they have the same ids when they are told again."""
+def teller_of(place: Place, offset: int) -> Teller:
+    """Return what tells a decision."""
+    return Teller(place.live, place, offset, *numbered(place.live), place.live.start)
+
+
+def numbered(live: OpenDecision) -> tuple[Callable[[], int], bool]:
+    """Return what numbers the spans of a decision, and whether they have the same ids when they are told again."""
+    if not isinstance(live, RingedDecision):
+        return RECORDER.ids.span, False
     first, numbers = live.span_id, count(1)
-    return lambda: (first + next(numbers)) & LOW_64 or 1
+    return lambda: (first + next(numbers)) & LOW_64 or 1, True
 
 
-def tell(live: OpenDecision, wall: Wall, common: Mapping[str, Any], *, kept: bool, abandoned: bool = False) -> Told:
-    """Tell an ended decision.
+def tell(teller: Teller, *, kept: bool, abandoned: bool = False) -> tuple[DecisionFacts, Attributes]:
+    """Tell the items of an ended decision; return what it was and its own attributes.
 
     Args:
-        live: the decision.
-        wall: gives the Unix time of a monotonic one.
-        common: what every span of it carries.
+        teller: of the decision.
         kept: its trace is exported.
         abandoned: the time limit closed it.
     """
-    teller = _Teller(live, wall, common)
     teller.go()
-    decision, attributes = _resolved(live)
-    members = [vote for vote in teller.votes if not vote.meta_learner and vote.action is not None]
-    action = decision.action
-    agreement = _share(members, action)
+    live, votes = teller.live, tuple(teller.votes)
+    said = live.resolution
+    decision, attributes = examine(live.facts) if said is None else RESOLVED.examine(live.facts, said)
+    actions = tuple([vote.action for vote in votes if not vote.meta_learner and vote.action is not None])
+    error = None if live.more is None else live.more.error
     facts = DecisionFacts(
-        decision=decision,
-        origin=origin_of(live, live, exemplar=kept, common=common),
-        duration=(live.end_at - live.start) / SECOND,
-        ended=wall(live.end_at),
-        stages=tuple(teller.stages),
-        votes=tuple(teller.votes),
-        agreement=agreement,
-        entropy=_entropy(members),
-        error_type=live.rest.error.type if live.rest.error else None,
-        abandoned=abandoned,
-        kept=kept,
+        decision,
+        teller.place.origin(exemplar=kept),
+        (live.end_at - live.start) / SECOND,
+        live.end_at + teller.offset,
+        tuple(teller.stages),
+        votes,
+        _share(actions, decision.action),
+        _entropy(actions),
+        None if error is None else error.type,
+        abandoned,
+        kept,
     )
-    if not kept:
-        return Told(facts, teller.records, (), ())
-    root = _root(live, wall, teller, facts, attributes)
-    return Told(facts, teller.records, (root, *teller.children), teller.foreign)
+    return facts, attributes
 
 
-def _resolved(live: OpenDecision) -> tuple[Decision, Attributes]:
-    facts, said = live.facts, live.resolution
-    if said is not None:
-        facts = msgspec.structs.replace(
-            facts, action=said.action, confidence=said.confidence, threshold=said.threshold, reason=said.reason
-        )
-    return examine(facts)
-
-
-def _share(members: Sequence[Vote], action: str | None) -> float | None:
-    if not members or action is None or action is Action.NONE:
+def _share(actions: tuple[str, ...], action: str | None) -> float | None:
+    if not actions or action is None or action is UNDECIDED:
         return None
-    return [vote.action for vote in members].count(action) / len(members)
+    return actions.count(action) / len(actions)
 
 
-def _entropy(members: Sequence[Vote]) -> float | None:
-    if not members:
+@lru_cache(4_096)
+def _entropy(actions: tuple[str, ...]) -> float | None:
+    if not actions:
         return None
-    counts: dict[object, int] = {}
-    for vote in members:
-        counts[vote.action] = counts.get(vote.action, 0) + 1
-    shares = [count / len(members) for count in counts.values()]
+    shares = [count / len(actions) for count in Counter(actions).values()]
     return abs(-math.fsum([share * math.log2(share) for share in shares]))
 
 
-def _root(live: OpenDecision, wall: Wall, teller: _Teller, facts: DecisionFacts, attributes: Attributes) -> SpanData:
-    account = attributes.get(a.ACCOUNT.key)
-    if account is not None:
-        attributes[a.ACCOUNT.key] = hashed(str(account))
-    said: dict[str, Any] = {**teller.common, **attributes}
-    if facts.agreement is not None:
-        said[a.AGREEMENT.key] = facts.agreement
-    if facts.entropy is not None:
-        said[a.ENTROPY.key] = facts.entropy
-    if teller.regime is not None:
-        said[a.REGIME.key] = teller.regime.name
-        if teller.regime.confidence is not None:
-            said[a.REGIME_CONFIDENCE.key] = teller.regime.confidence
-    if facts.abandoned:
-        said[a.ABANDONED.key] = True
-    if isinstance(live, LostDecision) and live.aborted:
-        said[a.ABORTED.key] = True
-    span = own_span(live, wall, said, teller.events)
-    if isinstance(live, LostDecision) and live.open_end:
-        return span._replace(status=ERROR, message=live.open_end)
-    return span._replace(status=ERROR, message="not ended in time") if facts.abandoned else span
-
-
-def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any], told: Sequence[EventData] = NOTHING) -> SpanData:
+def own_span(live: LiveSpan, offset: int, common: Mapping[str, Any], told: Sequence[EventData] = NOTHING) -> SpanData:
     """Return a span of ours for the encoder, with events that others have told before its own."""
     extra = live.extra
     is_plain = type(extra) is dict or isinstance(extra, Mapping)
@@ -253,28 +286,28 @@ def own_span(live: LiveSpan, wall: Wall, common: Mapping[str, Any], told: Sequen
     if live.component is not None:
         said[a.COMPONENT.key] = _component(live.component)
     if live.more is not None:
-        return _eventful(live, wall, said, told)
+        return _eventful(live, offset, said, told)
     # fmt: off
     return SpanData(
-        live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, wall(live.start),
-        wall(live.end_at or live.start), said, told, NOTHING, 0, "", "", _flags(live),
+        live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, live.start + offset,
+        (live.end_at or live.start) + offset, said, told, NOTHING, 0, "", "", _flags(live),
     )
     # fmt: on
 
 
-def _eventful(live: LiveSpan, wall: Wall, said: dict[str, Any], told: Sequence[EventData]) -> SpanData:
+def _eventful(live: LiveSpan, offset: int, said: dict[str, Any], told: Sequence[EventData]) -> SpanData:
     """Return a span that has what few spans have."""
     events = [EventData(name, time, attributes) for name, time, attributes in live.rest.events]
     status, message = _status(live)
-    end = live.end_at or live.start
+    start, end = live.start + offset, (live.end_at or live.start) + offset
     if live.rest.error is not None:
         said[a.ERROR_TYPE.key] = live.rest.error.type
-        events.append(EventData(s.EXCEPTION.name, wall(end), exception_attributes(live.rest.error)))
+        events.append(EventData(s.EXCEPTION.name, end, exception_attributes(live.rest.error)))
     elif any(event.name == s.EXCEPTION.name for event in events):
         said[a.ERROR_SWALLOWED.key] = True
     links = [LinkData(where.trace_id, where.span_id, attributes) for where, attributes in live.rest.links]
     return SpanData(
-        *(live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, wall(live.start), wall(end), said),
+        *(live.trace_id, live.span_id, live.parent_id, str(live.name), live.kind, start, end, said),
         events=(*told, *events),
         links=links,
         status=status,
@@ -283,7 +316,7 @@ def _eventful(live: LiveSpan, wall: Wall, said: dict[str, Any], told: Sequence[E
     )
 
 
-def order_span(live: LiveOrder, wall: Wall, common: Mapping[str, Any]) -> SpanData:
+def order_span(live: LiveOrder, offset: int, common: Mapping[str, Any]) -> SpanData:
     """Return the span of an order's submission."""
     order, attributes = examined_order(live)
     said: dict[str, Any] = {**common, **attributes}
@@ -291,19 +324,17 @@ def order_span(live: LiveOrder, wall: Wall, common: Mapping[str, Any]) -> SpanDa
         said[a.ACCOUNT.key] = hashed(order.account)
     if order.venue is not None:
         said[a.PEER_SERVICE.key] = order.venue
-    return own_span(live, wall, said)
+    return own_span(live, offset, said)
 
 
 def examined_order(live: LiveOrder) -> tuple[Order, Attributes]:
     """Return an order, with symbol, strategy, venue and market time of its decision where it does not say."""
     if live.told is None:
-        order = live.record
-        if isinstance(live.decision, OpenDecision):
-            facts = live.decision.facts
-            names = ("symbol", "strategy", "venue", "event_time", "account")
-            missing = {name: getattr(facts, name) for name in names if getattr(order, name) is None}
-            order = msgspec.structs.replace(order, **missing)
-        live.told = examine(order)
+        order, decision = live.record, live.decision
+        if isinstance(decision, OpenDecision):
+            live.told = PLACED.examine(order, decision.facts)
+        else:
+            live.told = examine(order)
     return live.told
 
 
@@ -321,7 +352,7 @@ def said_span(
 
 
 def _component(name: str | None) -> Component:
-    return COMPONENTS.get(name, Component.OTHER)
+    return COMPONENTS.get(name, OTHER)
 
 
 def _stage_facts(live: LiveSpan) -> Stage:

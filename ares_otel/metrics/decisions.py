@@ -16,6 +16,10 @@ from ares_otel.semconv.enums import CorrelationOutcome, Truth
 __all__ = ["Decisions", "seconds"]
 
 
+FOREVER = math.inf
+COMPLETED, FAILED, TIMEOUT = CorrelationOutcome.COMPLETED, CorrelationOutcome.FAILED, CorrelationOutcome.TIMEOUT
+
+
 class _Pair:
     """Cells of a strategy and symbol."""
 
@@ -48,30 +52,36 @@ class Decisions:
         self.last = instruments.gauge(m.LAST_DECISION, mixes=True)
         self.stages = instruments.histogram(m.STAGE_DURATION)
         self._errors = instruments.counter(m.STAGE_ERRORS)
-        self._correlations = instruments.counter(m.CORRELATIONS)
-        self._correlation = instruments.histogram(m.CORRELATION_DURATION)
+        correlations, correlation = instruments.counter(m.CORRELATIONS), instruments.histogram(m.CORRELATION_DURATION)
+        self._outcomes: Kept[CorrelationOutcome, Count] = Kept(lambda outcome: correlations.cell((outcome,)))
+        self._lifetime: Kept[tuple[()], Spread] = Kept(correlation.cell)
         self._strategies: Kept[str | None, _Strategy] = Kept(lambda strategy: _Strategy(self, strategy))
-        instruments.on_evict(self._strategies.clear)
+        for kept in (self._outcomes, self._lifetime, self._strategies):
+            instruments.on_evict(kept.clear)
         self._guard = guard
 
     def ended(self, facts: DecisionFacts, strategy: str | None, symbol: str | None, action: str) -> None:
         """Count an ended decision with its stages; `action` is `none` where it did not say any."""
         trace, at, duration = facts.origin.exemplar, facts.ended / 1e9, facts.duration
         kept = self._strategies[strategy]
-        pair = kept.pairs[symbol]
-        count = pair.counts[action]
-        count.inc()
+        pair, stages = kept.pairs[symbol], kept.stages
+        count, last = pair.counts[action], pair.last
+        count.value += 1.0
         count.mark(trace, 1.0, at)
         kept.duration.observe(duration, trace, at)
         confidence = facts.decision.confidence
         if confidence is not None:
             kept.confidence[action].observe(float(confidence))
-        if not at < pair.last.value:
-            pair.last.set(at)
+        if not at < last.value:
+            last.value = at
         for stage in facts.stages:
-            self._stage(stage, kept if stage.strategy is None else self._strategies[stage.strategy], trace, at)
-        self._correlations.cell((_outcome(facts),)).inc()
-        self._correlation.cell(()).observe(duration)
+            passed = stage.duration
+            if stage.error_type is None is stage.strategy and type(passed) is float and 0.0 <= passed < FOREVER:
+                stages[stage.component].observe(passed, trace, at)
+            else:
+                self._stage(stage, kept if stage.strategy is None else self._strategies[stage.strategy], trace, at)
+        self._outcomes[_outcome(facts)].value += 1.0
+        self._lifetime[()].observe(duration)
 
     def stage(self, stage: Stage, facts: RecordFacts) -> None:
         """Count a stage that was recorded by itself."""
@@ -97,5 +107,5 @@ def seconds(record: str, value: float | None, guard: Guard = GUARD) -> float | N
 
 def _outcome(facts: DecisionFacts) -> CorrelationOutcome:
     if facts.abandoned:
-        return CorrelationOutcome.TIMEOUT
-    return CorrelationOutcome.COMPLETED if facts.error_type is None else CorrelationOutcome.FAILED
+        return TIMEOUT
+    return COMPLETED if facts.error_type is None else FAILED

@@ -17,6 +17,9 @@ from ares_otel.semconv.enums import Action
 __all__ = ["Ensemble", "agreement", "concentration", "entropy"]
 
 
+UNDECIDED = Action.NONE
+
+
 class _Member:
     """Cells of a strategy and one of its members; a dissent counter starts at zero with the first vote."""
 
@@ -63,22 +66,24 @@ class Ensemble:
         if not members:
             return
         kept = self._strategies[strategy]
-        decided = None if action == Action.NONE else action
+        decided = None if action == UNDECIDED else action
         known = kept.members
         for vote in members:
-            member, voted = known[vote.model], vote.action
-            member.cast(vote)
+            member, voted, weight = known[vote.model], vote.action, vote.weight
+            member.votes[voted].value += 1.0
+            if weight is not None:
+                member.weight.value = float(weight)
             if decided is not None and voted != decided and voted is not None:
-                member.dissent.inc()
+                member.dissent.value += 1.0
         agreed = agreement(members, decided) if facts.agreement is None else facts.agreement
         if agreed is not None:
-            kept.agreement.set(agreed)
+            kept.agreement.value = agreed
         bits = entropy(members) if facts.entropy is None else facts.entropy
         if bits is not None:
-            kept.entropy.set(bits)
+            kept.entropy.value = bits
         index = concentration(members)
         if index is not None:
-            kept.concentration.set(index)
+            kept.concentration.value = index
 
     def vote(self, vote: Vote, facts: RecordFacts) -> None:
         """Count a vote that was recorded by itself."""
@@ -106,9 +111,10 @@ def concentration(members: Sequence[Vote]) -> float | None:
     """
     total = squares = 0.0
     for vote in members:
-        if vote.weight is None:
+        weight = vote.weight
+        if weight is None:
             return None
-        weight = float(vote.weight)
+        weight = float(weight)
         total += weight
         squares += weight * weight
     whole = total * total

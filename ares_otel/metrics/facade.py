@@ -54,6 +54,7 @@ from ares_otel.semconv.thresholds import FEATURES_SHOWN, SERIES_BUDGET, SYMBOLS_
 
 __all__ = ["Metrics", "Own"]
 
+UNDECIDED = Action.NONE
 Handler: TypeAlias = Callable[[Any, RecordFacts], None]
 
 
@@ -114,25 +115,29 @@ class Metrics:
             **_handlers(made, self._decisions, self._ensemble, features_shown, self._clock, guard),
             **_money_handlers(portfolio, self._accounts, Performances(made, convention, guard), risk),
         }
-        self._shields = {
-            name: guard.shield(f"metrics.{name}") for name in ("decision", "order", "update", "record", "own")
-        }
+        self._shields = {name: guard.shield(f"metrics.{name}") for name in ("update", "record", "own")}
         made.attach(guard_readings(guard))
 
     def decision(self, facts: DecisionFacts) -> None:
         """Count an ended decision with its stages and votes."""
-        with self._shields["decision"], self._lock:
-            decision, origin = facts.decision, facts.origin
-            strategy = decision.strategy or origin.strategy
-            action = decision.action or Action.NONE
-            self._decisions.ended(facts, strategy, decision.symbol or origin.symbol, action)
-            if facts.votes:
-                self._ensemble.decided(facts, strategy, action)
+        try:
+            with self._lock:
+                decision, origin = facts.decision, facts.origin
+                strategy = decision.strategy or origin.strategy
+                action = decision.action or UNDECIDED
+                self._decisions.ended(facts, strategy, decision.symbol or origin.symbol, action)
+                if facts.votes:
+                    self._ensemble.decided(facts, strategy, action)
+        except Exception as error:  # noqa: BLE001  as a shield does, without its two calls
+            self._guard.failed("metrics.decision", error)
 
     def order(self, facts: OrderFacts) -> None:
         """Count an order that was sent."""
-        with self._shields["order"], self._lock:
-            self._orders.sent(facts, self._now())
+        try:
+            with self._lock:
+                self._orders.sent(facts, self._now())
+        except Exception as error:  # noqa: BLE001  as a shield does, without its two calls
+            self._guard.failed("metrics.order", error)
 
     def update(self, facts: UpdateFacts) -> None:
         """Count an execution report and the money in it."""

@@ -43,9 +43,10 @@ class Orders:
             self._updates.seed((strategy, symbol, venue))
             self._rejections.seed((strategy, venue))
             self._oddities(venue)
-        count.inc()
-        if facts.tick_to_order is not None:
-            self._tick.cell((strategy,)).observe(facts.tick_to_order, origin.exemplar, at)
+        count.value += 1.0
+        waited = facts.tick_to_order
+        if waited is not None:
+            self._tick.cell((strategy,)).observe(waited, origin.exemplar, at)
 
     def updated(self, facts: UpdateFacts, at: float) -> None:
         """Count an execution report."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from ares_otel.orders.known import Known
 
@@ -15,7 +17,7 @@ KEYS = 1_000
 K = TypeVar("K")
 
 
-class _Open(NamedTuple):
+class _Open(msgspec.Struct, frozen=True, gc=False):
     strategy: str | None
     symbol: str | None
     venue: str | None
@@ -33,14 +35,18 @@ class Gauges:
 
     def show(self, client_id: str, known: Known, process: str) -> None:
         """Show an order as it is now known, if it is open and this process owns it."""
-        if known.order is None or known.done or known.owner != process:
+        order, origin = known.order, known.origin
+        if order is None or known.done or known.owner != process:
             self.hide(client_id)
             return
-        now = _Open(known.strategy, known.symbol, known.venue, None if known.acked else known.wall)
+        # as `Known.strategy` and its like, without three calls for each order
+        pair, venue = (order.strategy or origin.strategy, order.symbol or origin.symbol), order.venue or origin.venue
         with self._lock:
-            self._open[client_id] = now
-            _note(self._pairs, (now.strategy, now.symbol))
-            _note(self._venues, now.venue)
+            self._open[client_id] = _Open(*pair, venue, None if known.acked else known.wall)
+            if pair not in self._pairs:
+                _note(self._pairs, pair)
+            if venue not in self._venues:
+                _note(self._venues, venue)
 
     def hide(self, client_id: str) -> None:
         """Show an order no longer."""

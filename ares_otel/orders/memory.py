@@ -33,10 +33,13 @@ class Memory:
 
     def put(self, client_id: str, known: Known) -> None:
         """Keep an order as the newest."""
-        self._open.pop(client_id, None)
-        self._rest.pop(client_id, None)
+        opened, rest = self._open, self._rest
+        if client_id in opened:
+            del opened[client_id]
+        elif client_id in rest:
+            del rest[client_id]
         lives = known.order is not None and not known.done
-        (self._open if lives else self._rest)[client_id] = known
+        (opened if lives else rest)[client_id] = known
 
     def some(self, client_ids: Iterable[str]) -> Iterator[tuple[str, Known]]:
         """Yield those of the orders that are at hand."""

@@ -24,7 +24,7 @@ SHORT = DONE - {OrderStatus.FILLED}
 REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 
 
-class Submission(NamedTuple):
+class Submission(msgspec.Struct, frozen=True):
     """An order that was sent: when (monotonic and Unix ns), where from, and in which process."""
 
     order: Order
@@ -75,19 +75,9 @@ def is_same(known: Known, sent: Submission) -> bool:
 
 def _new(sent: Submission) -> Known:
     """Return what is known of an order of which nothing was: what `_with_order` makes of that, in half the time."""
-    order, origin, at, wall, price, process = sent
-    done = is_done(None, order.time_in_force)
-    return Known(
-        order=order,
-        origin=origin,
-        decision_price=price,
-        at=at,
-        wall=wall,
-        process=process,
-        owner=process,
-        touched=max(0, wall),
-        done=done,
-    )
+    order, process = sent.order, sent.process
+    places = order, sent.origin, sent.decision_price, sent.at, sent.wall, process, process
+    return Known(*places, touched=max(0, sent.wall), done=is_done(None, order.time_in_force))
 
 
 def _with_order(known: Known, sent: Submission) -> Known:

@@ -39,6 +39,7 @@ REJECTED = OrderStatus.REJECTED
 EXPIRED = OrderStatus.EXPIRED
 SUSPENDED = OrderStatus.SUSPENDED
 DONE_FOR_DAY = OrderStatus.DONE_FOR_DAY
+DAY = TimeInForce.DAY
 DENIED = OrderStatus.DENIED
 
 DONE = frozenset({FILLED, CANCELED, REJECTED, EXPIRED, DENIED})
@@ -76,4 +77,4 @@ def is_legal(prior: OrderStatus | None, status: OrderStatus) -> bool:
 
 def is_done(status: OrderStatus | None, time_in_force: TimeInForce | str | None = None) -> bool:
     """Tell whether an order in this state can no longer be filled; a day order is done with its day."""
-    return status in DONE or (status is DONE_FOR_DAY and time_in_force == TimeInForce.DAY)
+    return status in DONE or (status is DONE_FOR_DAY and time_in_force == DAY)

@@ -7,11 +7,11 @@ None where a value was bad, together with its attributes by declared name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias, TypeVar, get_args, get_type_hints
 from uuid import UUID
@@ -25,7 +25,7 @@ from ares_otel.records.vocabulary import fold, lookup
 from ares_otel.semconv.enums import OrderStatus, RegimeName
 from ares_otel.semconv.model import Attribute, Kind
 
-__all__ = ["Attributes", "Check", "FieldPlan", "checker", "examine", "known_features", "plan", "require"]
+__all__ = ["Attributes", "Check", "FieldPlan", "Joint", "checker", "examine", "known_features", "plan", "require"]
 
 Attributes: TypeAlias = "dict[str, str | bool | int | float | dict[str, float] | dict[str, str]]"
 Check: TypeAlias = Callable[[Any], Any]
@@ -60,6 +60,32 @@ def examine(record: R) -> tuple[R, Attributes]:
     kind = type(record)
     found = (_QUICK.get(kind) or _quick(kind))(record)
     return _examined(record) if found is None else found
+
+
+class Joint:
+    """Examines records of one type together with another record that has values for them.
+
+    Args:
+        kind: the type of the records.
+        replaced: fields whose value is the other record's.
+        filled: fields whose value is the other record's where they have none.
+    """
+
+    def __init__(self, kind: type[Record], *, replaced: Sequence[str] = (), filled: Sequence[str] = ()) -> None:
+        self._kind, self._replaced, self._filled = kind, replaced, filled
+
+    @cached_property
+    def _quick(self) -> Quick:
+        return _compiled(self._kind, self._replaced, self._filled)
+
+    def examine(self, record: R, other: Record) -> tuple[R, Attributes]:
+        """Return what `examine` does for the record with the other's values."""
+        found = self._quick(record, other)
+        if found is not None:
+            return found
+        filled = [name for name in self._filled if getattr(record, name) is None]
+        joined = {name: getattr(other, name) for name in (*self._replaced, *filled)}
+        return examine(msgspec.structs.replace(record, **joined))
 
 
 def _examined(record: R) -> tuple[R, Attributes]:
@@ -105,21 +131,22 @@ def plan(record: type[Record]) -> tuple[FieldPlan, ...]:
 
 def _quick(kind: type[Record]) -> Quick:
     """Return what examines records of a type that are good, once made; none whose words are normalized before."""
-    if issubclass(kind, NORMALIZED):
-        made: Quick = _no_record
-    else:
-        fields = [
-            Field(
-                *(each.field, each.key, each.required, each.check),
-                text=each.attribute.enum is None and each.attribute.kind is Kind.STRING,
-                enum=each.attribute.enum,
-                bounds=(each.attribute.low, each.attribute.high) if each.attribute.kind is Kind.DOUBLE else None,
-            )
-            for each in plan(kind)
-        ]
-        made = compiled(kind, kind.__struct_fields__, fields, BAD)
+    made: Quick = _no_record if issubclass(kind, NORMALIZED) else _compiled(kind)
     _QUICK[kind] = made
     return made
+
+
+def _compiled(kind: type[Record], replaced: Sequence[str] = (), filled: Sequence[str] = ()) -> Quick:
+    fields = [
+        Field(
+            *(each.field, each.key, each.required, each.check),
+            text=each.attribute.enum is None and each.attribute.kind is Kind.STRING,
+            enum=each.attribute.enum,
+            bounds=(each.attribute.low, each.attribute.high) if each.attribute.kind is Kind.DOUBLE else None,
+        )
+        for each in plan(kind)
+    ]
+    return compiled(kind, kind.__struct_fields__, fields, BAD, replaced, filled)
 
 
 def _no_record(record: object) -> None:

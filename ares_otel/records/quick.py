@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["Field", "Quick", "compiled"]
 
-Quick = Callable[[Any], "tuple[Any, dict[str, Any]] | None"]
+Quick = Callable[..., "tuple[Any, dict[str, Any]] | None"]
 
 
 class Field(NamedTuple):
@@ -39,7 +39,14 @@ class Field(NamedTuple):
     bounds: tuple[float, float] | None = None
 
 
-def compiled(kind: type, names: Sequence[str], fields: Sequence[Field], bad: object) -> Quick:
+def compiled(
+    kind: type,
+    names: Sequence[str],
+    fields: Sequence[Field],
+    bad: object,
+    replaced: Sequence[str] = (),
+    filled: Sequence[str] = (),
+) -> Quick:
     """Return the function for a type of records.
 
     Args:
@@ -47,14 +54,19 @@ def compiled(kind: type, names: Sequence[str], fields: Sequence[Field], bad: obj
         names: of all its fields.
         fields: those that are examined.
         bad: what a check returns for a value that is not good.
+        replaced: fields whose value is that of another record, which the function then takes as well.
+        filled: the same, for those that have no value.
     """
     known: dict[str, Any] = {"__builtins__": {}, "type": type, "str": str, "float": float, "kind": kind, "bad": bad}
-    lines = ["def quick(record):", " said = {}", " changed = False"]
+    joins = bool(replaced or filled)
+    lines = [f"def quick(record{', other' if joins else ''}):", " said = {}", f" changed = {joins}"]
     local = {}
     for index, field in enumerate(fields):
         value = local[field.name] = f"v{index}"
         known |= {f"k{index}": field.key, f"c{index}": field.check}
-        lines.append(f" {value} = record.{field.name}")
+        lines.append(f" {value} = {'other' if field.name in replaced else 'record'}.{field.name}")
+        if field.name in filled:
+            lines.append(f" if {value} is None: {value} = other.{field.name}")
         if not field.required:
             lines.append(f" if {value} is not None:")
         indent = " " if field.required else "  "

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ares_otel.config import Config
+from ares_otel.decision.writing import Writer
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.backlog import Accounts
 from ares_otel.pipeline.lanes import Lanes
+from ares_otel.pipeline.limits import limited
 from ares_otel.pipeline.model import Batch, Scope, Signal, SpanData
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.recorder import Recorder
 from ares_otel.semconv.enums import DropReason
-from ares_otel.setup.parts import limited
 
 __all__ = ["Outbox", "encoded"]
 
@@ -60,12 +61,25 @@ class Outbox:
             if self._config.exporter.enabled:
                 self.lose(len(list(spans)), DropReason.NO_EXPORTER)
             return
-        made, lost = encoded(spans, self._encoder, self._config.recorder.attribute_count_limit)
-        if lost:
-            self.lose(lost, DropReason.INVALID)
+        self.take(scope, encoded(spans, self._encoder, self._config.recorder.attribute_count_limit))
+
+    def take(self, scope: Scope, spans: Sequence[bytes]) -> None:
+        """Take encoded spans; an empty one could not be encoded."""
         with self._moving:
-            self._groups.setdefault(scope, []).extend(made)
-            self._made += len(made)
+            group = self._groups.get(scope)
+            if group is None:
+                group = self._groups[scope] = []
+            lost = spans.count(b"")
+            group += filter(None, spans) if lost else spans
+            self._made += len(spans) - lost
+            if lost:
+                self._lost[DropReason.INVALID] += lost
+
+    def writer(self) -> Writer | None:
+        """Return what encodes decisions for this outbox; None where nothing is sent."""
+        if self._lanes is None:
+            return None
+        return Writer(self._encoder, self._config.recorder.attribute_count_limit)
 
     def lose(self, number: int, reason: DropReason) -> None:
         """Count records that will never be spans."""
@@ -119,9 +133,7 @@ class Outbox:
             )
 
 
-def encoded(spans: Iterable[SpanData], encoder: Encoder, limit: int) -> tuple[list[bytes], int]:
-    """Return spans as bytes, with at most `limit` attributes each, and how many of them cannot be encoded."""
+def encoded(spans: Iterable[SpanData], encoder: Encoder, limit: int) -> list[bytes]:
+    """Return spans as bytes, with at most `limit` attributes each; what cannot be encoded is empty."""
     encode = encoder.span
-    made = [encode(limited(span, limit)) for span in spans]
-    lost = made.count(b"")
-    return ([each for each in made if each], lost) if lost else (made, 0)
+    return [encode(limited(span, limit)) for span in spans]

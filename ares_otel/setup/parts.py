@@ -1,24 +1,20 @@
-"""The parts of the telemetry that the configuration decides on: ledger, sender, transport; and its limits on spans."""
+"""The parts of the telemetry that the configuration decides on: ledger, sender, transport."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ares_otel.config import Config
 from ares_otel.config.schema import Exporter, Logs
 from ares_otel.guard import GUARD
 from ares_otel.orders import Ledger
 from ares_otel.pipeline.lanes import Lanes
-from ares_otel.pipeline.model import Batch, Signal, SpanData, Transport, Verdict
+from ares_otel.pipeline.model import Batch, Signal, Transport, Verdict
 from ares_otel.pipeline.sender import Sender
 from ares_otel.pipeline.spool import Spool
 
-__all__ = ["delivered", "limited", "make_ledger", "make_sender", "make_transport", "way_of"]
+__all__ = ["delivered", "make_ledger", "make_sender", "make_transport", "way_of"]
 
-OWN = "ares."
 LOGS = "log records"
 MEMORY = 8 << 20
 
@@ -101,43 +97,3 @@ def make_transport(config: Config, signal: Signal = Signal.TRACES) -> Transport:
         client_certificate=how.client_certificate,
         client_key=how.client_key,
     )
-
-
-def limited(span: SpanData, limit: int) -> SpanData:
-    """Return a span with at most `limit` attributes on itself and on each event and link, ours kept before others'."""
-    sizes = [len(span.attributes)]
-    if span.events or span.links:
-        sizes += [len(event.attributes) for event in span.events]
-        sizes += [len(link.attributes) for link in span.links]
-    if max(sizes) <= limit:
-        return span
-    return span._replace(
-        attributes=_first(span.attributes, limit),
-        dropped_attributes=span.dropped_attributes + _excess(span.attributes, limit),
-        events=[
-            event._replace(
-                attributes=_first(event.attributes, limit),
-                dropped_attributes=event.dropped_attributes + _excess(event.attributes, limit),
-            )
-            for event in span.events
-        ],
-        links=[
-            link._replace(
-                attributes=_first(link.attributes, limit),
-                dropped_attributes=link.dropped_attributes + _excess(link.attributes, limit),
-            )
-            for link in span.links
-        ],
-    )
-
-
-def _excess(attributes: Mapping[str, Any], limit: int) -> int:
-    return max(len(attributes) - limit, 0)
-
-
-def _first(attributes: Mapping[str, Any], limit: int) -> Mapping[str, Any]:
-    if len(attributes) <= limit:
-        return attributes
-    # what a decision is found by must not make way for what somebody else has put on its span before
-    ranked = sorted(attributes.items(), key=lambda item: not item[0].startswith(OWN))
-    return dict(islice(ranked, limit))

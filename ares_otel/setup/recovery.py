@@ -118,9 +118,11 @@ class _Out:
         self._lost: Counter[DropReason] = Counter()
 
     def put(self, scope: Scope, spans: Iterable[SpanData]) -> None:
-        made, lost = encoded(spans, self._encoder, self._config.recorder.attribute_count_limit)
-        self.lose(lost, DropReason.INVALID)
-        self._groups.setdefault(scope, []).extend(made)
+        self.take(scope, encoded(spans, self._encoder, self._config.recorder.attribute_count_limit))
+
+    def take(self, scope: Scope, spans: Sequence[bytes]) -> None:
+        self.lose(spans.count(b""), DropReason.INVALID)
+        self._groups.setdefault(scope, []).extend(filter(None, spans))
 
     def lose(self, number: int, reason: DropReason) -> None:
         self._lost[reason] += number

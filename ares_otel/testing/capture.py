@@ -10,7 +10,7 @@ def test_my_bot(ares_capture):
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Self, TypeAlias
 
 from opentelemetry import trace
@@ -166,6 +166,9 @@ class _Out:
 
     def put(self, scope: Scope, spans: Iterable[SpanData], /) -> None:
         self.finished += [(scope, span) for span in spans]
+
+    def take(self, scope: Scope, encoded: Sequence[bytes], /) -> None:
+        """Nothing: without a writer nothing is encoded."""
 
     def lose(self, number: int, reason: DropReason, /) -> None:
         """Nothing: a test sees its error."""

@@ -15,11 +15,11 @@ from sink import Sink, eventually
 
 import ares_otel as ares
 from ares_otel.guard import GUARD
+from ares_otel.pipeline.limits import limited
 from ares_otel.pipeline.model import EventData, LinkData, SpanData
 from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.semconv.attributes import COMPONENT, STRATEGY
 from ares_otel.semconv.model import Counter, Gauge, Histogram
-from ares_otel.setup.parts import limited
 
 LINK = SpanContext(9, 8, is_remote=False, trace_flags=TraceFlags(1))
 

@@ -59,13 +59,13 @@ def test_what_cannot_be_told_is_lost(begin: Begin, sink: Sink, monkeypatch: pyte
     """A fault of ours in the middle of a decision, at its end or in the encoder costs that decision and is counted."""
     encode, tell = Encoder.span, Desk._tell
 
-    def no_span(encoder: Encoder, data: Any) -> bytes:
-        return b"" if data.attributes.get("ares.strategy") == "lost" else encode(encoder, data)
+    def no_span(encoder: Encoder, data: Any, more: bytes = b"") -> bytes:
+        return b"" if data.attributes.get("ares.strategy") == "lost" else encode(encoder, data, more)
 
-    def broken(desk: Desk, live: Any, common: Any, *, abandoned: bool) -> None:
-        if live.facts.strategy == "broken":
+    def broken(desk: Desk, place: Any, *, abandoned: bool) -> None:
+        if place.live.facts.strategy == "broken":
             raise KeyError("broken")
-        tell(desk, live, common, abandoned=abandoned)
+        tell(desk, place, abandoned=abandoned)
 
     monkeypatch.setattr(Encoder, "span", no_span)
     monkeypatch.setattr(Desk, "_tell", broken)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ares_otel.pipeline.otlp.values import KEY_LENGTH, Values
 from ares_otel.pipeline.otlp.wire import field, name_text, varint
+from ares_otel.semconv import attributes as a
 
 __all__ = [
     "KEY_ENTRIES",
@@ -32,6 +33,12 @@ LABEL_LENGTH = 64
 NUMBER_BITS = 63
 POOL_ENTRIES = 16_384
 TABLE_KEYS = 1_024
+
+
+IDS = frozenset(
+    each.key for each in (a.CORRELATION_ID, a.DECISION_ID, a.CAUSATION_ID, a.CLIENT_ID, a.FILL_ID, a.VENUE_ID)
+)
+"""What is seen in one decision only: to keep it would cost more than to encode it, and displace labels."""
 
 
 class Pool:
@@ -120,7 +127,7 @@ class Attribute:
     Attributes:
         double: what precedes the eight bytes of a double.
         texts, numbers: finished fields of short strings and of ints.
-        text, number: field of a string or an int, by way of the caches (faster than to subscribe them).
+        text, number: field of a string or an int, by way of the caches (faster than to subscribe them); ids have none.
         encode: field of any value.
     """
 
@@ -146,12 +153,12 @@ class Attribute:
         self.double = pair.wrap(b"\x21" + bytes(8))[:-8]
         self.texts = Cache(self._text, _is_label, pool)
         self.numbers = Cache(pair.encode, _is_number, pool)
-        self.text = self.texts.__getitem__
+        self.text: Callable[[Any], bytes] = self._text if key in IDS else self.texts.__getitem__
         self.number = self.numbers.__getitem__
         pool.join(self)
 
     def _text(self, value: Any) -> bytes:
-        """Encode what the cache of texts does not have; ids are seen in one decision only, so that is often."""
+        """Encode what the cache of texts does not have, or is not to have."""
         if type(value) is not str or len(value) > self._limit or not value.isascii():
             return self.encode(value)
         head = self._heads.get(len(value))

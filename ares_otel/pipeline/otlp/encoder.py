@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from ares_otel.guard import GUARD
-from ares_otel.pipeline.model import Batch, Scope, SpanData, Value
+from ares_otel.pipeline.model import Batch, EventData, Scope, SpanData, Value
 from ares_otel.pipeline.otlp.attributes import Attributes, Pool
 from ares_otel.pipeline.otlp.generic import Generic, count, put_attributes
-from ares_otel.pipeline.otlp.shapes import MESSAGE, SPAN, Shapes
+from ares_otel.pipeline.otlp.shapes import INNER, MESSAGE, SPAN, Rows, Shapes
 from ares_otel.pipeline.otlp.values import Values
 from ares_otel.pipeline.otlp.wire import PLACE, field, name_text, varint
 
@@ -52,8 +54,13 @@ class Encoder:
         self._schema = field(0x1A, name_text(schema_url)) if schema_url else b""
         self._scopes: dict[Scope, tuple[bytes, bytes]] = {}
 
-    def span(self, data: SpanData) -> bytes:
-        """Return a span as a field of `ScopeSpans`: tag, length and body; empty if it is no `SpanData` at all."""
+    def span(self, data: SpanData, more: bytes = b"") -> bytes:
+        """Return a span as a field of `ScopeSpans`: tag, length and body; empty if it is no `SpanData` at all.
+
+        Args:
+            data: the span.
+            more: fields of it that are encoded already.
+        """
         try:
             row: Any = data
             (
@@ -63,10 +70,10 @@ class Encoder:
             key = (name, kind, MESSAGE if message else status, flags, *attributes)
             encode = self._known(key) or self._shapes.learn(key, attributes)
             if encode is None:
-                return self._generic.span(data)
+                return self._generic.span(data, more)
             if trace_id is not self._trace_id or parent_id is not self._parent_id:
                 self._enter(trace_id, parent_id)
-            others = self._context
+            others = self._context + more
             if links or message or trace_state or lost_attributes or lost_events or lost_links:
                 others += self._generic.rest(data)
             elif events:
@@ -76,9 +83,9 @@ class Encoder:
                 return encoded
             encode = self._shapes.other(key, attributes)
             encoded = encode and encode(span_id, start, end, attributes.values(), others)
-            return encoded or self._generic.span(data)
+            return encoded or self._generic.span(data, more)
         except Exception:  # noqa: BLE001  odd ids, times or values: the generic encoder takes them, counts what it loses
-            return self._any(data)
+            return self._any(data, more)
 
     def _enter(self, trace_id: int, parent_id: int) -> None:
         """Encode trace and parent id as fields; kept, because the spans of a decision share them."""
@@ -86,12 +93,28 @@ class Encoder:
         self._context = b"\x0a\x10" + trace_id.to_bytes(16) + parent
         self._trace_id, self._parent_id = trace_id, parent_id
 
-    def _any(self, data: SpanData) -> bytes:
+    def _any(self, data: SpanData, more: bytes) -> bytes:
         try:
-            return self._generic.span(data)
+            return self._generic.span(data, more)
         except Exception as error:  # noqa: BLE001  no span at all
             GUARD.failed(PLACE, error)
             return b""
+
+    def event(self, event: EventData) -> bytes:
+        """Return an event as a field of its span."""
+        return self._generic.event(event)
+
+    def text(self, key: str) -> Callable[[Any], bytes]:
+        """Return what encodes texts under one key as a field of a span."""
+        return self._generic.spans.of(key).text
+
+    def inner(self, most: int, reserved: frozenset[str]) -> Shapes:
+        """Return functions for the spans of a decision; see `Shapes` and `INNER`."""
+        return Shapes(INNER, self._generic.spans, most=most, reserved=reserved)
+
+    def rows(self, name: str, words: Sequence[str], doubles: Sequence[str]) -> Rows:
+        """Return what encodes events that differ in some words and some doubles only."""
+        return Rows(self._generic.events, name, words, doubles)
 
     def batch(self, groups: Mapping[Scope, Sequence[bytes]]) -> Batch:
         """Return one request that holds encoded spans by their scope."""
@@ -116,23 +139,26 @@ class Encoder:
 
         A span that alone exceeds `max_bytes` makes a request of its own.
         """
-        part: dict[Scope, list[bytes]] = {}
+        part: dict[Scope, Sequence[bytes]] = {}
         fixed = len(self._resource) + len(self._schema) + LENGTHS
         size, number = fixed, 0
-        for scope, spans in groups.items():
+        for scope, given in groups.items():
+            spans = given if all(given) else list(filter(None, given))
             overhead = sum(map(len, self._scope(scope))) + LENGTHS
-            kept: list[bytes] | None = None
-            for span in filter(None, spans):
-                needed = len(span) + (overhead if kept is None else 0)
-                if number and (number >= max_spans or size + needed > max_bytes):
+            sizes = list(accumulate(map(len, spans), initial=0))
+            first = 0
+            while first < len(spans):
+                room = sizes[first] + max_bytes - size - overhead
+                last = min(bisect_right(sizes, room) - 1, first + max_spans - number)
+                if last <= first and number:
                     yield self.batch(part)
-                    part, size, number, kept = {}, fixed, 0, None
-                    needed = len(span) + overhead
-                if kept is None:
-                    kept = part[scope] = []
-                kept.append(span)
-                size += needed
-                number += 1
+                    part, size, number = {}, fixed, 0
+                    continue
+                last = max(last, first + 1)  # one that is too large alone
+                part[scope] = spans[first:last]
+                size += overhead + sizes[last] - sizes[first]
+                number += last - first
+                first = last
         if number:
             yield self.batch(part)
 

@@ -113,9 +113,9 @@ class Generic:
         self._event_shapes = Shapes(EVENT, self.events)
         self._known_event = self._event_shapes.get
 
-    def span(self, data: SpanData) -> bytes:
-        """Return a `Span` as a field of `ScopeSpans`."""
-        parts = [field(0x2A, name_text(data.name)), _fixed(data)]
+    def span(self, data: SpanData, more: bytes = b"") -> bytes:
+        """Return a `Span` as a field of `ScopeSpans`; `more`: fields of it that are encoded already."""
+        parts = [field(0x2A, name_text(data.name)), _fixed(data), more]
         dropped = put_attributes(self.spans, data.attributes, parts)
         row: Any = data
         events, links, status, message, trace_state, _, lost_attributes, lost_events, lost_links = row[REST]

@@ -32,6 +32,7 @@ __all__ = [
     "ADMISSION",
     "ATTRIBUTES_LIMIT",
     "EVENT",
+    "INNER",
     "MESSAGE",
     "NAMES_LIMIT",
     "REPLACEMENT",
@@ -42,6 +43,7 @@ __all__ = [
     "Frame",
     "Key",
     "Packed",
+    "Rows",
     "Shapes",
     "compiled",
     "event_fields",
@@ -55,6 +57,7 @@ NAMES_LIMIT = 4_096
 ADMISSION = 3
 REPLACEMENT = 1_000
 NEVER = -(1 << 62)
+SAMPLED = 0x101
 MESSAGE = None
 """Stands for the status of a span whose status has a message and is therefore encoded apart."""
 
@@ -73,15 +76,17 @@ class Frame:
     Attributes:
         tag: tag byte of the field that holds the message.
         parameters: signature of the compiled function; `values` are the attributes' values.
-        others: expressions of parts of the body besides these.
+        others: expressions of parts of the body before the attributes.
+        tail: expression of a part of the body after the attributes.
         fields: gives the fields besides attributes.
         heads: tag and length of common lengths.
     """
 
-    def __init__(self, tag: int, parameters: str, others: str, fields: Fields) -> None:
+    def __init__(self, tag: int, parameters: str, others: str, fields: Fields, tail: str = "") -> None:
         self.tag = tag
         self.parameters = parameters
         self.others = others
+        self.tail = tail
         self.fields = fields
         self.heads = heads(tag)
 
@@ -105,6 +110,10 @@ def span_fields(head: Key) -> list[Packed] | None:
     return [constant + b"\x12\x08", ("8s", "span_id.to_bytes(8)"), b"9", ("Q", "start"), b"A", ("Q", "end")]
 
 
+def _inner_fields(head: Key) -> list[Packed] | None:
+    return span_fields((*head, 0, SAMPLED))
+
+
 def event_fields(head: Key) -> list[Packed] | None:
     """Return the fields besides attributes that every event has; `head` is its name."""
     (name,) = head
@@ -112,6 +121,8 @@ def event_fields(head: Key) -> list[Packed] | None:
 
 
 SPAN = Frame(0x12, "span_id, start, end, values, others", "others, ", span_fields)
+INNER = Frame(0x12, "span_id, start, end, values, others, tail", "others, ", _inner_fields, "tail")
+"""A span of a decision, whose name and kind are its head; `others` and `tail` hold attributes, too."""
 EVENT = Frame(0x5A, "time, values", "", event_fields)
 
 
@@ -185,6 +196,8 @@ def compiled(frame: Frame, fixed: Sequence[Packed], attributes: Sequence[Attribu
     names = [f"a{index}" for index in range(len(attributes))]
     for name, attribute, kind in zip(names, attributes, kinds, strict=True):
         source.add(name, attribute, kind)
+    if frame.tail:
+        source.parts.append(frame.tail)
     body = source.body()
     heads, head, join = source.bind(frame.heads), source.bind(frame.head), source.bind(b"".join)
     lines = [
@@ -201,6 +214,35 @@ def compiled(frame: Frame, fixed: Sequence[Packed], attributes: Sequence[Attribu
     return made
 
 
+class Rows:
+    """Events of one name that differ in a few words and two doubles, as the votes of an ensemble do.
+
+    An event is `head(words) + pack(first, second_key, second, fixed, time)`: what comes of the words is made once for
+    each set of them, and the rest has always the same length.
+
+    Args:
+        attributes: encoders of the attributes of events.
+        name: of the events.
+        words: keys of the words, which come first.
+        doubles: keys of the two doubles.
+    """
+
+    def __init__(self, attributes: Attributes, name: str, words: Sequence[str], doubles: Sequence[str]) -> None:
+        first, second = (attributes.of(key).double for key in doubles)
+        self.second_key = second
+        self.fixed = field(0x12, utf8(name)) + b"\x09"
+        packed = struct.Struct(f"<d{len(second)}sd{len(self.fixed)}sQ")
+        self.pack: Callable[..., bytes] = packed.pack
+        self._first = first
+        self._words = [attributes.of(key) for key in words]
+        self._size = len(first) + packed.size
+
+    def head(self, *words: object) -> bytes:
+        """Return what precedes the first double of an event with these words."""
+        said = b"".join([key.text(word) for key, word in zip(self._words, words, strict=True)])
+        return EVENT.head(len(said) + self._size) + said + self._first
+
+
 class Shapes:
     """The compiled functions by shape, bounded.
 
@@ -208,14 +250,31 @@ class Shapes:
     is full it takes very many sightings to replace the oldest function, so that too many shapes cost little more than
     the generic encoder does.
 
+    Args:
+        frame: the message type.
+        attributes: encoders of its attributes.
+        limit: how many functions are kept.
+        most: attributes that a shape may have.
+        reserved: keys that no shape may have, because the caller adds them.
+
     Attributes:
         get: looks a shape up by name (with all else that is constant) and attribute keys.
     """
 
-    def __init__(self, frame: Frame, attributes: Attributes, limit: int = SHAPES_LIMIT) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        attributes: Attributes,
+        limit: int = SHAPES_LIMIT,
+        *,
+        most: int = ATTRIBUTES_LIMIT,
+        reserved: frozenset[str] = frozenset(),
+    ) -> None:
         self._frame = frame
         self._attributes = attributes
         self._limit = limit
+        self._most = min(most, ATTRIBUTES_LIMIT)
+        self._reserved = reserved
         self._compiled: dict[Key, Compiled] = {}
         self._seen: dict[int, int] = {}
         self.get = self._compiled.get
@@ -256,7 +315,9 @@ class Shapes:
     def _compile(self, key: Key, values: Mapping[str, object]) -> Compiled | None:
         with GUARD.shield(PLACE):
             fields = self._frame.fields(key[: len(key) - len(values)])
-            if fields is None or len(values) > ATTRIBUTES_LIMIT or len(key[0]) + sum(map(len, values)) > NAMES_LIMIT:
+            if fields is None or len(values) > self._most or len(key[0]) + sum(map(len, values)) > NAMES_LIMIT:
+                return None
+            if not self._reserved.isdisjoint(values):
                 return None
             if not all(type(name) is str and len(name) <= KEY_LENGTH for name in values):
                 return None
