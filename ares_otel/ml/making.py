@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,6 +20,9 @@ from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.tables import Table, Tape, read_table
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.ml.watching import Cadence, Monitor, Part, Promise, Watch
+
+if TYPE_CHECKING:
+    from ares_otel.ml.opinion.witness import Witness
 
 __all__ = ["BARS_PER_MONTH", "Data", "Plan", "cards_of_state", "plain"]
 
@@ -67,6 +70,7 @@ class Plan:
         names: of the features.
         predictions: of the reference's bars.
         actuals: what came true of them.
+        opinions: detectors of other libraries that are to judge the features, too.
 
     Raises:
         ValueError: no monitor can be made of that.
@@ -82,6 +86,7 @@ class Plan:
         names: Sequence[str] | None = None,
         predictions: Any = None,
         actuals: Any = None,
+        opinions: Sequence[Any] = (),
     ) -> None:
         self._model = model
         self._settings = settings
@@ -90,6 +95,7 @@ class Plan:
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
         self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget)}
         self._about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard))
+        self._asked = (data.features, data.names, tuple(opinions)) if opinions and data.features is not None else None
 
     def make(self, *, quiet: bool = False) -> Watch:
         """Return a watch with monitors that have seen nothing yet.
@@ -108,6 +114,16 @@ class Plan:
         if settings.record and settings.directory and not quiet:
             watch.tape = Tape(folder / f"{keeping.safe(model.name)}.jsonl", settings.record_bytes)
         return watch
+
+    def witness(self) -> Witness | None:
+        """Return the second opinion on the features; None if nobody is asked for one."""
+        if self._asked is None:
+            return None
+        from ares_otel.ml.opinion.witness import Witness  # noqa: PLC0415  nobody else needs it
+
+        features, names, detectors = self._asked
+        alarms, horizon = self._promise.false_alarms, self._promise.horizon
+        return Witness(self._about, features, names, detectors, false_alarms=alarms, horizon=horizon)
 
 
 def cards_of_state(path: Path) -> Iterator[Quantity]:

@@ -18,6 +18,7 @@ from ares_otel.setup.drifting import Drifting, Kept
 
 if TYPE_CHECKING:
     from ares_otel.ml.making import Plan
+    from ares_otel.ml.opinion.witness import Witness
 
 __all__ = ["model"]
 
@@ -36,6 +37,7 @@ def model(
     predictions: Any = None,
     actuals: Any = None,
     on_drift: Callable[[Any], object] | None = None,
+    opinions: Sequence[Any] = (),
 ) -> WatchedModel:
     """Watch a model for drift; returns what the bot tells of each bar.
 
@@ -51,6 +53,8 @@ def model(
         names: of the features, where the reference has none.
         predictions: what it predicted of the same bars, out of sample; without them predictions are not watched.
         actuals: what came true of these; without them outcomes are not watched.
+        opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
+            "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
         on_drift: is called with each `ares_otel.ml.DriftEvent`, as by `on_drift()` of what is returned.
 
     Raises:
@@ -62,12 +66,12 @@ def model(
         if on_drift is not None:
             made.on_drift(on_drift)
         drifting = _drifting(config)
-        given = {"names": names, "predictions": predictions, "actuals": actuals}
+        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": opinions}
         plan = _plan(made, config, reference, given) if config.drift.enabled and not config.disabled else None
         if plan is None:
             drifting.leave(made)
         else:
-            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make))
+            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make, _witness(plan)))
         return made
 
 
@@ -107,6 +111,12 @@ def _plan(made: WatchedModel, config: Config, reference: Any, given: Mapping[str
         if RECORDER.strict:
             raise
         GUARD.failed(f"{WHERE} {made.name}", error)
+    return None
+
+
+def _witness(plan: Plan) -> Witness | None:
+    with GUARD.shield(f"{WHERE} opinions"):
+        return plan.witness()
     return None
 
 
