@@ -32,7 +32,7 @@ def _fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def up() -> dict[str, float]:
     """Return which detectors are up, as the page of metrics has it."""
     found = (reading for each in companions.COMPANIONS for reading in each.readings())
-    return {labels[1]: value for metric, labels, value in found if metric is m.DETECTOR_UP}
+    return {str(labels[1]): value for metric, labels, value in found if metric is m.DETECTOR_UP}
 
 
 def watched(capture: Capture, *opinions: Any, rows: Any = MOVED) -> None:
