@@ -12,7 +12,7 @@ import ares_otel as ares
 from ares_otel.demo import said
 from ares_otel.demo.bars import Bar
 from ares_otel.demo.book import Book
-from ares_otel.demo.ensemble import Ensemble, Verdict
+from ares_otel.demo.ensemble import Ensemble, Matured, Verdict
 from ares_otel.demo.events import Decision, Tripped, View
 from ares_otel.demo.features import FEATURES
 from ares_otel.demo.market import Market
@@ -23,6 +23,7 @@ from ares_otel.demo.risk import Check, Exposure, KillSwitch, pre_trade
 from ares_otel.demo.strategy import Draft, Plan, Purpose, Situation, Strategy
 from ares_otel.demo.venue import PaperVenue
 from ares_otel.demo.walkforward import WalkForward
+from ares_otel.demo.watching import ModelWatch
 
 __all__ = ["Analysis", "Bot", "BotState", "Candidate", "Desk"]
 
@@ -30,10 +31,21 @@ LOG = logging.getLogger("ares_demo.bot")
 
 
 class Desk(NamedTuple):
-    """What a bot needs to think about one symbol."""
+    """What a bot needs to think about one symbol; `watch` has its models watched for drift."""
 
     market: Market
     models: WalkForward
+    watch: ModelWatch | None = None
+
+    def decided(self, bar: Bar, verdict: Verdict, key: str) -> None:
+        """Tell whoever watches the models what they have made of a bar."""
+        if self.watch is not None:
+            self.watch.decided(self.market, bar.time, verdict, key)
+
+    def matured(self, matured: Matured, bar: Bar) -> None:
+        """Tell whoever watches the models what has come true."""
+        if self.watch is not None:
+            self.watch.matured(bar.symbol, matured, bar.time)
 
 
 class BotState(msgspec.Struct):
@@ -118,6 +130,7 @@ class Bot:
         for matured in self.state.ensembles[bar.symbol].learn(bar.close):
             for outcome in said.outcomes(matured):
                 ares.record(outcome)
+            self.desks[bar.symbol].matured(matured, bar)
             self.view(matured)
 
     def _say_switch(self, drawdown: float) -> None:
@@ -156,6 +169,7 @@ class Bot:
             d.regime(said.regime(analysis.regime, market.bar_seconds))
             with d.stage("strategist"):
                 verdict = self.strategist(bar, d.correlation_id, analysis)
+            self.desks[bar.symbol].decided(bar, verdict, d.correlation_id)
             d.votes([said.vote(each, verdict) for each in analysis.predictions])
             with d.stage("tactician"):
                 plan = self.tactician(bar, analysis, verdict, flatten)
@@ -181,7 +195,7 @@ class Bot:
 
     def analyst(self, bar: Bar) -> Analysis:
         """What do the data say? Features of the bar, the members' predictions, the regime."""
-        market, models = self.desks[bar.symbol]
+        market, models, _ = self.desks[bar.symbol]
         row = market.row(bar.time)
         known = models.training
         predictions = models.predict(row)

@@ -140,6 +140,9 @@ def _overrides(options: Options, url: str) -> dict[str, object]:
         "recorder.drain_interval": DRAIN,
         "performance.periods": "252",
         "logs.export": True,
+        "drift.bars_per_month": 21,
+        # two years of days show few regimes; who wants to be told of those all the same has to say so (docs/drift.md)
+        "drift.hazard": 1 / 300_000,
     }
 
 
@@ -182,7 +185,7 @@ def _trade(options: Options, stop: threading.Event, view: View) -> Trading | Non
         live: Live = open_live(connect(*options.live), state, _run_id(), options.seed, view)
         live.run(stop, options.decisions)
         return live.trading
-    replay: Replay = open_replay(state, _run_id(), options.seed, view)
+    replay: Replay = open_replay(state, _run_id(), options.seed, view, watched=True)
     history = replay.total - replay.state.step if replay.state.lap == 1 else 0
     done = replay.run(stop, options.decisions if options.decisions is not None else history)
     if options.decisions is None or done < options.decisions:

@@ -22,6 +22,7 @@ from ares_otel.demo.state import DemoState, StateError, StateFile
 from ares_otel.demo.strategy import Reversion, Strategy, Swing
 from ares_otel.demo.venue import PaperVenue, VenueState
 from ares_otel.demo.walkforward import WalkForward, first_row
+from ares_otel.demo.watching import ModelWatch
 
 __all__ = ["STRATEGIES", "Replay", "Trading", "new_state", "open_replay"]
 
@@ -61,6 +62,7 @@ class Trading:
         state: what was remembered; it is changed in place.
         view: is told what happens.
         members: makes the unfitted members of an ensemble.
+        watched: the models are watched for drift.
     """
 
     def __init__(
@@ -71,12 +73,17 @@ class Trading:
         state: DemoState,
         view: View = ignore,
         members: Callable[[], Sequence[Member]] = five_members,
+        *,
+        watched: bool = False,
     ) -> None:
         self._members = members
         self.markets = dict(markets)
         self.state = state
         self.view = view
         self.venue = PaperVenue(rules, state.seed, state.venue)
+        # the markets are the same for all strategies, so the first one has them watched
+        names = [strategy.name for strategy in strategies] if watched else []
+        self._watches = {name: ModelWatch(name, market=name == names[0]) for name in names}
         self.bots = {strategy.name: self._bot(strategy) for strategy in strategies}
 
     def _bot(self, strategy: Strategy) -> Bot:
@@ -86,7 +93,8 @@ class Trading:
 
     def _desk(self, strategy: Strategy, market: Market) -> Desk:
         name = f"{strategy.name}/{market.symbol}"
-        return Desk(market, WalkForward(name, market, self._members(), strategy.horizon, self.state.seed))
+        models = WalkForward(name, market, self._members(), strategy.horizon, self.state.seed)
+        return Desk(market, models, self._watches.get(strategy.name))
 
     def replace(self, market: Market) -> None:
         """Go on with another history of the same symbol; its models are fitted anew."""
@@ -181,7 +189,7 @@ def _in_order(markets: Mapping[str, Market], first: int) -> list[Bar]:
     return [bar for bars in zip(*(market.bars[first:] for market in markets.values()), strict=True) for bar in bars]
 
 
-def open_replay(path: Path | None, run: str, seed: int, view: View = ignore) -> Replay:
+def open_replay(path: Path | None, run: str, seed: int, view: View = ignore, *, watched: bool = False) -> Replay:
     """Return a replay of both indices by both strategies that goes on where the state in `path` ended.
 
     Raises:
@@ -195,4 +203,4 @@ def open_replay(path: Path | None, run: str, seed: int, view: View = ignore) -> 
     elif state.seed != seed:
         raise StateError(f"{path} was made with seed {state.seed}, not {seed}; remove it to begin anew")
     markets = {symbol: Market(load_bars(symbol)) for symbol in SYMBOLS}
-    return Replay(Trading(markets, STRATEGIES, rules, state, view), file)
+    return Replay(Trading(markets, STRATEGIES, rules, state, view, watched=watched), file)

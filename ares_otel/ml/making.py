@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,20 +17,26 @@ from ares_otel.decision.watched import WatchedModel
 from ares_otel.ml import keeping
 from ares_otel.ml.budget import Budget
 from ares_otel.ml.cloudevents import About, Outbox
+from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName
 from ares_otel.ml.events import DriftKind, Quantity
 from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.ml.outcomes import Outcomes, class_of, plain
+from ares_otel.ml.parts import Cadence, Monitor, Part, Promise
 from ares_otel.ml.tables import Table, Tape, read_table
 from ares_otel.ml.telling import Quiet, Teller
-from ares_otel.ml.watching import Cadence, Monitor, Part, Promise, Watch
+from ares_otel.ml.watching import Watch
 
-if TYPE_CHECKING:
-    from ares_otel.ml.opinion.witness import Witness
-
-__all__ = ["BARS_PER_MONTH", "Data", "Plan", "cards_of_state", "plain"]
+__all__ = ["BARS_PER_MONTH", "Data", "Outcome", "Plan", "cards_of_state"]
 
 BARS_PER_MONTH: Final = 730.0
 """Of hours, where nothing says how long a bar is."""
 MONTH: Final = 365.25 / 12 * 86_400e9
+FOREVER: Final = timedelta(days=3_650)
+CLASSES: Final = 10
+"""Whole numbers up to here are classes, larger ones are measured."""
+LEAST_LOSSES: Final = 500
+SHARES: Final = {DriftKind.DATA: 3.0, DriftKind.PREDICTION: 1.0, DriftKind.LABEL: 1.0, DriftKind.CONCEPT: 1.0}
+"""How the budget is divided: features are many, all else is one."""
 DIGITS: Final = 16
 
 Read = Callable[[Path], Monitor]
@@ -36,6 +44,7 @@ READ: Final[Mapping[DriftKind, Read]] = {
     DriftKind.DATA: DriftMonitor.load,
     DriftKind.PREDICTION: DriftMonitor.load,
     DriftKind.LABEL: DriftMonitor.load,
+    DriftKind.CONCEPT: Outcomes.load,
 }
 
 
@@ -59,6 +68,21 @@ class Data(NamedTuple):
     rows: int | None
 
 
+class Outcome(NamedTuple):
+    """What outcomes are like.
+
+    Attributes:
+        horizon: how long after a prediction one is known; None where nothing says so.
+        loss: how a prediction is measured; None: as its values are.
+    """
+
+    horizon: timedelta | None = None
+    loss: LossName | None = None
+
+
+TOLD: Final = Outcome()
+
+
 class Plan:
     """How a model is to be watched; the reference is learned once, here.
 
@@ -70,7 +94,7 @@ class Plan:
         names: of the features.
         predictions: of the reference's bars.
         actuals: what came true of them.
-        opinions: detectors of other libraries that are to judge the features, too.
+        outcome: what outcomes will be like; None if none will be told.
 
     Raises:
         ValueError: no monitor can be made of that.
@@ -86,16 +110,15 @@ class Plan:
         names: Sequence[str] | None = None,
         predictions: Any = None,
         actuals: Any = None,
-        opinions: Sequence[Any] = (),
+        outcome: Outcome | None = TOLD,
     ) -> None:
         self._model = model
         self._settings = settings
         data = _gathered(reference, names, predictions, actuals)
         budget = Budget.monthly(settings.false_alarms, settings.bars_per_month or _bars_per_month(data.times))
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
-        self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget)}
+        self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget, outcome)}
         self._about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard))
-        self._asked = (data.features, data.names, tuple(opinions)) if opinions and data.features is not None else None
 
     def make(self, *, quiet: bool = False) -> Watch:
         """Return a watch with monitors that have seen nothing yet.
@@ -115,16 +138,6 @@ class Plan:
             watch.tape = Tape(folder / f"{keeping.safe(model.name)}.jsonl", settings.record_bytes)
         return watch
 
-    def witness(self) -> Witness | None:
-        """Return the second opinion on the features; None if nobody is asked for one."""
-        if self._asked is None:
-            return None
-        from ares_otel.ml.opinion.witness import Witness  # noqa: PLC0415  nobody else needs it
-
-        features, names, detectors = self._asked
-        alarms, horizon = self._promise.false_alarms, self._promise.horizon
-        return Witness(self._about, features, names, detectors, false_alarms=alarms, horizon=horizon)
-
 
 def cards_of_state(path: Path) -> Iterator[Quantity]:
     """Yield the card of a bot's state.
@@ -138,20 +151,61 @@ def cards_of_state(path: Path) -> Iterator[Quantity]:
             yield from READ[DriftKind(name)](file).card()
 
 
-def _monitors(data: Data, settings: Drift, budget: Budget) -> Iterator[tuple[DriftKind, Monitor]]:
+def _monitors(data: Data, settings: Drift, budget: Budget, told: Outcome | None) -> Iterator[tuple[DriftKind, Monitor]]:
     given = {
         DriftKind.DATA: (data.features, data.names) if data.features is not None else None,
         DriftKind.PREDICTION: _columns("prediction", data.predictions) if data.predictions is not None else None,
         DriftKind.LABEL: _columns("outcome", data.actuals) if data.actuals is not None else None,
     }
     known = {kind: values for kind, values in given.items() if values is not None}
-    part = budget.divided(max(len(known), 1))
+    whole = sum(SHARES[kind] for kind in known) + (SHARES[DriftKind.CONCEPT] if told is not None else 0)
     more = {} if settings.hazard is None else {"hazard": settings.hazard}
     for kind, (values, names) in known.items():
-        made = DriftMonitor(
-            values, false_alarms=part.false_alarms, horizon=part.horizon, names=names, kind=kind, **more
-        )
+        chance = _part(budget, SHARES[kind] / whole)
+        made = DriftMonitor(values, false_alarms=chance, horizon=budget.horizon, names=names, kind=kind, **more)
         yield kind, made
+    if told is not None:
+        yield DriftKind.CONCEPT, Outcomes(_concept(data, budget, SHARES[DriftKind.CONCEPT] / whole, told))
+
+
+def _part(budget: Budget, share: float) -> float:
+    """Return the chance that a part of a budget allows."""
+    return -math.expm1(share * math.log1p(-budget.false_alarms))
+
+
+def _concept(data: Data, budget: Budget, share: float, told: Outcome) -> ConceptMonitor:
+    loss = told.loss or _loss_for(data)
+    span = FOREVER if told.horizon is None else told.horizon
+    return ConceptMonitor(
+        int(span.total_seconds() * 1e9),
+        loss=loss,
+        false_alarms=_part(budget, share),
+        outcomes=budget.horizon,
+        reference=_losses(loss, data),
+    )
+
+
+def _loss_for(data: Data) -> LossName:
+    """Return how predictions are measured: classes are right or wrong, numbers are off by a distance."""
+    for values in (data.actuals, data.predictions):
+        known = [class_of(plain(each)) for each in values or ()]
+        if known:
+            whole = all(isinstance(each, (str, bool)) or _is_class(each) for each in known)
+            return "error" if whole else "absolute"
+    return "error"
+
+
+def _is_class(value: object) -> bool:
+    return isinstance(value, (int, float)) and float(value).is_integer() and abs(value) <= CLASSES
+
+
+def _losses(loss: LossName, data: Data) -> list[float] | None:
+    if data.predictions is None or data.actuals is None or len(data.predictions) != len(data.actuals):
+        return None
+    pairs = zip(data.predictions, data.actuals, strict=True)
+    found = [LOSSES[loss](class_of(plain(prediction)), plain(actual)) for prediction, actual in pairs]
+    known = [each for each in found if math.isfinite(each)]
+    return known if len(known) >= LEAST_LOSSES else None
 
 
 def _columns(name: str, values: Sequence[Any]) -> tuple[Any, list[str] | None]:
@@ -162,19 +216,6 @@ def _columns(name: str, values: Sequence[Any]) -> tuple[Any, list[str] | None]:
     if table.ndim > 1:
         return table, [f"{name}_{place}" for place in range(table.shape[1])]
     return {name: values}, None
-
-
-def plain(value: Any) -> Any:
-    """Return a value of numpy's or a frame's as one of Python's own."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    for name in ("tolist", "item"):
-        convert = getattr(value, name, None)
-        if callable(convert):
-            return convert()
-    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 # --- what users give -----------------------------------------------------------------------------------------------

@@ -10,23 +10,23 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ares_otel.config.drift import Drift
 from ares_otel.correlation import context as ctx
-from ares_otel.decision.watched import Matured, Observed, WatchedModel
+from ares_otel.decision.watched import WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.worker import Worker
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.enums import DriftDrop
+from ares_otel.semconv.model import Metric
 from ares_otel.setup.vault import Vault
 
 if TYPE_CHECKING:
     from ares_otel.metrics import Reading
-    from ares_otel.ml.opinion.witness import Witness
     from ares_otel.ml.watching import Watch
 
 __all__ = ["Drifting", "Kept"]
@@ -34,13 +34,12 @@ __all__ = ["Drifting", "Kept"]
 LOG = logging.getLogger("ares.drift")
 INTERVAL: Final = 1.0
 PART: Final = 8
+TURN: Final = 1e-3
 BREATH: Final = 50e-6
-"""After so many bars so many seconds of rest: the bot's thread, which may wait for the interpreter, goes on."""
+"""After so many seconds of work so many of rest: the bot's thread, which may wait for the interpreter, goes on."""
 OWN: Final = "ares"
 NEVER: Final = math.inf
 GRACE: Final = 0.1
-PATIENCE: Final = 60.0
-"""Seconds for a second opinion, where somebody stands in for telemetry and waits for it."""
 
 
 class Kept:
@@ -50,14 +49,10 @@ class Kept:
         watch: of the model.
         path: of its state; None where nothing is kept.
         remake: makes the watch again, in a forked child.
-        witness: gives a second opinion, if anybody does.
     """
 
-    def __init__(
-        self, watch: Watch, path: Path | None, remake: Callable[[], Watch], witness: Witness | None = None
-    ) -> None:
+    def __init__(self, watch: Watch, path: Path | None, remake: Callable[[], Watch]) -> None:
         self.watch = watch
-        self.witness = witness
         self._path = path
         self._remake = remake
         self._vault: Vault | None = None
@@ -119,16 +114,6 @@ class Kept:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
-        if self.witness is not None:
-            with GUARD.shield("drift.opinion"):
-                self.witness.tell(self.watch)
-                self.witness.close()
-
-    def look(self, items: Sequence[Observed | Matured]) -> None:
-        """Look at what was handed over; the second opinion has a thread of its own for it."""
-        self.watch.feed(items)
-        if self.witness is not None:
-            self.witness.feed(items)
 
     def after_fork(self) -> None:
         """Leave to the parent what it was told and what it keeps, and begin anew: it may have been halfway in a bar."""
@@ -154,6 +139,7 @@ class Drifting:
         self.unwatched: dict[str, WatchedModel] = {}
         self._by_hand = by_hand
         self._leaving: deque[Kept] = deque()
+        self._gone: Counter[tuple[Metric, tuple[str, ...]]] = Counter()
         self._worker = Worker(self._work, self._end, INTERVAL, "ares-otel-drift")
         self._is_running = False
         self._work_until = NEVER
@@ -214,15 +200,10 @@ class Drifting:
     def readings(self) -> Iterator[Reading]:
         """See `Companion.readings`."""
         for kept in self.kept.values():
-            watch, name = kept.watch, kept.watch.model.name
-            yield m.DRIFT_OBSERVED, (name,), watch.observed
-            yield m.DRIFT_CALLBACK_ERRORS, (name,), watch.failed
-            yield m.DETECTOR_UP, (name, OWN), 1.0
-            for detector, up in kept.witness.up() if kept.witness is not None else ():
-                yield m.DETECTOR_UP, (name, detector), up
-            yield m.DRIFT_DROPPED, (name, DriftDrop.INVALID), watch.invalid
-            for reason, number in watch.model.drops().items():
-                yield m.DRIFT_DROPPED, (name, reason), number
+            yield m.DETECTOR_UP, (kept.watch.model.name, OWN), 1.0
+            yield from _counts(kept.watch)
+        for (metric, labels), number in list(self._gone.items()):
+            yield metric, labels, number
         for name, model in self.unwatched.items():
             yield m.DETECTOR_UP, (name, OWN), 0.0
             for reason, number in model.drops().items():
@@ -235,6 +216,7 @@ class Drifting:
             leaving = self._leaving.popleft()
             self._look(leaving)
             leaving.leave(self.kept.get(leaving.watch.model.name))
+            self._gone.update({(metric, labels): number for metric, labels, number in _counts(leaving.watch)})
         for kept in self.kept.values():
             self._look(kept)
             kept.save_if_due(self.settings.save_interval)
@@ -243,23 +225,31 @@ class Drifting:
         kept.begin()
         watch = kept.watch
         items, episodes = watch.model.take(), watch.episodes
+        rested = time.monotonic()
         for start in range(0, len(items), PART):
             if time.monotonic() > self._work_until:
                 watch.model.dropped += len(items) - start
                 message = f"{len(items) - start} observations could not be looked at in time; they are dropped"
                 GUARD.complain("drift", "late", message)
                 break
-            kept.look(items[start : start + PART])
-            if not self._by_hand:
+            watch.feed(items[start : start + PART])
+            if not self._by_hand and time.monotonic() - rested > TURN:
                 time.sleep(BREATH)
+                rested = time.monotonic()
         if watch.episodes != episodes:
             kept.save()
-        if kept.witness is not None:
-            if self._by_hand:
-                kept.witness.settle(PATIENCE)
-            kept.witness.tell(watch)
 
     def _end(self) -> None:
         for kept in self.kept.values():
             kept.watch.model.close(DriftDrop.SHUTDOWN)
             kept.close()
+
+
+def _counts(watch: Watch) -> Iterator[tuple[Metric, tuple[str, ...], int]]:
+    """Yield what has been counted of a watch, which outlives it."""
+    name = watch.model.name
+    yield m.DRIFT_OBSERVED, (name,), watch.observed
+    yield m.DRIFT_CALLBACK_ERRORS, (name,), watch.failed
+    yield m.DRIFT_DROPPED, (name, DriftDrop.INVALID), watch.invalid
+    for reason, number in watch.model.drops().items():
+        yield m.DRIFT_DROPPED, (name, reason), number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,6 @@ from ares_otel.setup.drifting import Drifting, Kept
 
 if TYPE_CHECKING:
     from ares_otel.ml.making import Plan
-    from ares_otel.ml.opinion.witness import Witness
 
 __all__ = ["model"]
 
@@ -36,8 +36,10 @@ def model(
     names: Sequence[str] | None = None,
     predictions: Any = None,
     actuals: Any = None,
+    horizon: timedelta | None = None,
+    loss: str | None = None,
+    outcomes: bool = True,
     on_drift: Callable[[Any], object] | None = None,
-    opinions: Sequence[Any] = (),
 ) -> WatchedModel:
     """Watch a model for drift; returns what the bot tells of each bar.
 
@@ -52,9 +54,11 @@ def model(
             name, or the path of a file of them; in the order of time, at least 500 bars.
         names: of the features, where the reference has none.
         predictions: what it predicted of the same bars, out of sample; without them predictions are not watched.
-        actuals: what came true of these; without them outcomes are not watched.
-        opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
-            "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
+        actuals: what came true of these; without them outcomes are compared with earlier outcomes alone.
+        horizon: how long after a prediction its outcome is known; without it, whenever it is told.
+        loss: how a prediction is measured: `error` for classes, `absolute` or `squared` for numbers, `log` for
+            chances; without it as the values of `actuals` or `predictions` are, or `error`.
+        outcomes: outcomes will be told; without them the whole budget of false alarms is for the rest.
         on_drift: is called with each `ares_otel.ml.DriftEvent`, as by `on_drift()` of what is returned.
 
     Raises:
@@ -66,12 +70,13 @@ def model(
         if on_drift is not None:
             made.on_drift(on_drift)
         drifting = _drifting(config)
-        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": opinions}
-        plan = _plan(made, config, reference, given) if config.drift.enabled and not config.disabled else None
+        given = {"names": names, "predictions": predictions, "actuals": actuals}
+        outcome = (horizon, loss) if outcomes else None
+        plan = _plan(made, config, reference, given, outcome) if config.drift.enabled and not config.disabled else None
         if plan is None:
             drifting.leave(made)
         else:
-            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make, _witness(plan)))
+            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make))
         return made
 
 
@@ -94,15 +99,18 @@ def _drifting(config: Config) -> Drifting:
     return found
 
 
-def _plan(made: WatchedModel, config: Config, reference: Any, given: Mapping[str, Any]) -> Plan | None:
+def _plan(
+    made: WatchedModel, config: Config, reference: Any, given: Mapping[str, Any], outcome: tuple[Any, Any] | None
+) -> Plan | None:
     """Learn the reference; None (and said) where that cannot be done."""
     try:
-        from ares_otel.ml.making import Plan  # noqa: PLC0415  imports numpy
+        from ares_otel.ml.making import Outcome, Plan  # noqa: PLC0415  imports numpy
 
         settings = config.drift
         if api.STAND_INS:
             settings = msgspec.structs.replace(settings, directory="", outbox=None)
-        return Plan(made, settings, config.service.name, reference, **given)
+        told = None if outcome is None else Outcome(*outcome)
+        return Plan(made, settings, config.service.name, reference, outcome=told, **given)
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
@@ -111,12 +119,6 @@ def _plan(made: WatchedModel, config: Config, reference: Any, given: Mapping[str
         if RECORDER.strict:
             raise
         GUARD.failed(f"{WHERE} {made.name}", error)
-    return None
-
-
-def _witness(plan: Plan) -> Witness | None:
-    with GUARD.shield(f"{WHERE} opinions"):
-        return plan.witness()
     return None
 
 

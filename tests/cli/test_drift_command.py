@@ -70,7 +70,7 @@ def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.Capt
 
     assert [event["kind"] for event in said["events"]] == [event.kind for event in live] != []
     assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
-    assert said["bars"] == {"data": 300}
+    assert said["bars"] == {"data": 300, "concept": 300}
 
 
 def json_of(event: DriftEvent) -> Any:
@@ -84,7 +84,7 @@ def test_a_replay_can_take_its_reference_from_the_history(tmp_path: Path, capsys
     assert main(["drift", "replay", str(file), "--rows", "800"]) == 1
     out = capsys.readouterr().out
     assert "data drift of all (episode 1, " in out
-    assert out.splitlines()[-1].startswith("300 bars of data; 0 could not be looked at; 1 event")
+    assert out.splitlines()[-1].startswith("300 bars of data, 0 bars of concept; 0 could not be looked at; 1 event")
     calm = table(tmp_path / "calm.csv", RNG.normal(size=(900, 2)))
     assert main(["drift", "replay", str(calm), "--rows", "800", "--false-alarms", "0.001"]) == 0
 

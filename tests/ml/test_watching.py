@@ -18,9 +18,10 @@ from ares_otel.decision.watched import Matured, Observed, WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.ml import DriftEvent, DriftKind
 from ares_otel.ml.cloudevents import About, Outbox
+from ares_otel.ml.parts import Cadence, Part, Promise
 from ares_otel.ml.tables import Tape, read_table, told
 from ares_otel.ml.telling import Teller
-from ares_otel.ml.watching import Cadence, Part, Promise, Watch, moment_of
+from ares_otel.ml.watching import Watch, moment_of
 from ares_otel.testing import Capture
 
 ABOUT = About("bot", "lgbm", "3", "f00d")

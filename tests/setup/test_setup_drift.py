@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from setup_kit import Begin, Bot, shown, spans
 from sink import Sink
 
 import ares_otel as ares
+from ares_otel.config.drift import Drift
 from ares_otel.guard import GUARD, BadValueError
-from ares_otel.ml import DriftEvent, Moved, keeping
+from ares_otel.ml import DriftEvent, DriftKind, Moved, keeping
+from ares_otel.ml.making import Plan
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.setup import companions
 from ares_otel.testing import Capture
@@ -113,7 +116,8 @@ def test_a_model_that_is_trained_anew_takes_the_place_of_the_one_before(begin: B
         first.observe(MOVED[0])
         second.observe(MOVED[0])
         ares.flush(30)
-        assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 1.0
+        assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 301.0
+        assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 1.0
 
     assert [event.state for event in called] == ["started", "cleared"]
 
@@ -267,3 +271,65 @@ say("parent", len(found))
 
     assert ["child", 1, {"queue_full": 0}] in said
     assert ["parent", 1] in said
+
+
+def test_outcomes_tell_of_concept_drift(ares_capture: Capture) -> None:
+    """Predictions of decisions, joined with their outcomes by the decision's id, become worse; no reference needed."""
+    called: list[DriftEvent] = []
+    model = ares.model("lgbm", on_drift=called.append)
+    draw = np.random.default_rng(3)
+    for place in range(2_200):
+        right = draw.random() < (0.8 if place < 1_500 else 0.4)
+        with ares.decision(symbol="BTC", event_time=place) as d:
+            model.observe(None, prediction={"buy": 0.6, "sell": 0.4})
+        model.outcome(d.correlation_id, "buy" if right else "sell", at=place + 1)
+    ares.flush()
+    (event, *_) = called
+
+    assert (event.kind, event.state, event.features[0].moment) == ("concept", "started", "loss")
+    assert event.since is not None
+    assert 1_400 < event.since.bar < 1_600
+    assert ares_capture.value("ares_drift_active", **LABELS, drift_kind="concept") == 1.0
+
+
+def test_outcomes_may_be_nonsense(ares_capture: Capture) -> None:
+    """What is no outcome is counted; one without a prediction tells nothing."""
+    del ares_capture
+    model = ares.model("lgbm")
+    model.outcome("nobody", 1)
+    model.outcome("k", object())
+    model.observe(None, prediction=object(), key="k")
+    model.observe(None, prediction=[0.1, 0.9], key="k2")
+    model.outcome("k2", 1)
+    ares.flush()
+
+    assert GUARD.counts() == {"drift of lgbm": 1}
+
+
+def test_labels_with_a_reference_are_compared_with_that() -> None:
+    """Then outcomes, and predictions, have monitors of their own beside that of losses."""
+    draw = np.random.default_rng(4)
+    past = draw.choice(["buy", "sell"], 800)
+    plan = Plan(ares.WatchedModel("m"), Drift(), "bot", None, predictions=past, actuals=past[::-1])
+    watch = plan.make(quiet=True)
+
+    assert set(watch.parts) == {"prediction", "label", "concept"}
+    assert [line.moment for line in watch.parts[DriftKind.LABEL].monitor.card()] == ["share"]
+    numbers = Plan(ares.WatchedModel("m"), Drift(), "bot", None, actuals=draw.normal(size=800))
+    assert set(numbers.make(quiet=True).parts) == {"label", "concept"}
+
+
+def test_frames_are_references(begin: Begin) -> None:
+    """A frame that is indexed by time says how long a bar is: fewer bars a month, a shorter horizon."""
+    frame = pd.DataFrame(REFERENCE, columns=["a", "b", "c"], index=pd.date_range("2024-01-01", periods=800, freq="D"))
+    days = Plan(ares.WatchedModel("m"), Drift(), "bot", frame).make(quiet=True)
+    hours = Plan(ares.WatchedModel("m"), Drift(), "bot", REFERENCE).make(quiet=True)
+
+    assert (days.promise.horizon, hours.promise.horizon) == (78, 1872)
+    assert days.teller.about.reference != hours.teller.about.reference
+    with begin():
+        model = ares.model("m", reference=frame)
+        model.observe(frame.iloc[0])
+        ares.flush(30)
+        assert model.closed is None
+    assert GUARD.counts() == {}

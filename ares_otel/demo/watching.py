@@ -1,0 +1,91 @@
+"""What has the demo's models watched for drift.
+
+Two things are watched. The market that all models see is compared with the two years before the turn of the year; each
+year begins anew, because models that have learned the present have nothing to be warned of. What an ensemble is worth
+is judged by its outcomes, over the whole history.
+
+The bars are handed over as what they are made of (return, its size, range, change of volume) and not as the models'
+features: those are in volatilities of the last month, so a wild year looks to them like a calm one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ares_otel as ares
+from ares_otel.demo.bars import columns
+from ares_otel.demo.ensemble import Matured, Verdict
+from ares_otel.demo.features import log_returns, shifted
+from ares_otel.demo.market import Market
+
+__all__ = ["SEEN", "ModelWatch", "primitives"]
+
+SEEN = ("return", "size of return", "range", "change of volume")
+YEAR = 252
+# Two years of days: with less, too few of the values are independent of each other.
+REFERENCE = 2 * YEAR
+PERCENT = 100.0
+
+FloatArray = NDArray[np.float64]
+
+
+def primitives(market: Market) -> FloatArray:
+    """Return what each bar is made of, in per cent (volume: its logarithm): shape (bars, len(SEEN)), first row NaN."""
+    table = columns(market.bars)
+    returns = PERCENT * log_returns(table.close)
+    spread = PERCENT * np.log(table.high / table.low)
+    volume = np.log1p(table.volume)
+    return np.column_stack([returns, np.abs(returns), spread, volume - shifted(volume)])
+
+
+class ModelWatch:
+    """Has the models of one strategy watched.
+
+    Args:
+        strategy: name of the strategy.
+        market: watch the markets, too: once is enough where several strategies see the same.
+    """
+
+    def __init__(self, strategy: str, *, market: bool) -> None:
+        self._strategy = strategy
+        self._market = market
+        self._ensembles: dict[str, ares.WatchedModel] = {}
+        self._markets: dict[str, tuple[int, ares.WatchedModel]] = {}
+        self._rows: dict[str, FloatArray] = {}
+
+    def decided(self, market: Market, time: datetime, verdict: Verdict, key: str) -> None:
+        """Tell the bar that a decision saw, and what the ensemble made of it; within the decision."""
+        symbol, row = market.symbol, market.row(time)
+        if self._market and row > REFERENCE:
+            rows = self._seen(market)
+            self._watched(market, row, rows).observe(rows[row])
+        if symbol not in self._ensembles:
+            self._ensembles[symbol] = ares.model(f"{self._strategy}/{symbol}")
+        self._ensembles[symbol].observe(None, prediction=verdict.leaning, key=key)
+
+    def matured(self, symbol: str, matured: Matured, time: datetime) -> None:
+        """Tell what came true of a decision."""
+        known = self._ensembles.get(symbol)
+        if known is not None:
+            known.outcome(matured.key, matured.actual, time)
+
+    def _seen(self, market: Market) -> FloatArray:
+        rows = self._rows.get(market.symbol)
+        if rows is None or len(rows) < len(market.bars):
+            rows = self._rows[market.symbol] = primitives(market)
+        return rows
+
+    def _watched(self, market: Market, row: int, rows: FloatArray) -> ares.WatchedModel:
+        """Return the market as it is watched in the year of a row; the same after a restart."""
+        begin = row - (row - REFERENCE - 1) % YEAR
+        known = self._markets.get(market.symbol)
+        if known is None or known[0] != begin:
+            version = f"{market.bars[begin].time:%Y-%m-%d}"
+            reference = rows[begin - REFERENCE : begin]
+            name = f"market/{market.symbol}"
+            made = ares.model(name, version=version, reference=reference, names=SEEN, outcomes=False)
+            known = self._markets[market.symbol] = begin, made
+        return known[1]

@@ -1,0 +1,80 @@
+"""Outcomes of a watched model in the form of a monitor: `(key, actual)` is its bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from ares_otel.ml.concept import ConceptMonitor
+from ares_otel.ml.events import DriftEvent, Moved, Quantity
+
+__all__ = ["Outcomes", "class_of", "plain"]
+
+
+class Outcomes:
+    """Hands predictions and outcomes to a monitor of what has matured.
+
+    Args:
+        concept: the monitor.
+    """
+
+    def __init__(self, concept: ConceptMonitor) -> None:
+        self.concept = concept
+
+    def predicted(self, key: object, prediction: object, at: int) -> None:
+        """Let a prediction wait for its outcome."""
+        value = class_of(plain(prediction))
+        if isinstance(value, (bool, int, float, str)):
+            self.concept.predicted(str(key), value, at)
+
+    def update(self, row: Any, at: int | None = None) -> list[DriftEvent]:
+        """Take an outcome, `(key, actual)`; one without a prediction tells nothing."""
+        key, actual = row
+        actual = plain(actual)
+        if at is None or not isinstance(actual, (bool, int, float, str)):
+            raise ValueError(f"expected an outcome that is a number or a class, got {actual!r}")
+        return self.concept.outcome(str(key), actual, at)
+
+    def card(self) -> tuple[Quantity, ...]:
+        """Return what can be detected."""
+        return self.concept.card()
+
+    def standing(self) -> Sequence[Moved]:
+        """Return how losses stand; a scan says so only when it has found something."""
+        return ()
+
+    def save(self, path: Path) -> None:
+        """Write the state."""
+        self.concept.save(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return what `save` wrote."""
+        return cls(ConceptMonitor.load(path))
+
+
+def class_of(prediction: Any) -> Any:
+    """Return the most probable class of probabilities by class; anything else as it is.
+
+    >>> class_of({"buy": 0.2, "sell": 0.8})
+    'sell'
+    """
+    if isinstance(prediction, Mapping) and prediction:
+        return max(prediction, key=lambda name: (prediction[name], name))
+    if isinstance(prediction, list) and prediction:
+        return max(range(len(prediction)), key=prediction.__getitem__)
+    return prediction
+
+
+def plain(value: Any) -> Any:
+    """Return a value of numpy's or a frame's as one of Python's own."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    for name in ("tolist", "item"):
+        convert = getattr(value, name, None)
+        if callable(convert):
+            return convert()
+    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
