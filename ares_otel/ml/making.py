@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,6 +25,9 @@ from ares_otel.ml.parts import Cadence, Monitor, Part, Promise
 from ares_otel.ml.tables import Table, Tape, read_table
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.ml.watching import Watch
+
+if TYPE_CHECKING:
+    from ares_otel.ml.opinion.witness import Witness
 
 __all__ = ["BARS_PER_MONTH", "Data", "Outcome", "Plan", "cards_of_state"]
 
@@ -94,6 +97,7 @@ class Plan:
         names: of the features.
         predictions: of the reference's bars.
         actuals: what came true of them.
+        opinions: detectors of other libraries that are to judge the features, too.
         outcome: what outcomes will be like; None if none will be told.
 
     Raises:
@@ -110,6 +114,7 @@ class Plan:
         names: Sequence[str] | None = None,
         predictions: Any = None,
         actuals: Any = None,
+        opinions: Sequence[Any] = (),
         outcome: Outcome | None = TOLD,
     ) -> None:
         self._model = model
@@ -119,6 +124,7 @@ class Plan:
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
         self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget, outcome)}
         self._about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard))
+        self._asked = (data.features, data.names, tuple(opinions)) if opinions and data.features is not None else None
 
     def make(self, *, quiet: bool = False) -> Watch:
         """Return a watch with monitors that have seen nothing yet.
@@ -137,6 +143,16 @@ class Plan:
         if settings.record and settings.directory and not quiet:
             watch.tape = Tape(folder / f"{keeping.safe(model.name)}.jsonl", settings.record_bytes)
         return watch
+
+    def witness(self) -> Witness | None:
+        """Return the second opinion on the features; None if nobody is asked for one."""
+        if self._asked is None:
+            return None
+        from ares_otel.ml.opinion.witness import Witness  # noqa: PLC0415  nobody else needs it
+
+        features, names, detectors = self._asked
+        alarms, horizon = self._promise.false_alarms, self._promise.horizon
+        return Witness(self._about, features, names, detectors, false_alarms=alarms, horizon=horizon)
 
 
 def cards_of_state(path: Path) -> Iterator[Quantity]:

@@ -11,13 +11,13 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ares_otel.config.drift import Drift
 from ares_otel.correlation import context as ctx
-from ares_otel.decision.watched import WatchedModel
+from ares_otel.decision.watched import Matured, Observed, WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.worker import Worker
 from ares_otel.semconv import metrics as m
@@ -27,6 +27,7 @@ from ares_otel.setup.vault import Vault
 
 if TYPE_CHECKING:
     from ares_otel.metrics import Reading
+    from ares_otel.ml.opinion.witness import Witness
     from ares_otel.ml.watching import Watch
 
 __all__ = ["Drifting", "Kept"]
@@ -40,6 +41,8 @@ BREATH: Final = 50e-6
 OWN: Final = "ares"
 NEVER: Final = math.inf
 GRACE: Final = 0.1
+PATIENCE: Final = 60.0
+"""Seconds for a second opinion, where somebody stands in for telemetry and waits for it."""
 
 
 class Kept:
@@ -49,10 +52,14 @@ class Kept:
         watch: of the model.
         path: of its state; None where nothing is kept.
         remake: makes the watch again, in a forked child.
+        witness: gives a second opinion, if anybody does.
     """
 
-    def __init__(self, watch: Watch, path: Path | None, remake: Callable[[], Watch]) -> None:
+    def __init__(
+        self, watch: Watch, path: Path | None, remake: Callable[[], Watch], witness: Witness | None = None
+    ) -> None:
         self.watch = watch
+        self.witness = witness
         self._path = path
         self._remake = remake
         self._vault: Vault | None = None
@@ -114,6 +121,16 @@ class Kept:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
+        if self.witness is not None:
+            with GUARD.shield("drift.opinion"):
+                self.witness.tell(self.watch)
+                self.witness.close()
+
+    def look(self, items: Sequence[Observed | Matured]) -> None:
+        """Look at what was handed over; the second opinion has a thread of its own for it."""
+        self.watch.feed(items)
+        if self.witness is not None:
+            self.witness.feed(items)
 
     def after_fork(self) -> None:
         """Leave to the parent what it was told and what it keeps, and begin anew: it may have been halfway in a bar."""
@@ -201,6 +218,8 @@ class Drifting:
         """See `Companion.readings`."""
         for kept in self.kept.values():
             yield m.DETECTOR_UP, (kept.watch.model.name, OWN), 1.0
+            for detector, up in kept.witness.up() if kept.witness is not None else ():
+                yield m.DETECTOR_UP, (kept.watch.model.name, detector), up
             yield from _counts(kept.watch)
         for (metric, labels), number in list(self._gone.items()):
             yield metric, labels, number
@@ -232,12 +251,16 @@ class Drifting:
                 message = f"{len(items) - start} observations could not be looked at in time; they are dropped"
                 GUARD.complain("drift", "late", message)
                 break
-            watch.feed(items[start : start + PART])
+            kept.look(items[start : start + PART])
             if not self._by_hand and time.monotonic() - rested > TURN:
                 time.sleep(BREATH)
                 rested = time.monotonic()
         if watch.episodes != episodes:
             kept.save()
+        if kept.witness is not None:
+            if self._by_hand:
+                kept.witness.settle(PATIENCE)
+            kept.witness.tell(watch)
 
     def _end(self) -> None:
         for kept in self.kept.values():

@@ -19,6 +19,7 @@ from ares_otel.setup.drifting import Drifting, Kept
 
 if TYPE_CHECKING:
     from ares_otel.ml.making import Plan
+    from ares_otel.ml.opinion.witness import Witness
 
 __all__ = ["model"]
 
@@ -40,6 +41,7 @@ def model(
     loss: str | None = None,
     outcomes: bool = True,
     on_drift: Callable[[Any], object] | None = None,
+    opinions: Sequence[Any] = (),
 ) -> WatchedModel:
     """Watch a model for drift; returns what the bot tells of each bar.
 
@@ -59,6 +61,8 @@ def model(
         loss: how a prediction is measured: `error` for classes, `absolute` or `squared` for numbers, `log` for
             chances; without it as the values of `actuals` or `predictions` are, or `error`.
         outcomes: outcomes will be told; without them the whole budget of false alarms is for the rest.
+        opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
+            "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
         on_drift: is called with each `ares_otel.ml.DriftEvent`, as by `on_drift()` of what is returned.
 
     Raises:
@@ -70,13 +74,13 @@ def model(
         if on_drift is not None:
             made.on_drift(on_drift)
         drifting = _drifting(config)
-        given = {"names": names, "predictions": predictions, "actuals": actuals}
+        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": opinions}
         outcome = (horizon, loss) if outcomes else None
         plan = _plan(made, config, reference, given, outcome) if config.drift.enabled and not config.disabled else None
         if plan is None:
             drifting.leave(made)
         else:
-            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make))
+            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make, _witness(plan)))
         return made
 
 
@@ -119,6 +123,12 @@ def _plan(
         if RECORDER.strict:
             raise
         GUARD.failed(f"{WHERE} {made.name}", error)
+    return None
+
+
+def _witness(plan: Plan) -> Witness | None:
+    with GUARD.shield(f"{WHERE} opinions"):
+        return plan.witness()
     return None
 
 

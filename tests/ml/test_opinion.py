@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_detectors import FAKES
+from fake_detectors import installed
 
 from ares_otel.ml.events import DriftEvent, DriftState, Severity
 from ares_otel.ml.opinion import LICENSE, Asked, Opinions, Panel, SecondOpinion, Verdict, process, terms
@@ -30,14 +30,7 @@ KILLED = "its process ended with status -9"
 def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a package in place of alibi-detect on the path of the child, and the cache of thresholds beside it."""
     home = tmp_path / "path"
-    for package, texts in {
-        "alibi_detect": {"__init__": "", "cd": FAKES, "od": FAKES},
-        "sklearn": {"__init__": "", "linear_model": "LogisticRegression = dict"},  # the real one takes seconds
-    }.items():
-        (home / package).mkdir(parents=True)
-        for name, text in texts.items():
-            (home / package / f"{name}.py").write_text(text)
-    monkeypatch.setenv("PYTHONPATH", f"{home}:{Path(__file__).parent}")
+    monkeypatch.setenv("PYTHONPATH", installed(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return home
 

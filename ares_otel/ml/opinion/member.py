@@ -18,6 +18,7 @@ __all__ = ["Batch", "Member", "Seen", "Settled"]
 FEW: Final = 12
 """Values in a window below which a column is not shown to a detector."""
 
+NOT_YET: Final = "not asked yet"
 STREAMS: Final = ("CVMDriftOnline", "FETDriftOnline")
 SERIES: Final = ("SpectralResidual",)
 SINGLE: Final = ("KSDrift", "CVMDrift", "FETDrift", "ChiSquareDrift", "TabularDrift")
@@ -104,7 +105,7 @@ class Member:
         self._reference = self._of_reference()
         self.generation = 0
         self.losses = 0
-        self.reason = "not asked yet"
+        self.reason = NOT_YET
         self.library = ""
         self.since = 1
         self._checks, self._alarms, self._alarmed, self._moved = 0, 0, 0, False
@@ -201,7 +202,8 @@ class Member:
 
     def health(self) -> Health:
         """Return whether it works."""
-        return Health(self.name, not self.reason, self.reason, self._checks, self._alarms, self._untested)
+        asked = self.reason != NOT_YET
+        return Health(self.name, not self.reason, self.reason, self._checks, self._alarms, self._untested, asked)
 
 
 def _chosen(asked: Asked, seen: Seen) -> list[int]:

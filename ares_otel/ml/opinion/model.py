@@ -114,6 +114,7 @@ class Health(msgspec.Struct, frozen=True):
         checks: verdicts so far.
         alarms: alarms so far, each shift once.
         untested: columns that it is never shown, each with the reason.
+        asked: whether it was asked for anything yet; until then nobody knows whether it works.
     """
 
     detector: str
@@ -122,3 +123,4 @@ class Health(msgspec.Struct, frozen=True):
     checks: int
     alarms: int
     untested: tuple[tuple[str, str], ...] = ()
+    asked: bool = True

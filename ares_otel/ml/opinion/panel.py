@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ares_otel.guard import GUARD
 from ares_otel.ml.kolmogorov import FloatArray
 from ares_otel.ml.opinion.member import KNOWN, Batch, Member, Seen, Settled
 from ares_otel.ml.opinion.model import DEFAULT, Asked, Health, Verdict
@@ -24,6 +25,7 @@ from ares_otel.ml.opinion.thinning import steps
 __all__ = ["Panel", "cache_dir"]
 
 NEWEST: Final = (3, 12)
+KIND: Final = 80
 LOSSES: Final = 3
 """How often the process may die under a detector before that detector is asked no more."""
 
@@ -85,6 +87,8 @@ class Panel:
         self._keeper = Keeper(lambda: Process(self._python), clock)
 
     def _admit(self, asked: Asked, seen: Seen, settled: Settled) -> None:
+        if asked.detector in KNOWN:
+            tell()
         try:
             if asked.detector not in KNOWN and ":" not in asked.detector:
                 raise ValueError(f"no such detector; known are {', '.join(KNOWN)}, and module:Class")  # noqa: TRY301
@@ -93,10 +97,9 @@ class Panel:
             member = Member(asked, seen, settled)
         except ValueError as error:
             self._unsuited.append(Health(asked.name, up=False, reason=str(error), checks=0, alarms=0))
+            self._down(asked.name, str(error))
             return
         self._members.append(member)
-        if asked.detector in KNOWN:
-            tell()
 
     def update(self, row: ArrayLike, at: int | None = None) -> list[Verdict]:
         """Take the row of the next bar; return the verdicts, if it is time for some.
@@ -113,8 +116,8 @@ class Panel:
             raise ValueError(f"expected {self._width} values, got {values.shape}")
         self._bars += 1
         self._rows.append((values, at))
-        if self._bars % self._every:
-            return []
+        if self._bars > 1 and self._bars % self._every:
+            return []  # all are made with the first bar, so that what is missing is said then
         return [verdict for member in self._members for verdict in self._asked(member)]
 
     def health(self) -> tuple[Health, ...]:
@@ -133,33 +136,38 @@ class Panel:
         """Return the verdict of a detector, none if it has not enough rows or does not work."""
         if member.losses >= LOSSES:
             return []
-        batch = self._batch(member)
-        if not batch.rows.size:
-            return []
         try:
-            return self._judged(member, batch)
+            return self._judged(member, self._batch(member))
         except DownError as error:
             member.reason = str(error)
         except LostError as error:
             self._keeper.failed(str(error))
             member.losses += 1
             given_up = f"asked no more, its process was lost {LOSSES} times in a row: "
-            member.reason = f"{given_up if member.losses >= LOSSES else ''}{error}"
+            self._down(member.name, f"{given_up if member.losses >= LOSSES else ''}{error}", member)
         return []
+
+    def _down(self, name: str, reason: str, member: Member | None = None) -> None:
+        """Say why a detector does not work: a second opinion that is missing is no agreement."""
+        GUARD.complain("second opinion", f"{name}: {reason}"[:KIND], f"{name} does not judge: {reason}")
+        if member is not None:
+            member.reason = reason
 
     def _judged(self, member: Member, batch: Batch) -> list[Verdict]:
         process = self._keeper.process()
         if member.generation != self._keeper.generation:
             if reason := self._made(member, process):
-                member.reason = reason
+                self._down(member.name, reason, member)
                 return []
-            member.generation = self._keeper.generation
+            member.generation, member.reason = self._keeper.generation, ""
+        if not batch.rows.size or self._bars % self._every:
+            return []
         header, body, used = member.question(batch)
         answer = process.ask(header, body, self._timeout) if len(used) else {"found": {"note": "no row to use"}}
         self._keeper.worked()
         member.losses = 0
         if "found" not in answer:
-            member.reason = str(answer.get("broken", answer))
+            self._down(member.name, str(answer.get("broken", answer)), member)
             return []
         member.since, member.reason = self._bars + 1, ""
         return [member.verdict(answer["found"], batch, used)]
