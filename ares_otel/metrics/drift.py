@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ares_otel.metrics.caps import clean
@@ -13,7 +13,7 @@ from ares_otel.records.drift import DriftCard, DriftCheck, DriftEpisode
 from ares_otel.records.facts import RecordFacts
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import metrics as m
-from ares_otel.semconv.enums import DriftSeverity, DriftState, Truth
+from ares_otel.semconv.enums import DriftKind, DriftSeverity, DriftState, Truth
 from ares_otel.semconv.model import Gauge
 from ares_otel.semconv.thresholds import FEATURES_SHOWN
 
@@ -21,6 +21,8 @@ __all__ = ["Drifts", "feature_of"]
 
 OWN: Final = "ares"
 LOCATION: Final = ":location"
+OF_FEATURES: Final = frozenset({DriftKind.DATA, DriftKind.FEATURE})
+"""Kinds whose quantities are features; those of the others are predictions and outcomes."""
 LEVELS: Final = {severity: level for level, severity in enumerate(DriftSeverity, 1)}
 
 
@@ -41,6 +43,7 @@ class Drifts:
         self._evidence = instruments.gauge(m.DRIFT_EVIDENCE)
         self._effect = instruments.gauge(m.DRIFT_EFFECT)
         self._spent = instruments.gauge(m.DRIFT_SPENT)
+        self._spent_by: dict[str, dict[str, float]] = {}
         self._quantities = instruments.gauge(m.DRIFT_QUANTITIES)
         self._checked = instruments.gauge(m.DRIFT_CHECKED)
         self._duration = instruments.histogram(m.DRIFT_DURATION)
@@ -71,6 +74,8 @@ class Drifts:
 
     def card(self, card: DriftCard, _: RecordFacts) -> None:
         """Show how much a model's reference can tell of each feature."""
+        if card.kind not in OF_FEATURES:
+            return
         if card.samples:
             self._features.known(card.model, m.FEATURE_SAMPLES, card.samples)
         if card.detectable:
@@ -80,11 +85,13 @@ class Drifts:
         _show(self._evidence.cell(pair), check.evidence)
         _show(self._effect.cell(pair), check.effect)
         if check.spent is not None:
-            self._spent.cell((check.model,)).set(float(check.spent))
+            by_kind = self._spent_by.setdefault(check.model, {})
+            by_kind[check.kind] = float(check.spent)
+            self._spent.cell((check.model,)).set(_any_of(by_kind.values()))
         for truth, number in ((Truth.TRUE, check.tested), (Truth.FALSE, check.untestable)):
             _show(self._quantities.cell((*pair, truth)), number)
         self._open(pair, check.severity, is_open=check.episode is not None)
-        if check.evidences:
+        if check.evidences and check.kind in OF_FEATURES:
             self._features.moved(check.model, check.evidences, check.effects or {})
 
     def _open(self, pair: tuple[str, str], severity: str | None, *, is_open: bool) -> None:
@@ -147,6 +154,14 @@ class _Features:
 def feature_of(quantity: str) -> str:
     """Return the feature of a quantity: what stands before the last colon, or all of it where there is none."""
     return quantity.rpartition(":")[0] or quantity
+
+
+def _any_of(chances: Iterable[float]) -> float:
+    """Return the chance of any of several independent events: each kind spends its own part of a model's budget."""
+    total = 0.0
+    for chance in chances:
+        total += chance * (1.0 - total)
+    return total
 
 
 def _show(cell: Level, value: object) -> None:

@@ -88,10 +88,12 @@ class Watch:
         self._decisions: deque[tuple[int, str]] = deque(maxlen=DECISIONS)
 
     def begin(self) -> None:
-        """Say what can be detected."""
+        """Say what can be detected, and what another process has left open: the next bar may be long in coming."""
         for part in self.parts.values():
             with GUARD.shield("drift.card"):
                 self.teller.card(card_of(part, self.teller.about, self.promise))
+            for kind in sorted(part.open):
+                self._check(part, kind, ())
 
     # --- what the bot has said ---------------------------------------------------------------------------------
 

@@ -19,6 +19,10 @@ __all__ = [
     "DECISION_SLOW",
     "DISK_HIGH",
     "DRAWDOWN_WARNING",
+    "DRIFT_CROSSED",
+    "DRIFT_DROPS",
+    "DRIFT_OVERDUE",
+    "DRIFT_PATIENCE",
     "ENTROPY_HIGH",
     "EVENT_LOOP_SLOW",
     "EXECUTION_MINIMUM",
@@ -90,6 +94,10 @@ MODEL_OLD = Threshold("model_old", 30.0 * 86_400.0, "s", "age of a model's train
 AGREEMENT_LOW = Threshold("agreement_low", 0.4, "1", "mean agreement of an ensemble that asks for attention")
 ENTROPY_HIGH = Threshold("entropy_high", 1.05, "bit", "mean entropy of votes beyond what two actions can make")
 REGIME_FLAPPING = Threshold("regime_flapping", 12, "{change}", "changes of regime in an hour that are no regimes")
+DRIFT_CROSSED = Threshold("drift_crossed", 1.0, "1", "evidence of drift, in thresholds of its test, that is an alarm")
+DRIFT_DROPS = Threshold("drift_drops", 0.05, "1", "share of observations not looked at that asks for attention")
+DRIFT_OVERDUE = Threshold("drift_overdue", 5.0, "1", "time without a check for drift, in usual intervals of checks")
+DRIFT_PATIENCE = Threshold("drift_patience", 900.0, "s", "time without a check for drift that is never too long")
 CPU_HIGH = Threshold("cpu_high", 0.95, "1", "used share of a processor that leaves nothing for a burst")
 MEMORY_HIGH = Threshold("memory_high", 0.9, "1", "used share of the host's memory that asks for attention")
 DISK_HIGH = Threshold("disk_high", 0.9, "1", "used share of the disk that asks for attention")

@@ -171,11 +171,12 @@ class Drifting:
                 self._worker.start()
             self._is_running = True
 
-    def leave(self, model: WatchedModel) -> None:
-        """Say that a model is not watched, which is no silence: its detector is down."""
+    def leave(self, model: WatchedModel, *, wanted: bool) -> None:
+        """Do not watch a model; where that was `wanted`, it is no silence: its detector is down."""
         model.close(DriftDrop.UNWATCHED)
         self._forget(model.name)
-        self.unwatched = {**self.unwatched, model.name: model}
+        if wanted:
+            self.unwatched = {**self.unwatched, model.name: model}
 
     def _forget(self, name: str) -> None:
         """Watch a model of this name no longer, once what it was told so far has been looked at."""

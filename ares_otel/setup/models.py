@@ -76,9 +76,10 @@ def model(
         drifting = _drifting(config)
         given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": opinions}
         outcome = (horizon, loss) if outcomes else None
-        plan = _plan(made, config, reference, given, outcome) if config.drift.enabled and not config.disabled else None
+        wanted = config.drift.enabled and not config.disabled
+        plan = _plan(made, config, reference, given, outcome) if wanted else None
         if plan is None:
-            drifting.leave(made)
+            drifting.leave(made, wanted=wanted)
         else:
             drifting.add(Kept(plan.make(), _path(config, made.name), plan.make, _witness(plan)))
         return made

@@ -122,3 +122,25 @@ def test_only_the_first_features_are_shown() -> None:
     assert series(target, "ares_feature_drift_statistic") == {("b", "m"): 0.9, ("c", "m"): 0.5}
     assert series(target, "ares_feature_drift_n_eff") == {("b", "m"): 7.0, ("c", "m"): 5.0}
     assert series(target, "ares_feature_drift_mde") == {}
+
+
+def test_predictions_and_outcomes_are_no_features() -> None:
+    """What is said of them leaves the series of features as they are."""
+    target = metrics()
+    target.record(noted(DriftCard("m", "data", samples={"ret:location": 9.0})))
+    target.record(noted(SOME))
+    target.record(noted(DriftCard("m", "prediction", samples={"up:location": 40.0})))
+    target.record(noted(DriftCheck("m", DriftKind.PREDICTION, evidences={"up:location": 0.9})))
+
+    assert series(target, "ares_feature_drift_statistic") == {("a:b", "m"): 0.3, ("ret", "m"): 0.4}
+    assert series(target, "ares_feature_drift_n_eff") == {("ret", "m"): 9.0}
+    assert value(target, "ares_drift_evidence", model_name="m", drift_kind="prediction") is None
+
+
+def test_what_all_kinds_have_spent() -> None:
+    """Each kind has its own part of a model's budget: the chance of any false alarm is that of all of them."""
+    target = metrics()
+    for kind, spent in ((DriftKind.DATA, 0.1), (DriftKind.CONCEPT, 0.2), (DriftKind.DATA, 0.5)):
+        target.record(noted(DriftCheck("m", kind, spent=spent)))
+
+    assert value(target, "ares_drift_alpha_spent_ratio", model_name="m") == 0.6

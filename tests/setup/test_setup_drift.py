@@ -92,6 +92,16 @@ def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
     assert standing(state(tmp_path)) == split
 
 
+def test_what_is_open_is_said_before_the_next_bar(begin: Begin) -> None:
+    """After a restart an episode of before is open at once: the next bar may be a day away."""
+    with begin():
+        tell(watched(), MOVED)
+    with begin() as handle:
+        watched()
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 1.0
+
+
 def test_another_reference_begins_anew(begin: Begin, caplog: pytest.LogCaptureFixture) -> None:
     """It says so, and an episode of before is over."""
     called: list[DriftEvent] = []
@@ -185,10 +195,11 @@ def test_without_numpy_it_says_what_is_missing(begin: Begin, monkeypatch: pytest
 
 
 def test_switched_off_it_is_off(begin: Begin, tmp_path: Path) -> None:
-    """No thread, no file, nothing learned."""
-    with begin(drift__enabled=False):
+    """No thread, no file, nothing learned; nobody is told that a detector is down."""
+    with begin(drift__enabled=False) as handle:
         model = watched()
         tell(model, MOVED)
+        assert shown(handle.metrics_url, "ares_detector_up", **LABELS, detector="ares") is None
 
     assert model.drops()[model.closed] == 300  # type: ignore[index]
     assert list(tmp_path.rglob("*.state")) == []

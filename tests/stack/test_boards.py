@@ -23,8 +23,9 @@ from ares_otel.semconv.model import Histogram
 from ares_otel.semconv.serving import SERVER_METRICS
 from ares_otel.semconv.thresholds import THRESHOLDS
 from ares_otel.stack.boards import BOARDS, Board, Panel, Row, Target, render
-from ares_otel.stack.boards.panels import GREEN, GREY, RED, heat, lines, stat, state, steps
+from ares_otel.stack.boards.panels import GREEN, GREY, RED, heat, lanes, lines, stat, state, steps
 from ares_otel.stack.boards.queries import shown, traces
+from ares_otel.stack.boards.tables import table, trace_table
 from ares_otel.stack.foreign import FOREIGN
 from ares_otel.stack.rules import ALERTS, FILES, Record
 
@@ -209,10 +210,10 @@ def test_exemplars(board: dict[str, Any]) -> None:
 
 
 def test_exemplars_lead_to_traces() -> None:
-    """The latencies of decisions, stages and orders have them."""
+    """The latencies of decisions, stages and orders have them, and the checks for drift."""
     asked = [t["expr"] for board in DOCUMENTS for p in panels(board) for t in p.get("targets", []) if t.get("exemplar")]
 
-    for histogram in (m.DECISION_DURATION, m.STAGE_DURATION, m.ORDER_ACK, m.TICK_TO_ORDER):
+    for histogram in (m.DECISION_DURATION, m.STAGE_DURATION, m.ORDER_ACK, m.TICK_TO_ORDER, m.DRIFT_DURATION):
         assert any(str(histogram) in query for query in asked)
 
 
@@ -229,7 +230,7 @@ def test_heatmaps(board: dict[str, Any]) -> None:
 def test_buckets_that_are_asked_for(board: dict[str, Any]) -> None:
     """A bound is written as Prometheus 3 stores it; `le="1"` would match nothing."""
     for query in queries(board):
-        assert [le for le in re.findall(r'le="([^"]*)"', query) if "." not in le] == []
+        assert [le for le in re.findall(r'\ble="([^"]*)"', query) if "." not in le] == []
 
 
 @each()
@@ -354,6 +355,55 @@ def test_selectors_of_boards() -> None:
         'ares_kill_switch_state{deployment_environment_name=~"$env",service_name=~"$service"}'
     )
     assert 'strategy=~"$strategy",symbol=~"$symbol"' in shown(m.DECISIONS)
+
+
+def test_lanes_say_what_zero_means() -> None:
+    """Where zero is a state it has a word and a color; otherwise it is that nothing is reported."""
+    plain = lanes("A", "q", "Says.", {"on": GREEN}, 24)
+    calm = lanes("A", "q", "Says.", {"on": GREEN}, 24, legend="{{model_name}}", zero=("off", RED))
+
+    zeros = [panel.defaults["mappings"][0]["options"]["0"] for panel in (plain, calm)]
+    assert [(zero["text"], zero["color"]) for zero in zeros] == [("not reported", "transparent"), ("off", RED)]
+    assert calm.targets[0].legend == "{{model_name}}"
+
+
+def test_ranked_tables() -> None:
+    """The largest value of the first column is on top; without being asked for only where it is the only one."""
+    columns = [("q", "First", "none"), ("r", "Second", "none")]
+    tables = (table("A", columns, {}, "Says."), table("A", columns, {}, "Says.", ranked=True))
+
+    ranks = [[each for each in panel.transformations if each["id"] == "sortBy"] for panel in tables]
+    assert [len(each) for each in ranks] == [0, 1]
+    assert ranks[1][0]["options"]["sort"] == [{"field": "First", "desc": True}]
+
+
+def test_spans_about_models_lead_to_their_trace_and_logs() -> None:
+    """A check for drift belongs to no decision: its model's name leads on, and no correlation id is asked for."""
+    columns = (a.DRIFT_KIND, a.DRIFT_EVIDENCE)
+    panel = trace_table("A", "q", columns, "Says.", leading=a.MODEL_NAME)
+
+    kept = panel.transformations[0]["options"]["include"]["names"]
+    assert a.MODEL_NAME.key in kept
+    assert a.CORRELATION_ID.key not in kept
+    (links,) = [
+        each["value"]
+        for override in panel.overrides
+        if override["matcher"]["options"] == a.MODEL_NAME.key
+        for each in override["properties"]
+        if each["id"] == "links"
+    ]
+    assert [link["title"] for link in links] == ["Trace", "Logs", "Model in Ares"]
+    assert [link for link in links[:2] if "correlation_id" in link["url"]] == []
+
+
+def test_models_are_those_that_vote_or_are_watched() -> None:
+    """A model that is watched for drift without being a member of an ensemble can be chosen, too."""
+    (board,) = [each for each in DOCUMENTS if each["uid"] == "ares-drift"]
+    (model,) = [each for each in board["templating"]["list"] if each["name"] == "model"]
+
+    assert model["definition"].startswith(
+        'label_values({__name__=~"ares_ensemble_votes_total|ares_drift_observations_total",'
+    )
 
 
 def test_searches() -> None:

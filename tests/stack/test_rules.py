@@ -157,6 +157,7 @@ def test_alert_document() -> None:
     board = "/d/ares-bot?var-venue={{ $labels.venue }}&var-symbol={{ $labels.symbol }}"
     assert document["annotations"]["dashboard"] == board
     assert not {"for", "keep_firing_for"} & set(make().document())
+    assert make(variables=("model",)).dashboard == "/d/ares-bot?var-model={{ $labels.model_name }}"
 
 
 @pytest.mark.parametrize("changed", [{"name": "BotDown"}, {"name": "Ares_Down"}, {"summary": ""}, {"description": "d"}])

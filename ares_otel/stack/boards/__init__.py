@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ares_otel.stack.boards import deciding, observing, portfolio, running, trading
+from ares_otel.stack.boards import deciding, drift, observing, portfolio, running, trading
 from ares_otel.stack.boards.model import Annotation, Board, Panel, Row, Target, render
 
 __all__ = ["BOARDS", "Annotation", "Board", "Panel", "Row", "Target", "render"]
@@ -15,6 +15,8 @@ BOARDS: Final = (
     portfolio.PORTFOLIO,
     deciding.ENSEMBLE,
     deciding.REGIME,
+    drift.DRIFT,
+    drift.FEATURES,
     running.BOT,
     running.PIPELINE,
     observing.TELEMETRY,

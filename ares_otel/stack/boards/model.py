@@ -11,7 +11,7 @@ from typing import Any, Final
 from ares_otel.semconv import metrics as m
 from ares_otel.semconv.model import Metric
 from ares_otel.stack.boards.queries import CHOICES
-from ares_otel.stack.promql import among, select
+from ares_otel.stack.promql import Matcher, among, select
 
 __all__ = ["LOKI", "PROMETHEUS", "TEMPO", "Annotation", "Board", "Panel", "Row", "Target", "render"]
 
@@ -24,13 +24,13 @@ SCHEMA: Final = 42
 COLUMNS: Final = 24
 ARES: Final = "http://127.0.0.1:8100"
 BOT: Final = (among("deployment_environment_name", "$env"), among("service_name", "$service"))
-SOURCES: Final[dict[str, tuple[Metric, str]]] = {
+SOURCES: Final[dict[str, tuple[Metric | Matcher, str]]] = {
     "strategy": (m.DECISIONS, "Strategy"),
     "symbol": (m.DECISIONS, "Symbol"),
     "venue": (m.ORDERS_SUBMITTED, "Venue"),
-    "model": (m.VOTES, "Model"),
+    "model": (among("__name__", f"{m.VOTES}|{m.DRIFT_OBSERVED}"), "Model"),
 }
-"""Which metric knows all values of a variable, and what the variable is called."""
+"""Which metric, or which of several, know all values of a variable, and what the variable is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +247,8 @@ def _variable(name: str) -> dict[str, Any]:
         "env": (f"label_values({m.DECISIONS}, deployment_environment_name)", "Env"),
         "service": (f"label_values({select(m.DECISIONS, BOT[0])}, service_name)", "Bot"),
         **{
-            each: (f"label_values({select(metric, *BOT)}, {CHOICES[each].label})", label)
-            for each, (metric, label) in SOURCES.items()
+            each: (f"label_values({_known(source)}, {CHOICES[each].label})", label)
+            for each, (source, label) in SOURCES.items()
         },
     }
     query, label = known[name]
@@ -269,6 +269,11 @@ def _variable(name: str) -> dict[str, Any]:
         "options": [],
         "regex": "",
     }
+
+
+def _known(source: Metric | Matcher) -> str:
+    """Return the selector of the series that know all values of a variable."""
+    return f"{{{','.join(map(str, (source, *BOT)))}}}" if isinstance(source, Matcher) else select(source, *BOT)
 
 
 def _text(name: str) -> dict[str, Any]:

@@ -186,13 +186,23 @@ def heat(title: str, query: str, says: str, unit: str = "s", width: int = 12, he
     return Panel(title, "heatmap", says, (target,), width, height, {"unit": unit}, options=options)
 
 
-def lanes(title: str, query: str, says: str, words: Mapping[str, str], width: int, height: int = 7) -> Panel:
-    """Return a lane per series whose value n is the n-th of the words, and 0 that none is reported."""
+def lanes(
+    title: str,
+    query: str,
+    says: str,
+    words: Mapping[str, str],
+    width: int,
+    height: int = 7,
+    *,
+    legend: str = "{{strategy}} {{symbol}}",
+    zero: tuple[str, str] = (ABSENT, "transparent"),
+) -> Panel:
+    """Return a lane per series whose value n is the n-th of the words, and 0 that of `zero`, a word and its color."""
     named = {
         str(at): {"text": word.replace("_", " "), "color": color, "index": at}
         for at, (word, color) in enumerate(words.items(), 1)
     }
-    named["0"] = {"text": ABSENT, "color": "transparent", "index": 0}
+    named["0"] = {"text": zero[0], "color": zero[1], "index": 0}
     custom = {"fillOpacity": 80, "lineWidth": 0, "axisWidth": AXIS}
     defaults = {
         "color": {"mode": "palette-classic"},
@@ -207,7 +217,7 @@ def lanes(title: str, query: str, says: str, words: Mapping[str, str], width: in
         "perPage": height - 1,  # more of them have their names over each other
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
     }
-    target = Target(query, "{{strategy}} {{symbol}}")
+    target = Target(query, legend)
     return Panel(
         title,
         "state-timeline",

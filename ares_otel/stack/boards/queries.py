@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ares_otel.semconv import attributes as a
-from ares_otel.semconv.model import Attribute, Histogram, Metric, Span
+from ares_otel.semconv.model import Attribute, Event, Histogram, Metric, Span
 from ares_otel.stack.promql import Matcher, among, by, select
 
 __all__ = ["CHOICES", "grouped", "growth", "per_second", "quantile", "shown", "total", "traces"]
@@ -56,7 +56,9 @@ def quantile(level: float, histogram: Histogram, *labels: Attribute | str, windo
     return f"histogram_quantile({level:g}, {per_second(histogram, 'le', *labels, part='_bucket', window=window)})"
 
 
-def traces(span: Span, *conditions: str, wanted: tuple[Attribute, ...] = (), chosen: tuple[str, ...] = ()) -> str:
+def traces(
+    span: Span | Event, *conditions: str, wanted: tuple[Attribute, ...] = (), chosen: tuple[str, ...] = ()
+) -> str:
     """Return a search for spans by name, by the board's variables and by conditions, with attributes to show.
 
     Values of variables stand in backticks: within quotation marks a name such as `BTC/USDT` would be an error.

@@ -39,10 +39,13 @@ def table(
     says: str,
     width: int = 12,
     height: int = 8,
+    *,
+    ranked: bool = False,
 ) -> Panel:
     """Return rows by labels; `columns` are query, heading and unit, `labels` are label and heading.
 
-    Strategies, symbols and models lead to their decisions and pages in Ares.
+    The largest of the first column is on top where there is one column, or where they are `ranked`. Strategies, symbols
+    and models lead to their decisions and pages in Ares.
     """
     targets = tuple(Target(query, form="table") for query, _, _ in columns)
     letters = [chr(ord("A") + at) for at in range(len(columns))]
@@ -63,7 +66,7 @@ def table(
         transformations=(
             {"id": "merge", "options": {}},
             {"id": "organize", "options": tidy},
-            *((largest,) if len(columns) == 1 else ()),
+            *((largest,) if ranked or len(columns) == 1 else ()),
         ),
     )
 
@@ -92,15 +95,16 @@ def trace_table(
     *,
     recent: bool = True,
     timed: bool = True,
+    leading: Attribute = a.CORRELATION_ID,
 ) -> Panel:
-    """Return the newest spans of a search, with links to the decision and to its trace.
+    """Return the newest spans of a search, with links to the decision and to its trace, on the column `leading`.
 
     `timed` is false for spans that mark a moment: they have no duration.
     """
-    found = (*columns, a.CORRELATION_ID)
+    found = (*(each for each in columns if each != leading), leading)
     timing = ["Duration"] if timed else []
-    names = ["Start time", *(each.key for each in columns), *timing, a.CORRELATION_ID.key]
-    order = {name: at for at, name in enumerate(names)}
+    names = ["Start time", *(each.key for each in columns), *timing, leading.key]
+    order = {name: names.index(name) for name in names}
     numbers = [{"targetField": each.key, "destinationType": "number"} for each in columns if each.kind in NUMBERS]
     return Panel(
         *(title, "table", says, (Target(query, form="traces"),), width, height),
@@ -109,7 +113,7 @@ def trace_table(
             _when(recent=recent),
             _sized("Duration", 85),
             *map(_told, columns),
-            _leading(),
+            LEADING[leading.key](),
             _unseen(HIDDEN),
         ),
         options={"showHeader": True, "cellHeight": "sm"},
@@ -155,17 +159,37 @@ def _leading() -> dict[str, Any]:
     decision = "${ares:raw}/decisions/${__value.raw}"  # not every span of a decision has the decision's own id
     ids = "var-correlation_id=${__value.raw}&var-trace_id=${__data.fields.traceIdHidden}"
     board = f"/d/ares-trace?${{__url_time_range}}&{ids}&viewPanel=panel-"
-    links = [
+    links: list[dict[str, Any]] = [
         {"title": "Decision in Ares", "url": decision, "targetBlank": True},
         {"title": "Trace", "url": f"{board}{TRACE_PANEL}"},
         {"title": "Logs", "url": f"{board}{LOGS_PANEL}"},
     ]
-    properties = [
-        {"id": "displayName", "value": "Correlation id"},
-        {"id": "links", "value": links},
-        {"id": "custom.width", "value": 312},
+    return _linked(a.CORRELATION_ID, "Correlation id", links, 312)
+
+
+def _model() -> dict[str, Any]:
+    """Return the column of models: spans about a model belong to no decision, their trace has its log records, too."""
+    ids = "var-trace_id=${__data.fields.traceIdHidden}"
+    board = f"/d/ares-trace?${{__url_time_range}}&{ids}&viewPanel=panel-"
+    links: list[dict[str, Any]] = [
+        {"title": "Trace", "url": f"{board}{TRACE_PANEL}"},
+        {"title": "Logs", "url": f"{board}{LOGS_PANEL}"},
+        {"title": "Model in Ares", "url": "${ares:raw}/models/${__value.raw}", "targetBlank": True},
     ]
-    return {"matcher": {"id": "byName", "options": a.CORRELATION_ID.key}, "properties": properties}
+    return _linked(a.MODEL_NAME, "Model", links, LONG[a.MODEL_NAME.label])
+
+
+LEADING: Final = {a.CORRELATION_ID.key: _leading, a.MODEL_NAME.key: _model}
+"""Columns that lead on, by the attribute in them."""
+
+
+def _linked(attribute: Attribute, heading: str, links: list[dict[str, Any]], width: int) -> dict[str, Any]:
+    properties = [
+        {"id": "displayName", "value": heading},
+        {"id": "links", "value": links},
+        {"id": "custom.width", "value": width},
+    ]
+    return {"matcher": {"id": "byName", "options": attribute.key}, "properties": properties}
 
 
 def _unseen(name: str) -> dict[str, Any]:

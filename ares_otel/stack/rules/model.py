@@ -9,11 +9,15 @@ from typing import Any, Final
 
 import yaml
 
+from ares_otel.semconv import attributes as a
+
 __all__ = ["RUNBOOKS", "Alert", "Domain", "Group", "Record", "Severity", "Team", "render"]
 
 HEAD: Final = "# Generated from `ares_otel.stack` by `ares-otel generate`; do not edit. Tests: `prometheus/tests/`.\n"
 ALERT_NAME: Final = re.compile(r"(?:Ares[A-Z][A-Za-z]+|Watchdog)")
 RECORD_NAME: Final = re.compile(r"ares:[a-z_]+:[a-z0-9_]+")
+LABELS: Final = {"model": a.MODEL_NAME.label}
+"""Variables of boards that are called otherwise than the label that they choose by."""
 RUNBOOKS: Final = "http://127.0.0.1:8100/"
 """Where runbooks are unless somebody says so: on the ares server. Grafana shows the annotation as it is in the rule:
 what Prometheus would fill in is no link there."""
@@ -74,7 +78,7 @@ class Alert:
         hold: how long it has to be true, as Prometheus writes durations; "" fires at once.
         keep: how long it goes on firing afterwards, for what comes and goes.
         board: uid of the board that shows it.
-        variables: labels of the alert that choose on that board.
+        variables: of that board, chosen by labels of the alert.
         labels: further labels, for routing.
 
     Raises:
@@ -108,7 +112,7 @@ class Alert:
     @property
     def dashboard(self) -> str:
         """Path of the board in Grafana, with the alert's labels chosen."""
-        chosen = "&".join(f"var-{name}={{{{ $labels.{name} }}}}" for name in self.variables)
+        chosen = "&".join(f"var-{name}={{{{ $labels.{LABELS.get(name, name)} }}}}" for name in self.variables)
         return f"/d/{self.board}{'?' if chosen else ''}{chosen}"
 
     def document(self, runbooks: str = RUNBOOKS) -> dict[str, Any]:

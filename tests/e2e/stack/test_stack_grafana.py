@@ -79,7 +79,7 @@ def test_doctor_knows_the_boards(stack: Stack, grafana: Grafana, tmp_path: Path)
 
     assert {name: each for name, each in findings.items() if each["state"] == "failed"} == {}
     assert code == 0
-    assert "9 are provisioned" in findings["boards in Grafana"]["detail"]
+    assert f"{len(BOARDS)} are provisioned" in findings["boards in Grafana"]["detail"]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
