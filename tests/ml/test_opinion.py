@@ -371,6 +371,8 @@ def test_child_ends_with_the_bot(panel: Callable[..., Panel]) -> None:
     made.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+    judged(made, bars(20))
+    assert made.health()[0].reason == "closed"  # and no process came after it
 
 
 def event(state: DriftState, bar: int, kind: DriftKind = DriftKind.DATA, evidence: float = 2.0) -> DriftEvent:

@@ -125,8 +125,8 @@ class Panel:
         return (*(member.health() for member in self._members), *self._unsuited)
 
     def close(self) -> None:
-        """End the process."""
-        self._keeper.close()
+        """End the process, for good."""
+        self._keeper.end()
 
     def leave(self) -> None:
         """Leave the process to another user of it: the parent of a fork, whose pipes it is at the end of."""

@@ -173,25 +173,29 @@ class Keeper:
         self._failures = 0
         self._not_before = 0.0
         self._reason = ""
+        self._over = False
         self.generation = 0
 
     def process(self) -> Process:
         """Return the process, started if it has to be.
 
         Raises:
-            DownError: it failed and has to wait, or it failed too often.
+            DownError: it failed and has to wait, it failed too often, or all is over.
         """
-        if self._process is None:
+        found = self._process
+        if found is None:
             self._check()
             try:
-                self._process = self._start()
+                found = self._process = self._start()
             except OSError as error:
                 self.failed(str(error))
                 raise DownError(str(error)) from error
             self.generation += 1
-        return self._process
+        return found
 
     def _check(self) -> None:
+        if self._over:
+            raise DownError("closed")
         if self._failures >= TRIES:
             raise DownError(f"given up after {TRIES} failures in a row, the last: {self._reason}")
         if (wait := self._not_before - self._clock()) > 0:
@@ -209,10 +213,15 @@ class Keeper:
         self._failures = 0
 
     def close(self) -> None:
-        """End the process, if there is one."""
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        """End the process, if there is one; another thread may be asking it, or ending it, too."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
+
+    def end(self) -> None:
+        """End the process, and start none any more."""
+        self._over = True
+        self.close()
 
     def leave(self) -> None:
         """Forget the process without ending it; the next one to be asked is a new one."""
