@@ -68,6 +68,7 @@ class Teller(msgspec.Struct, eq=False):
         reached: where the last stage ended (monotonic ns).
         is_ringed: the decision is in a ring, too, so that its spans are numbered the same way each time.
         regime: the last that was said.
+        actions: what the members voted.
         records: what else is to be counted, with its Unix ns.
         foreign: spans of other instrumentations.
         events: of the decision.
@@ -82,6 +83,7 @@ class Teller(msgspec.Struct, eq=False):
     reached: int
     regime: Regime | None = None
     votes: list[Vote] = msgspec.field(default_factory=list)
+    actions: list[str] = msgspec.field(default_factory=list)
     stages: list[Stage] = msgspec.field(default_factory=list)
     records: list[tuple[Record, int]] = msgspec.field(default_factory=list)
     foreign: list[object] = msgspec.field(default_factory=list)
@@ -121,7 +123,7 @@ class Teller(msgspec.Struct, eq=False):
             self.say(at, vote, None)
             return
         record, attributes = examine(vote)
-        self.votes.append(record)
+        self._count(record)
         self.events.append(EventData(s.VOTE.name, at + self.offset, attributes))
 
     def say(self, at: int, given: object, inside: Span | None) -> None:
@@ -131,10 +133,15 @@ class Teller(msgspec.Struct, eq=False):
             if said is not None:
                 self._said(said, at + self.offset, inside)
 
+    def _count(self, vote: Vote) -> None:
+        self.votes.append(vote)
+        if not vote.meta_learner and vote.action is not None:
+            self.actions.append(vote.action)
+
     def _said(self, said: Said, time: int, inside: Span | None) -> None:
         record = said.record
         if isinstance(record, Vote):
-            self.votes.append(record)
+            self._count(record)
         else:
             self.records.append((self._with_place(record), time))
         if isinstance(record, Regime):
@@ -243,10 +250,9 @@ def tell(teller: Teller, *, kept: bool, abandoned: bool = False) -> tuple[Decisi
         abandoned: the time limit closed it.
     """
     teller.go()
-    live, votes = teller.live, tuple(teller.votes)
+    live, actions = teller.live, tuple(teller.actions)
     said = live.resolution
     decision, attributes = examine(live.facts) if said is None else RESOLVED.examine(live.facts, said)
-    actions = tuple([vote.action for vote in votes if not vote.meta_learner and vote.action is not None])
     error = None if live.more is None else live.more.error
     facts = DecisionFacts(
         decision,
@@ -254,7 +260,7 @@ def tell(teller: Teller, *, kept: bool, abandoned: bool = False) -> tuple[Decisi
         (live.end_at - live.start) / SECOND,
         live.end_at + teller.offset,
         tuple(teller.stages),
-        votes,
+        tuple(teller.votes),
         _share(actions, decision.action),
         _entropy(actions),
         None if error is None else error.type,

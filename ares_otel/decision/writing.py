@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import repeat
+from math import isnan
+from operator import add, attrgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -54,6 +57,10 @@ SEATS: Final = 1_024
 NAMES: Final = {each: each.value for each in Component}
 NO_ATTRIBUTES: Final[Mapping[str, AttributeValue]] = {}
 
+KINDS: Final = {tuple, Vote}
+FLOATS, TEXTS, NOTHING = {float}, {str}, {type(None)}
+_values_of = attrgetter(*Vote.__struct_fields__)
+Column: TypeAlias = tuple[Any, ...]
 Seat: TypeAlias = tuple[bytes, Action]
 Mark: TypeAlias = tuple[Compiled, Component, bytes]
 
@@ -189,21 +196,68 @@ class Scribe(Teller, eq=False, kw_only=True):
                 self.reached = at
 
     def cast(self, at: int, given: Sequence[object]) -> None:
-        """Tell votes."""
-        writer, rows, time = self.writer, self.writer.rows, at + self.offset
-        pack, second, fixed, seats = rows.pack, rows.second_key, rows.fixed, writer.seats
-        for vote in given:
-            row = vote if type(vote) is tuple and len(vote) == ROW else _row(vote)
-            model, action, confidence, weight = row
-            # what is neither text nor number may be anything, and have no hash
-            if type(confidence) is float is type(weight) and type(model) is str and isinstance(action, str):
-                seat = seats.get((model, action)) or writer.seat(model, action)
-                if seat is not None and 0.0 <= confidence <= 1.0 and LIGHTEST <= weight <= HEAVIEST:
-                    self.votes.append(Vote(model, seat[1], confidence, weight))
-                    self.encoded.append(seat[0] + pack(confidence, second, weight, fixed, time))
-                    continue
+        """Tell votes: those that are all of one kind and good column by column, any others one by one."""
+        try:
+            (kind,) = set(map(type, given))
+            columns = zip(*(map(_values_of, given) if kind is Vote else given), strict=True)
+            done = kind in KINDS and self._cast(at + self.offset, *columns)
+        except Exception:  # noqa: BLE001  none, or of several kinds; rows that are no rows; words that have no hash; …
+            done = False
+        if not done:
+            for vote in given:
+                self._cast_one(at, vote)
+
+    def _cast(self, time: int, models: Column, actions: Column, sure: Column, weights: Column, *others: Column) -> bool:
+        """Tell votes by columns, if all of them are good; what is done here is done in C."""
+        writer, rows = self.writer, self.writer.rows
+        is_good = (
+            {*map(type, sure), *map(type, weights)} == FLOATS
+            and {*map(type, models)} == TEXTS
+            and all({*map(type, other)} == NOTHING for other in others)
+            and not isnan(sum(sure, sum(weights)))  # `min` and `max` may overlook it
+            and 0.0 <= min(sure) <= max(sure) <= 1.0
+            and LIGHTEST <= min(weights) <= max(weights) <= HEAVIEST
+        )
+        if not is_good:
+            return False
+        seats = list(map(writer.seats.get, zip(models, actions, strict=True)))
+        if None in seats:
+            seats = list(map(writer.seat, models, actions))
+        if None in seats:
+            return False
+        heads, members = zip(*seats, strict=True)
+        packed = map(rows.pack, sure, repeat(rows.second_key), weights, repeat(rows.fixed), repeat(time))
+        events = list(map(add, heads, packed))  # all of them or none: the time may be none that can be packed
+        self.encoded += events
+        self.votes += map(Vote, models, members, sure, weights)
+        self.actions += members
+        return True
+
+    def _cast_one(self, at: int, vote: object) -> None:
+        """Tell a vote among others of another kind."""
+        try:
+            found = self._event(at + self.offset, *(vote if type(vote) is tuple and len(vote) == ROW else _row(vote)))
+        except Exception:  # noqa: BLE001  words that have no hash, times that cannot be packed, …
+            found = None
+        if found is None:
             Teller.cast(self, at, (vote,))
             self._encode()
+            return
+        event, record = found
+        self.encoded.append(event)
+        self.votes.append(record)
+        self.actions.append(record.action)
+
+    def _event(self, time: int, model: Any, action: Any, sure: Any, weight: Any) -> tuple[bytes, Vote] | None:
+        """Return the event of a vote and its record, None unless all of it is good."""
+        rows = self.writer.rows
+        if not type(sure) is float is type(weight) or type(model) is not str:
+            return None
+        seat = self.writer.seats.get((model, action)) or self.writer.seat(model, action)
+        if seat is None or not 0.0 <= sure <= 1.0 or not LIGHTEST <= weight <= HEAVIEST:
+            return None
+        event = seat[0] + rows.pack(sure, rows.second_key, weight, rows.fixed, time)
+        return event, Vote(model, seat[1], sure, weight)
 
     def say(self, at: int, given: object, inside: Span | None) -> None:
         """Tell records."""
@@ -289,13 +343,10 @@ class Scribe(Teller, eq=False, kw_only=True):
         return (span, *self.spans)
 
 
-def _row(vote: object) -> tuple[Any, ...]:
+def _row(vote: object) -> Sequence[Any]:
     """Return a vote that says no more than a row does as one."""
-    if type(vote) is not Vote or vote.version is not None or vote.type is not None or vote.probabilities is not None:
-        return NO_ROW
-    if vote.meta_learner is not None or vote.strategy is not None:
-        return NO_ROW
-    return vote.model, vote.action, vote.confidence, vote.weight
+    values = _values_of(vote) if type(vote) is Vote else NO_ROW
+    return NO_ROW if any(value is not None for value in values[ROW:]) else values[:ROW]
 
 
 def _name(given: object) -> str | None:

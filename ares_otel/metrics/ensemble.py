@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Sequence
+from operator import attrgetter
 
 from ares_otel.metrics.cells import Count
 from ares_otel.metrics.kept import Kept
@@ -18,6 +19,7 @@ __all__ = ["Ensemble", "agreement", "concentration", "entropy"]
 
 
 UNDECIDED = Action.NONE
+_is_meta = attrgetter("meta_learner")
 
 
 class _Member:
@@ -62,18 +64,24 @@ class Ensemble:
 
     def decided(self, facts: DecisionFacts, strategy: str | None, action: str) -> None:
         """Count the votes of a decision, and those against what was decided."""
-        members = [vote for vote in facts.votes if not vote.meta_learner]
+        members = facts.votes
+        if any(map(_is_meta, members)):
+            members = tuple(vote for vote in members if not vote.meta_learner)
         if not members:
             return
-        kept = self._strategies[strategy]
+        kept, total, squares = self._strategies[strategy], 0.0, 0.0
         decided = None if action == UNDECIDED else action
         known = kept.members
         for vote in members:
             member, voted, weight = known[vote.model], vote.action, vote.weight
             member.votes[voted].value += 1.0
-            if weight is not None:
-                member.weight.value = float(weight)
-            if decided is not None and voted != decided and voted is not None:
+            if weight is None:
+                total = math.nan
+            else:
+                member.weight.value = weight = float(weight)
+                total += weight
+                squares += weight * weight
+            if voted != decided and voted is not None is not decided:
                 member.dissent.value += 1.0
         agreed = agreement(members, decided) if facts.agreement is None else facts.agreement
         if agreed is not None:
@@ -81,7 +89,7 @@ class Ensemble:
         bits = entropy(members) if facts.entropy is None else facts.entropy
         if bits is not None:
             kept.entropy.value = bits
-        index = concentration(members)
+        index = concentration(total, squares)
         if index is not None:
             kept.concentration.value = index
 
@@ -104,18 +112,15 @@ def entropy(members: Sequence[Vote]) -> float | None:
     return abs(math.fsum(share * math.log2(share) for share in shares)) if shares else None
 
 
-def concentration(members: Sequence[Vote]) -> float | None:
-    """Return the Herfindahl index of the weights: 1/n when they are equal, 1 when one has it all.
+def concentration(total: float, squares: float) -> float | None:
+    """Return the Herfindahl index of weights: 1/n when they are equal, 1 when one has it all.
 
-    None unless every member has a weight and one of them is not zero.
+    Args:
+        total: their sum, NaN where one is unknown.
+        squares: the sum of their squares.
+
+    Returns:
+        None unless every member has a weight and one of them is not zero.
     """
-    total = squares = 0.0
-    for vote in members:
-        weight = vote.weight
-        if weight is None:
-            return None
-        weight = float(weight)
-        total += weight
-        squares += weight * weight
     whole = total * total
-    return squares / whole if whole else None
+    return squares / whole if whole > 0.0 else None

@@ -144,6 +144,38 @@ def test_bytes_are_the_same(act: Act, facts: dict[str, Any]) -> None:
     assert straight[0] == long[0]
 
 
+ODD: list[list[Any]] = [
+    [("a", "buy", 1, 0.5)],
+    [("a", "buy", 0.5, True), ("b", "sell", 0.5, 0.5)],
+    [("a", "buy", math.nan, 0.5), ("b", "sell", 0.5, 0.5)],
+    [("a", "buy", 0.5, math.inf), ("b", "SELL", 0.5, 0.5)],
+    [("a", ["buy"], 0.5, 0.5), ("b", "??", 0.5, 0.5), ("c", None, 0.5, 0.5)],
+    [("a", "buy", 0.5, 0.5), Vote("b", "sell", 0.5, 0.5), Vote("m", "buy", 0.5, 0.5, meta_learner=True), None],
+    [("a", "buy", 0.5, 0.5), ("b", "sell", 0.5), ("c", "sell"), ("d",)],
+    [Vote("a", "buy", 0.5, 0.5), Vote("b", "buy", 0.5, 0.5, version="2")],
+    [],
+]
+
+
+@pytest.mark.parametrize("votes", ODD)
+def test_odd_votes_are_told_the_same(votes: list[Any]) -> None:
+    """Votes of several kinds and votes that are not good are told one by one, none of them twice."""
+    ways, live = Ways(), made([lambda live: live.votes(votes), lambda live: live.resolve("buy")])
+    for _ in range(SEEN):
+        straight, complained = complaints(lambda: ways.straight(live))
+        long, expected = complaints(lambda: ways.long(live))
+        assert shown(straight) == shown(long)
+        assert complained == expected
+
+
+def test_times_before_1970_are_told_the_same() -> None:
+    """A clock that is wrong by decades costs no vote and no span."""
+    ways, live = Ways(), made([terse], **FACTS)
+    live.items = [(-OFFSET - 1, *item[1:]) if isinstance(item, tuple) else item for item in live.items]
+    for _ in range(SEEN):
+        assert shown(ways.straight(live)) == shown(ways.long(live))
+
+
 # --- any decision --------------------------------------------------------------------------------------------------
 
 

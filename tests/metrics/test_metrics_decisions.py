@@ -204,11 +204,14 @@ def test_vote_recorded_alone_is_counted_without_dissent() -> None:
 
 @pytest.mark.parametrize(
     ("weights", "expected"),
-    [((1.0,), 1.0), ((0.25,) * 4, 0.25), ((0.0, 0.0), None), ((2.0, 0.0), 1.0), ((1e-200, 1e-200), None)],
+    [
+        *(((1.0,), 1.0), ((0.25,) * 4, 0.25), ((0.0, 0.0), None), ((2.0, 0.0), 1.0), ((1e-200, 1e-200), None)),
+        ((0.5, math.nan), None),
+    ],
 )
 def test_concentration_of_weights(weights: tuple[float, ...], expected: float | None) -> None:
     """Herfindahl's index is 1/n for equal weights, 1 for one that has all, and unknown where there is no weight."""
-    assert concentration([Vote("m", Action.BUY, weight=weight) for weight in weights]) == expected
+    assert concentration(sum(weights), sum(weight * weight for weight in weights)) == expected
 
 
 @pytest.mark.parametrize(
