@@ -29,7 +29,7 @@ from ares_otel.pipeline.model import Scope, SpanData
 from ares_otel.pipeline.recorder import RECORDER, Recorder
 from ares_otel.pipeline.sdk import to_span_data
 from ares_otel.semconv.enums import DropReason
-from ares_otel.setup import shutdown
+from ares_otel.setup import companions, shutdown
 from ares_otel.setup.api import STAND_INS
 from ares_otel.testing.checking import live_check
 
@@ -41,6 +41,7 @@ START = 1_767_225_600_000_000_000
 TICK = 1_000_000
 SEED = 7
 SLOW = 1e9
+SECOND = 1.0
 STATE = [name for name in Recorder.__slots__ if name != "_lock"]
 
 
@@ -100,6 +101,7 @@ class Capture:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        companions.stop(SECOND)
         self.drain()
         left = [live.facts for live in RECORDER.open]
         ctx.reset(self._token)

@@ -21,6 +21,7 @@ from ares_otel.guard import GUARD, BadValueError
 from ares_otel.ml import DriftEvent, DriftKind, Moved, keeping
 from ares_otel.ml.making import Plan
 from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.semconv.enums import DriftDrop
 from ares_otel.setup import companions
 from ares_otel.testing import Capture
 
@@ -253,6 +254,16 @@ def test_a_captured_bot_needs_no_thread_and_no_file(ares_capture: Capture) -> No
 
     assert ares_capture.value("ares_drift_active", **LABELS, drift_kind="data") == 1.0
     assert ares_capture.spans("drift_episode")
+
+
+def test_nothing_of_a_captured_bot_is_left() -> None:
+    """What is watched in the test kit ends with it, and what comes afterwards begins anew."""
+    with Capture():
+        model = watched()
+    model.observe(MOVED[0])
+
+    assert companions.COMPANIONS == []
+    assert model.drops()[DriftDrop.SHUTDOWN] == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
