@@ -149,8 +149,8 @@ def _found(tests: Tests, seen: Seen, place: int) -> tuple[float | None, float | 
         return None, None
     window, threshold = tests.window[its], tests.threshold[its]
     smallest = seen.effect(place, float((threshold + POWER * tests.sigma[its]).min()))
-    part = np.minimum(threshold / seen.mean(place, 1.0), 1)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # what one sigma does not move is never found
+        part = np.fmin(threshold / np.maximum(seen.mean(place, 1.0), 0), 1)
         delay = float((np.log1p(-part) / np.log1p(-2 / (window + 1))).min())
     return smallest if smallest < WIDEST else None, delay if np.isfinite(delay) else None
 

@@ -85,10 +85,12 @@ class DriftMonitor:
         hazard: float = HAZARD,
         kind: DriftKind = DriftKind.DATA,
     ) -> None:
-        self._budget = Budget(false_alarms, horizon)
+        self._budget = Budget(float(false_alarms), int(horizon))
+        if not 0 <= hazard <= 1:
+            raise ValueError(f"hazard is a rate from 0 to 1, not {hazard}")
         learned = reference if isinstance(reference, Reference) else Reference.of(reference, names, times)
         belief = believed(learned, hazard)
-        plan = planned(learned, belief, false_alarms, horizon)
+        plan = planned(learned, belief, self._budget.false_alarms, self._budget.horizon)
         self._kind, self._made = kind, learned.made
         self._limits = _limits(learned)
         self._stream = Stream.of(learned, plan)

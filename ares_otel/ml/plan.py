@@ -24,7 +24,7 @@ HAZARD: Final = 1 / 9000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
 DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (2.7, 2.0)
+OVERLAP: Final = (2.6, 2.0)
 """How often tests of means and pairs, and of volatility, alarm together."""
 RATIO: Final = 8.0
 """Independent values that a window holds at least."""
@@ -96,7 +96,9 @@ def believed(reference: Reference, hazard: float) -> Belief:
     columns, scored = reference.columns, reference.scored
     scores = len(scored.center)
     volatile = np.concatenate((scored.positive, np.ones(columns, np.bool_), np.zeros(len(scored.pairs), np.bool_)))
-    slow = np.where(volatile | (np.arange(scores) >= 2 * columns), min(0.5, hazard * reference.made.bars), DOUBT)
+    slow = np.where(
+        volatile | (np.arange(scores) >= 2 * columns), min(0.5, max(hazard, NEGLIGIBLE) * reference.made.bars), DOUBT
+    )
     posterior = posterior_of(reference.waves, terms, slow)
     posterior = _with_regimes_shared(reference, posterior, slow, volatile)
     tau = np.maximum(posterior.tau, _wandering(scored.lag))

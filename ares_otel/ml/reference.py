@@ -151,7 +151,8 @@ class Reference(NamedTuple):
             raise ValueError(f"a reference has at least {LEAST} bars, not {bars}")
         first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
         made = Made(table.names, table.binary, bars, first, last, time.time_ns())
-        learned = made_reference(table.values, made, table.columns)
+        with np.errstate(over="ignore", invalid="ignore"):  # values near the largest that there are
+            learned = made_reference(table.values, made, table.columns)
         return learned._replace(seasons=seasons_of(table.values, table.times))
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
@@ -59,6 +60,7 @@ def matrix(shape: tuple[int, ...]) -> Floats:
         (VALUES, {"times": [1, 2]}, "2 times for 600 bars"),
         (VALUES, {"false_alarms": 0}, "above 0 and below 1"),
         (VALUES, {"horizon": 0}, "at least 1"),
+        (VALUES, {"hazard": -1}, "from 0 to 1"),
         ({"a": [f"{row}" + "x" for row in range(600)]}, {}, "a different text in each row"),
         ({"a": np.zeros((600, 2))}, {}, "no series"),
     ],
@@ -129,6 +131,38 @@ def test_renamed_and_wrong_values_are_counted() -> None:
     assert found["spread", Problem.INVALID] == 40
     assert found["volume", Problem.MISSING] == 80
     assert not monitor.is_drifting
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        VALUES.astype(np.float32),
+        VALUES > 0,
+        (VALUES * 10).astype(int),
+        np.asfortranarray(VALUES),
+        VALUES[::-1],
+        VALUES.astype(object),
+        np.where(VALUES > 2, np.inf, VALUES),
+        np.where(VALUES > 1, np.nan, VALUES),
+        VALUES * 1e300,
+        VALUES * 1e-300,
+        VALUES + 1e15,
+        np.cumsum(VALUES, 0),
+        np.repeat(VALUES[:2], 300, 0),
+        np.tile(VALUES[:2], (300, 1)),
+        np.column_stack([VALUES[:, 0]] * 3),
+        np.round(VALUES),
+    ],
+)
+def test_odd_references(reference: Floats, tmp_path: Path) -> None:
+    """Any matrix of numbers makes a monitor that watches odd rows, and can be written and read."""
+    monitor = DriftMonitor(reference)
+    for row in ([1e308, -1e308, 0.0], [np.nan] * 3, [True, 2, np.float32(1)], VALUES[0], *reference[:20]):
+        monitor.update(row)
+    monitor.save(tmp_path / "state.npz")
+
+    assert DriftMonitor.load(tmp_path / "state.npz").card() == monitor.card()
+    assert monitor.bars == 24
 
 
 def test_stale_moving_and_out_of_range() -> None:

@@ -82,7 +82,7 @@ def test_few_strong_regimes_are_said() -> None:
 def test_hazard_is_a_dial() -> None:
     """Who knows that volatility has no slow regimes has lower thresholds for it."""
     values = autoregressive(0.0, 2000)
-    cautious, sure = DriftMonitor(values).card()[4], DriftMonitor(values, hazard=HAZARD / 100).card()[4]
+    cautious, sure = DriftMonitor(values).card()[4], DriftMonitor(values, hazard=0).card()[4]
 
     assert cautious.mde is not None
     assert sure.mde is not None
