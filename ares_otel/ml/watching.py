@@ -116,7 +116,7 @@ class Watch:
             self.tape.write(seen, at)
         data = self.parts.get(DriftKind.DATA)
         if seen.decision is not None:
-            bar = data.bars + 1 if data is not None else 0
+            bar = data.bars + 1 if data is not None else (self._decisions[-1][0] + 1 if self._decisions else 1)
             self._decisions.append((bar, f"00-{seen.decision.trace_id:032x}-{seen.decision.span_id:016x}-01"))
         concept = self.parts.get(DriftKind.CONCEPT)
         if concept is not None and seen.prediction is not None and isinstance(concept.monitor, Awaiting):

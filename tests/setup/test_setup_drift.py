@@ -311,6 +311,7 @@ def test_outcomes_tell_of_concept_drift(ares_capture: Capture) -> None:
     assert (event.kind, event.state, event.features[0].moment) == ("concept", "started", "loss")
     assert event.since is not None
     assert 1_400 < event.since.bar < 1_600
+    assert ares_capture.spans("drift_episode")[0]["links"]
     assert ares_capture.value("ares_drift_active", **LABELS, drift_kind="concept") == 1.0
 
 
