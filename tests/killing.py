@@ -20,6 +20,7 @@ from ares_otel.setup import provider, telemetry  # once, for all of them
 
 settings, kills, seed = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 draw = random.Random(seed)
+EACH, begun = 6, [0]
 
 
 def bot(number, out):
@@ -55,11 +56,15 @@ def once(number):
     os.close(outside)
     said = [os.read(inside, 1)]  # it has begun
     time.sleep(draw.uniform(0.0, 0.25))
+    while begun[0] + b"".join(said).count(b"egun ") < number * EACH:  # a busy machine: it has some more time
+        said.append(os.read(inside, 1 << 16))
+        time.sleep(draw.uniform(0.0, 0.01))
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     while part := os.read(inside, 1 << 16):
         said.append(part)
     os.close(inside)
+    begun[0] += b"".join(said).count(b"egun ")
     return b"".join(said).decode().splitlines()
 
 
