@@ -35,6 +35,7 @@ BY_PAIR: Final = "{{model_name}} {{drift_kind}}"
 BY_FEATURE: Final = "{{feature_name}} ({{model_name}})"
 BY_MODEL: Final = "{{model_name}}"
 SD: Final = "suffix:sd"
+NAMES: Final = 200
 DRAWN: Final = 8
 """Features that one panel draws: more lines than that are told apart by nobody."""
 LISTED: Final = 15
@@ -81,14 +82,15 @@ def _important() -> str:
 
 
 def _features(width: int, height: int) -> Panel:
+    evidence = _most(m.FEATURE_DRIFT, *OF_FEATURE)
     return table(
         "Features by evidence",
         [
-            (_most(m.FEATURE_DRIFT, *OF_FEATURE), "Evidence", "short"),
+            (evidence, "Evidence", "short"),
             (_most(m.FEATURE_EFFECT, *OF_FEATURE), "Effect, sd", "short"),
             (_most(m.FEATURE_SAMPLES, *OF_FEATURE), "Effective samples", "locale"),
             (_most(m.FEATURE_DETECTABLE, *OF_FEATURE), "Least detectable, sd", "short"),
-            (_most(m.FEATURE_IMPORTANCE, *OF_FEATURE), "Importance", "short"),
+            (f"{_most(m.FEATURE_IMPORTANCE, *OF_FEATURE)} and {SAME_FEATURE} {evidence}", "Importance", "short"),
         ],
         {"feature_name": "Feature", "model_name": "Model"},
         f"Now, the first {t.FEATURES_SHOWN.value:g} of each model. Evidence above 1 is an alarm; an effect below the "
@@ -172,6 +174,7 @@ DRIFT: Final = Board(
             *(24, 9),
             legend=BY_PAIR,
             zero=("no drift", CALM),
+            names=NAMES,
         ),
         lines(
             "Evidence against the threshold",
@@ -195,7 +198,7 @@ DRIFT: Final = Board(
         ),
         _features(24, 9),
         table(
-            "Alarms, and what they could know",
+            "Alarms and their budget",
             [
                 (_alarms(), "Alarms in range", "none"),
                 (_allowed(), "False ones allowed", "short"),
@@ -248,6 +251,7 @@ DRIFT: Final = Board(
             *(8, 7),
             legend="{{model_name}} {{detector}}",
             zero=("down", RED),
+            names=NAMES,
         ),
         lines(
             "Time of a check, 99th percentile",

@@ -196,14 +196,18 @@ def lanes(
     *,
     legend: str = "{{strategy}} {{symbol}}",
     zero: tuple[str, str] = (ABSENT, "transparent"),
+    names: int = AXIS,
 ) -> Panel:
-    """Return a lane per series whose value n is the n-th of the words, and 0 that of `zero`, a word and its color."""
+    """Return a lane per series whose value n is the n-th of the words, and 0 that of `zero`, a word and its color.
+
+    `names` is the room for the names of lanes, in pixels.
+    """
     named = {
         str(at): {"text": word.replace("_", " "), "color": color, "index": at}
         for at, (word, color) in enumerate(words.items(), 1)
     }
     named["0"] = {"text": zero[0], "color": zero[1], "index": 0}
-    custom = {"fillOpacity": 80, "lineWidth": 0, "axisWidth": AXIS}
+    custom = {"fillOpacity": 80, "lineWidth": 0, "axisWidth": names}
     defaults = {
         "color": {"mode": "palette-classic"},
         "custom": custom,

@@ -36,12 +36,14 @@ EMPTY = {
     "Prediction, p99": "models report the time of a prediction with the issue on models",
     "Calibration error by member": "comes with the issue on models",
     "Bot: lost by reason": "nothing is lost",
+    "Not looked at a minute": "nothing is dropped",
     "Values left out of records": "the demo says nothing wrongly",
 }
 """Panels that may be empty here, and why."""
 TEMPO_ONLY = {"Tempo: received, thrown away": NOT_RUN}
 SOME_EMPTY = {
     ("Bot: delivered and failed", "B"): "nothing fails",
+    ("Features by evidence", "E"): "the demo has its markets watched, whose features are not those of its models",
     ("Members", "A"): "predictions are counted with the issue on models",
     ("Collector: delivered, given up", "B"): "nothing is given up",
     ("Collector: delivered, given up", "C"): "there is always room",
