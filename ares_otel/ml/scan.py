@@ -35,8 +35,8 @@ CHECKS: Final = 16
 LEARNED: Final = 500
 """Values of a regime from which tau is estimated; before, that of the regime before holds."""
 
-INDEPENDENT: Final = 8.0
-"""A window must hold so many independent values to be tested at all."""
+INDEPENDENT: Final = {False: 8.0, True: 20.0}
+"""A window must hold so many independent values to be tested at all, of shares and of ranks: losses come in bursts."""
 
 DATED: Final = 4
 """A change is looked for so many windows back."""
@@ -44,9 +44,13 @@ DATED: Final = 4
 NINE_OF_TEN: Final = 1.2816
 """Quantile of the standard normal distribution."""
 
-CLOSEST: Final = 0.99
-BLOCKS: Final = 32
-"""Enough for a variance within a quarter."""
+LAGS: Final = 400
+MEMORIES: Final = tuple(decay ** np.arange(1.0, LAGS + 1.0) for decay in (0.5, 0.8, 0.9, 0.95, 0.98))
+SIGNIFICANT: Final = 2.0
+TREND: Final = 2000
+"""Values from which on a trend can be told from a memory."""
+
+TINY: Final = 1e-12
 
 SIEGMUND: Final = 0.583
 RANKS: Final = 1.0 / 12.0
@@ -99,29 +103,45 @@ def threshold(chance: float, window: int, horizon: float) -> float:
     return high
 
 
+def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values without their mean and, if there are many, without slope and curve."""
+    if not len(values):
+        return values
+    centered = values - values.mean()
+    if len(values) < TREND:
+        return centered
+    place = np.linspace(-1.0, 1.0, len(values))
+    for shape in (place, np.square(place) - np.square(place).mean()):
+        centered = centered - shape * (float(shape @ centered) / float(shape @ shape))
+    return centered
+
+
 def inflation(values: NDArray[np.float64]) -> float:
     """Return how many values one independent value takes, from above.
 
-    The largest of that of an AR(1) and of b Var(mean of b) / Var(value) over block lengths b = 2, 4, 8, ... of which
-    at least 32 fit, by differences of neighboring blocks, so that a level that slides does not count. Only what is
-    significantly above 1 counts, and then with its standard error: noise must not cost power.
+    Autocorrelations are fitted by A d**k, for that of several memories d which explains most, and what is left once
+    more: a weak but long memory, as of an error rate that wanders below the noise of errors, is seen by the sum of many
+    lags and not at the first. Only what is significant counts, and then with its standard error: noise must not cost
+    power. From many values a parabola is taken off before, for a model that learns makes a trend and no memory.
     """
-    centered = values - values.mean()
-    spread = float(np.square(centered).mean())
-    if spread <= 0.0:
+    n = len(values)
+    lags = min(LAGS, n // 4)
+    centered = _level(values)
+    transformed = np.fft.rfft(centered, 1 << (2 * n - 1).bit_length() if n else 1)
+    products = np.fft.irfft(transformed * transformed.conj())[: lags + 1]
+    if not lags or products[0] <= TINY * n:
         return 1.0
-    error = 1.0 / math.sqrt(len(values))
-    first = float((centered[1:] * centered[:-1]).mean()) / spread
-    upper = min(first + error, CLOSEST)
-    found, length = (1.0 + upper) / (1.0 - upper) if first > 2.0 * error else 1.0, 2
-    while (blocks := len(values) // length) >= BLOCKS:
-        means = values[: blocks * length].reshape(blocks, length).mean(axis=1)
-        ratio = length * float(np.square(np.diff(means)).mean()) / 2.0 / spread
-        error = math.sqrt(3.0 / blocks)
-        if ratio > 1.0 + 3.0 * error:
-            found = max(found, ratio * (1.0 + error))
-        length *= 2
-    return found
+    rest = products[1:] / products[0]
+    tau = 1.0
+    for _ in range(2):
+        fits = [(memory[:lags], float(memory[:lags] @ memory[:lags])) for memory in MEMORIES]
+        weights, power = max(fits, key=lambda fit: float(fit[0] @ rest) / math.sqrt(fit[1]))
+        size, error = float(weights @ rest) / power, 1.0 / math.sqrt(n * power)
+        if size < SIGNIFICANT * error:
+            break
+        tau += 2.0 * (size + error) * float(weights.sum())
+        rest = rest - size * weights
+    return tau * (1.0 + 2.0 * math.sqrt(tau / n)) if tau > 1.0 else 1.0
 
 
 def _entropy(x: float, p: float) -> float:
@@ -156,7 +176,7 @@ class Channel:
     """One stream of values, shares in {0, 1} or ranks in 0 to 1, scanned in one or two directions."""
 
     def __init__(self, sides: tuple[Side, ...], horizon: int, *, ranks: bool, tau: float = 1.0) -> None:
-        self.ranks = ranks
+        self.ranks, self.independent = ranks, INDEPENDENT[ranks]
         self.least = self.tau = tau
         self.variance = RANKS
         self.seen = self.start = 0
@@ -188,7 +208,7 @@ class Channel:
         for window, step, sides in self._tests:
             if held < (1 + LEAST) * window:
                 return None
-            if seen % step or window < INDEPENDENT * self.tau:
+            if seen % step or window < self.independent * self.tau:
                 continue
             before = min(BEFORE * window, LONGEST, held - window)
             middle = sums[(seen - window) % CAPACITY]
@@ -253,7 +273,7 @@ class Channel:
         None if no window holds enough independent values.
         """
         tests = [(window, min(limit for _, limit in sides)) for window, _, sides in self._tests]
-        usable = [(window, limit) for window, limit in tests if window >= INDEPENDENT * self.tau]
+        usable = [(window, limit) for window, limit in tests if window >= self.independent * self.tau]
         if not usable:
             return None
         spread = 1.0 + 1.0 / BEFORE

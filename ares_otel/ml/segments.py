@@ -4,6 +4,7 @@ Exact optimal partitioning (Jackson and others 2005) twice, with a penalty of th
 each change: into spans that are an autoregression of their own (level, memory and noise), and into spans of constant
 level with one noise for all. Only what both find within ten places is told, dated by the first: a level that wanders
 off makes changes of level that its own memory explains, and a volatile stretch changes of noise without any of level.
+The first value of a span is given, not predicted from the span before: a jump is a change and no outlier.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ AGREE: Final = 10
 LOCAL: Final = 20
 """Values over which the noise of a level is measured, where the level hardly moves."""
 
+OWN: Final = 1.5
+"""Penalty of an autoregression of its own, in those of the criterion: noise of markets has heavy tails."""
+
 STEPS: Final = 4.0
 """Penalty of a change of level, in those of the criterion: levels of a market move all the time."""
 
@@ -53,7 +57,7 @@ def changes(values: ArrayLike) -> tuple[int, ...]:
     if not columns or n < 2 * LEAST:
         return ()
     one = math.log(n)
-    own = _partition(n, _total([_autoregression(column) for column in table.T]), one * (3 * columns + 1))
+    own = _partition(n, _total([_autoregression(column) for column in table.T]), OWN * one * (3 * columns + 1))
     level = _partition(n, _total([_level(column) for column in table.T]), STEPS * one * (columns + 1))
     return tuple(place * block for place in own if any(abs(place - other) <= AGREE for other in level))
 
@@ -91,11 +95,12 @@ def _autoregression(x: Values) -> Cost:
     floor = max((FINEST * float(np.median(moving))) ** 2 if len(moving) else 0.0, SMALLEST)
 
     def cost(starts: NDArray[np.intp], stop: int) -> Values:
-        n = stop - starts
-        sum_y, sum_z = y[stop] - y[starts], z[stop] - z[starts]
-        spread_y = yy[stop] - yy[starts] - sum_y**2 / n
-        spread_z = zz[stop] - zz[starts] - sum_z**2 / n
-        both = zy[stop] - zy[starts] - sum_y * sum_z / n
+        second = starts + 1
+        n = stop - second
+        sum_y, sum_z = y[stop] - y[second], z[stop] - z[second]
+        spread_y = yy[stop] - yy[second] - sum_y**2 / n
+        spread_z = zz[stop] - zz[second] - sum_z**2 / n
+        both = zy[stop] - zy[second] - sum_y * sum_z / n
         rest = np.maximum(spread_y - both**2 / np.maximum(spread_z, SMALLEST), 0.0)
         return np.asarray(n * np.log(rest / n + floor))
 

@@ -13,7 +13,6 @@ import msgspec
 
 from ares_otel.ml.events import Moment, Moved, Quantity
 from ares_otel.ml.scan import (
-    INDEPENDENT,
     LEARNED,
     LONGEST,
     RANKS,
@@ -119,7 +118,7 @@ class Watched:
             why = (
                 f"untestable: {len(self._first)} outcomes < {LEARNED}"
                 if channel is None
-                else f"untestable: {WINDOWS[-1]} outcomes hold fewer than {INDEPENDENT:g} independent ones"
+                else f"untestable: {WINDOWS[-1]} outcomes hold fewer than {channel.independent:g} independent ones"
             )
             tau = None if channel is None else channel.tau
             return Quantity(self.name, self.moment, False, why, None, tau, None, None, 0.0)
