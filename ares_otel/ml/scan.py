@@ -107,7 +107,7 @@ def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return values without their mean and, if there are many, without slope and curve."""
     if not len(values):
         return values
-    centered = values - values.mean()
+    centered: NDArray[np.float64] = values - values.mean()
     if len(values) < TREND:
         return centered
     place = np.linspace(-1.0, 1.0, len(values))
