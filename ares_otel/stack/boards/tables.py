@@ -21,7 +21,7 @@ PAGES: Final = {
 }
 LONG: Final = {a.MODEL_NAME.label: 150}
 """Names that are longer than an equal share of the width, and how wide they are, in pixels."""
-WORDY: Final = {a.REJECT_REASON.key: 150}
+WORDY: Final = {a.REJECT_REASON.key: 150, a.DRIFT_SUMMARY.key: 400}
 """The same for attributes of spans."""
 HIDDEN: Final = "traceIdHidden"
 TRACE_PANEL: Final = 100
