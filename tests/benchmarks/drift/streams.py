@@ -52,8 +52,8 @@ def rivals() -> dict[str, Callable[[], Any]]:
     return {
         "ADWIN": drift.ADWIN,
         "PageHinkley": drift.PageHinkley,
-        "HDDM_A": drift.binary.HDDMA,
-        "HDDM_W": drift.binary.HDDMW,
+        "HDDM_A": getattr(drift.binary, "HDDMA", None) or drift.binary.HDDM_A,  # renamed after River 0.23
+        "HDDM_W": getattr(drift.binary, "HDDMW", None) or drift.binary.HDDM_W,
         "DDM": drift.binary.DDM,
         "EDDM": drift.binary.EDDM,
         "FHDDM": drift.binary.FHDDM,
