@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import io
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,13 +27,13 @@ import test_server_store
 from postgres import PASSWORD, Cluster, cluster
 from server_kit import connected, content, fresh, put, rows, send, store_all, until
 from spans import Bot, body, span
-from test_server_migrations import put_together
+from test_server_migrations import put_together, scripts_until
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.server.http.serve import EmbeddedServer, StartError
 from ares_otel.server.store.databases import database_of
-from ares_otel.server.store.migrate import MIGRATIONS, DatabaseError, migrate
+from ares_otel.server.store.migrate import DatabaseError, migrate
 from ares_otel.server.store.schema import METADATA, REVISION
 from ares_otel.server.store.store import Store
 from ares_otel.server.story.explain import explain
@@ -109,9 +108,8 @@ def test_migrations_make_the_declared_tables(running: Cluster) -> None:
 
 def test_votes_and_outcomes_are_put_together(running: Cluster, tmp_path: Path) -> None:
     """The rows of version 8 are the same when they are read, as they are on SQLite."""
-    database, scripts = running.url(running.create()), tmp_path / "version 8"
-    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("v0009*"))
-    database_of(database).migrate(scripts)
+    database = running.url(running.create())
+    database_of(database).migrate(scripts_until(tmp_path, 8))
 
     put_together(database)
 

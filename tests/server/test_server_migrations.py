@@ -54,12 +54,18 @@ def found(database: Path) -> str:
     return str(revision)
 
 
-def older(directory: Path, version: int) -> Path:
-    """Return a database of an older version, without rows."""
-    database, scripts = directory / "old.db", directory / f"version {version}"
+def scripts_until(directory: Path, version: int) -> Path:
+    """Return a copy of the migrations without those after a version."""
+    scripts = directory / f"version {version}"
     later = [f"v{number:04d}_*" for number in range(version + 1, int(REVISION) + 1)]
     shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns(*later))
-    SqliteFile(database).upgrade(scripts)
+    return scripts
+
+
+def older(directory: Path, version: int) -> Path:
+    """Return a database of an older version, without rows."""
+    database = directory / "old.db"
+    SqliteFile(database).upgrade(scripts_until(directory, version))
     return database
 
 
