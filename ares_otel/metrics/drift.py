@@ -23,7 +23,6 @@ OWN: Final = "ares"
 LOCATION: Final = ":location"
 OF_FEATURES: Final = frozenset({DriftKind.DATA, DriftKind.FEATURE})
 """Kinds whose quantities are features; those of the others are predictions and outcomes."""
-LEVELS: Final = {severity: level for level, severity in enumerate(DriftSeverity, 1)}
 
 
 class Drifts:
@@ -96,7 +95,7 @@ class Drifts:
 
     def _open(self, pair: tuple[str, str], severity: str | None, *, is_open: bool) -> None:
         self._active.cell(pair).set(float(is_open))
-        self._severity.cell(pair).set(float(LEVELS.get(DriftSeverity(severity), 0) if is_open and severity else 0))
+        self._severity.cell(pair).set(float(DriftSeverity(severity).level if is_open and severity else 0))
 
 
 class _Features:

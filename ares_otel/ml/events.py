@@ -7,28 +7,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from ares_otel.semconv.enums import DriftKind
+from ares_otel.semconv.enums import DriftKind, DriftState
+from ares_otel.semconv.enums import DriftSeverity as Severity
 
 __all__ = ["DriftEvent", "DriftKind", "DriftState", "Moment", "Moved", "Quantity", "Severity", "Since"]
 
 Feature: TypeAlias = str | tuple[str, str]
 """A feature by its name, or a pair of them whose dependence is watched."""
-
-
-class DriftState(StrEnum):
-    """What happened to an episode."""
-
-    STARTED = "started"
-    CLEARED = "cleared"
-
-
-class Severity(StrEnum):
-    """How much an episode matters, from least to most."""
-
-    INFO = "info"
-    WATCH = "watch"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 class Moment(StrEnum):

@@ -270,6 +270,11 @@ class DriftSeverity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def level(self) -> int:
+        """Return its number as a metric."""
+        return [*DriftSeverity].index(self) + 1
+
 
 class DriftDrop(StrEnum):
     """Why an observation of a model was not looked at."""

@@ -19,7 +19,6 @@ MODEL: Final = by(a.MODEL_NAME)
 EPISODE: Final = by(a.MODEL_NAME, a.DRIFT_KIND)
 BRIDGED: Final = "5m"
 """What was said last holds for so long where a scrape is missing or a bot starts again: it is the same episode."""
-LEVELS: Final = {severity: level for level, severity in enumerate(DriftSeverity, 1)}
 BLIND: Final = Matcher(str(a.DRIFT_DROP), "!~", f"{DriftDrop.UNWATCHED}|{DriftDrop.SHUTDOWN}")
 """Whoever is not watched is told of by an alert of its own, and a bot that ends is looked at by nobody."""
 MISSED: Final = "90m"
@@ -42,7 +41,7 @@ RECORDS: Final = (Group("ares-drift-check-interval", (Record(INTERVAL, _usual())
 
 def _severe(severity: DriftSeverity) -> str:
     last = f"last_over_time({select(m.DRIFT_SEVERITY)}[{BRIDGED}])"
-    return f"max {EPISODE} ({last}) == {LEVELS[severity]}"
+    return f"max {EPISODE} ({last}) == {severity.level}"
 
 
 def _unchecked() -> str:
