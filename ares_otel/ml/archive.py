@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 import numpy as np
 
+from ares_otel.ml.whole import replace_whole
+
 __all__ = ["ArchiveError", "digest", "read", "write"]
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -54,13 +56,10 @@ def write(
     """Write a file as a whole, so that a crash leaves the old one; OSError if it cannot be written."""
     content = msgspec.json.encode(facts)
     head = msgspec.json.encode(_Head(of, version, digest(content, arrays), msgspec.Raw(content)))
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
     whole = io.BytesIO()
     named: dict[str, Any] = {HEADER: np.frombuffer(head, np.uint8), **arrays}
     np.savez_compressed(whole, **named)
-    beside.write_bytes(whole.getvalue())
-    beside.replace(target)
+    replace_whole(path, whole.getvalue())
 
 
 def read(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]) -> tuple[Header, Arrays]:

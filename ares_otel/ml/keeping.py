@@ -6,7 +6,7 @@ the same bytes), which replaces the one before as a whole. A crash leaves the ol
 
 from __future__ import annotations
 
-import os
+import io
 import re
 import zipfile
 import zlib
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
+
+from ares_otel.ml.whole import replace_whole
 
 __all__ = ["HEADER", "Saved", "Saving", "StateError", "is_state", "read", "restored", "safe", "saved", "write"]
 
@@ -47,12 +49,12 @@ def write(path: Path, header: bytes, parts: Saving) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with zipfile.ZipFile(beside, "w") as archive:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr(zipfile.ZipInfo(HEADER, EPOCH), header)
         for name, part in parts.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), saved(part))
-    beside.replace(path)
+    replace_whole(path, whole.getvalue())
 
 
 def is_state(path: Path) -> bool:

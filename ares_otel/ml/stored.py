@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
+from ares_otel.ml.whole import replace_whole
+
 __all__ = ["StateError", "read_state", "write_state"]
 
 State = TypeVar("State", bound=msgspec.Struct)
@@ -36,10 +38,7 @@ def write_state(path: str | os.PathLike[str], of: str, version: int, state: msgs
     """
     content = msgspec.json.encode(state)
     whole = msgspec.json.encode(_File(of, version, sha256(content).hexdigest(), msgspec.Raw(content)))
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    beside.write_bytes(whole)
-    beside.replace(target)
+    replace_whole(path, whole)
 
 
 def read_state(path: str | os.PathLike[str], of: str, version: int, kind: type[State]) -> State:
