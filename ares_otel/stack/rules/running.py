@@ -229,6 +229,17 @@ TELEMETRY: Final = (
         keep="10m",
     ),
     Alert(
+        "AresTelemetryLosingLogs",
+        grown(select(m.LOGS_DROPPED), "5m", by(a.DROP_REASON)),
+        Severity.WARNING,
+        Team.PLATFORM,
+        Domain.TELEMETRY,
+        "{{ $labels.service_name }} lost {{ $value | humanize }} log records ({{ $labels.reason }})",
+        "What the bot logged in this time is not whole in Loki; its own console and files are untouched.",
+        "ares-telemetry",
+        keep="10m",
+    ),
+    Alert(
         "AresTelemetryNotDelivered",
         f"sum {by(a.CAUSE)} (rate({select(m.EXPORT_FAILURES)}[5m])) > 0",
         Severity.WARNING,
