@@ -16,7 +16,7 @@ from typing import Any
 
 from targets import Found, judged, value_of
 
-__all__ = ["NAMES", "PAGES", "RESULT", "main", "report", "written"]
+__all__ = ["NAMES", "PAGES", "RESULT", "TABLES", "main", "report", "written"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULT = Path(__file__).with_name("result.json")
@@ -77,9 +77,13 @@ def _target_rows(result: Result) -> list[Row]:
             "" if value is None else f"{_number(value)}{target.unit}",
             bound,
             found.verdict,
+            "" if found.apart is None else f"{found.apart:.0%}",
         )
 
     return [row(found) for found in judged(result) if found.value is not None]
+
+
+JUDGED = ("what", "figure", "measured", "target", "verdict", "runs differ by")
 
 
 def _cost_rows(result: Result) -> list[Row]:
@@ -149,7 +153,7 @@ def _absent(result: Result) -> list[str]:
 
 
 TABLES: dict[str, Callable[[Result], list[str]]] = {
-    "targets": lambda result: _table(("what", "figure", "measured", "target", "verdict"), _target_rows(result)),
+    "targets": lambda result: _table(JUDGED, _target_rows(result)),
     "costs": lambda result: _table(COSTS, _cost_rows(result)),
     "more": lambda result: _table(MORE, _more_rows(result)),
     "encoder": lambda result: _table(("encoder", "µs a span", "times the official's speed"), _encoder_rows(result)),

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -109,16 +109,18 @@ class Fleet:
         stdin.flush()
         return self._answer(name)
 
-    def turns(self) -> list[str]:
-        """Return the names of all bots, shuffled: what ran before leaves caches and memory as it does."""
-        names = list(self.bots)
+    def turns(self, only: Collection[str] | None = None) -> list[str]:
+        """Return the names of all bots, or of some, shuffled: what ran before leaves caches and memory as it does."""
+        names = [name for name in self.bots if only is None or name in only]
         self._draw.shuffle(names)
         return names
 
-    def rounds(self, number: int, do: str, **arguments: float) -> Iterator[dict[str, dict[str, Any]]]:
-        """Let each do the same in turn, round after round; yield the answers of each round by name."""
+    def rounds(
+        self, number: int, do: str, *, only: Collection[str] | None = None, **arguments: float
+    ) -> Iterator[dict[str, dict[str, Any]]]:
+        """Let each, or some, do the same in turn, round after round; yield the answers of each round by name."""
         for _ in range(number):
-            yield {name: self.ask(name, do, **arguments) for name in self.turns()}
+            yield {name: self.ask(name, do, **arguments) for name in self.turns(only)}
 
     def _answer(self, name: str) -> dict[str, Any]:
         stdout = self.bots[name].stdout

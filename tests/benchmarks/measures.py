@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from bot import VARIANTS
@@ -21,6 +22,8 @@ from usage import MIB, quantile
 __all__ = ["PARTS", "Figures", "Plan", "checked"]
 
 FLOOR, OURS = "nothing", "ours"
+PACED, BESIDE = (FLOOR, OURS, "careful", "ddtrace"), (FLOOR, OURS)
+"""Who goes on after some rounds of all: those of the targets, where a second is seldom like the next."""
 OWN = ("ours", "ours-blocks", "ours-spans")
 CHECKED = 200
 BLOCK = 40
@@ -71,7 +74,7 @@ def hot(sink: Sink, plan: Plan) -> Figures:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
             fleet.ask(name, "collect")
-        for answers in fleet.rounds(plan.rounds(150), "hot", count=BLOCK):
+        for answers in fleet.rounds(plan.rounds(100), "hot", count=BLOCK):
             for name, answer in answers.items():
                 rounds[name].append(statistics.median(answer["times"]) / 1_000)
     return compared(rounds, "us")
@@ -84,7 +87,11 @@ def paced(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        for answers in fleet.rounds(plan.rounds(8), "paced", rate=PACE, seconds=1.0):
+        all_, judged = plan.rounds(4), plan.rounds(36)
+        for answers in chain(
+            fleet.rounds(all_, "paced", rate=PACE, seconds=1.0),
+            fleet.rounds(judged, "paced", only=PACED, rate=PACE, seconds=1.0),
+        ):
             for name, answer in answers.items():
                 times[name] += answer["times"]
                 rounds[name].append(statistics.median(answer["times"]) / 1_000)
@@ -123,7 +130,11 @@ def beside(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        for answers in fleet.rounds(plan.rounds(12), "beside", rate=BESIDE_PACE, seconds=plan.share):
+        all_, judged = plan.rounds(6), plan.rounds(40)
+        for answers in chain(
+            fleet.rounds(all_, "beside", rate=BESIDE_PACE, seconds=plan.share),
+            fleet.rounds(judged, "beside", only=BESIDE, rate=BESIDE_PACE, seconds=plan.share),
+        ):
             for name, answer in answers.items():
                 kept[name].append(answer["kept"])
     return {name: {"kept": median(values)._asdict()} for name, values in kept.items()}
@@ -213,9 +224,14 @@ def _probed(code: str) -> tuple[float, float] | None:
 
 
 def compared(rounds: Mapping[str, Sequence[float]], unit: str) -> Figures:
-    """Return medians, those without the decision itself, and by how much others are dearer than each of ours."""
+    """Return medians, those without the decision itself, and by how much others are dearer than each of ours.
+
+    Who made fewer rounds made the first ones.
+    """
     floor = rounds[FLOOR]
-    net = {name: [value - least for value, least in zip(values, floor, strict=True)] for name, values in rounds.items()}
+    net = {
+        name: [value - least for value, least in zip(values, floor, strict=False)] for name, values in rounds.items()
+    }
     figures: Figures = {}
     for name, values in rounds.items():
         figures[name] = {unit: median(values)._asdict()}
@@ -228,7 +244,7 @@ def compared(rounds: Mapping[str, Sequence[float]], unit: str) -> Figures:
 
 
 def _ratios(dearer: Iterable[float], cheaper: Iterable[float]) -> list[float]:
-    return [one / other for one, other in zip(dearer, cheaper, strict=True) if other > 0] or [float("nan")]
+    return [one / other for one, other in zip(dearer, cheaper, strict=False) if other > 0] or [float("nan")]
 
 
 PARTS: dict[str, Callable[[Sink, Plan], Figures]] = {

@@ -4,9 +4,10 @@ All variants take turns in one run, each in a process of its own, and send to a 
 anything is timed, spans, parents, attributes, votes, orders, metric values and exemplars of each must be those of the
 decisions that it made. Ratios come first, because a machine's absolute times mean nothing to anybody else.
 
-    make bench                              a whole run, 12 to 15 minutes
+    make bench                              a whole run, about 15 minutes
     make bench ARGS=--quick                 3 minutes, with wider intervals
     make bench ARGS="--only hot,flat"       some parts; with --json they replace these parts of the file
+    make bench ARGS="--json 3.json --again 1.json 2.json"   a third run, held against two earlier ones
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from encoder import measured
 from fleet import Sink
 from instructions import counted
 from measures import PARTS, Plan, checked
-from targets import judged
+from targets import judged, remembered
 
 __all__ = ["main"]
 
@@ -52,6 +53,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a fifth of the rounds, no instructions")
     parser.add_argument("--only", default="", metavar="PARTS", help=f"of {', '.join(ALL)}")
     parser.add_argument("--json", type=Path, help="write the result here; parts that were not measured stay in it")
+    parser.add_argument(
+        "--again", type=Path, nargs="+", default=[], metavar="JSON", help="earlier runs to compare with"
+    )
     args = parser.parse_args()
     parts = (
         list(dict.fromkeys(["sent", *args.only.split(",")]))
@@ -61,6 +65,7 @@ def main() -> int:
     if unknown := set(parts) - set(ALL):
         parser.error(f"no part of a run: {', '.join(sorted(unknown))}")
     result = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else {}
+    result["earlier"] = [remembered(json.loads(path.read_text(encoding="utf-8"))) for path in args.again]
     for _ in _measure(result, parts, Plan(QUICK if args.quick else 1.0)):
         if args.json:
             args.json.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -70,6 +75,8 @@ def main() -> int:
     found = judged(result)
     met, known = sum(each.met is True for each in found), sum(each.met is not None for each in found)
     sys.stdout.write(f"{met} of {known} targets met, {len(found) - known} not measured\n")
+    if differ := [each.apart for each in found if each.apart is not None]:
+        sys.stdout.write(f"{1 + len(args.again)} runs differ by {max(differ):.0%} at most, {len(differ)} figures\n")
     return 1 if failed else 0
 
 

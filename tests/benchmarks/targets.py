@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["TARGETS", "Found", "Target", "judged", "value_of"]
+__all__ = ["TARGETS", "Found", "Target", "judged", "remembered", "value_of"]
 
 CONTROL = 0.03
 """By how much the thread beside decisions without telemetry may differ from itself: more is noise above the target."""
@@ -35,10 +35,17 @@ class Target(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A target with what was measured; None where the run did not measure it."""
+    """A target with what was measured; None where the run did not measure it.
+
+    Attributes:
+        target: what has to be.
+        value: what is.
+        earlier: what it was in the runs that this one is held against.
+    """
 
     target: Target
     value: float | None
+    earlier: tuple[float, ...] = ()
 
     @property
     def met(self) -> bool | None:
@@ -46,6 +53,12 @@ class Found(NamedTuple):
         if self.value is None:
             return None
         return self.value >= self.target.bound if self.target.least else self.value <= self.target.bound
+
+    @property
+    def apart(self) -> float | None:
+        """By which share of the least the runs differ; None for one run, and for a figure around zero."""
+        seen = [*self.earlier, *([] if self.value is None else [self.value])]
+        return max(seen) / min(seen) - 1 if len(seen) > 1 and min(seen) > 0 else None
 
     @property
     def verdict(self) -> str:
@@ -118,12 +131,26 @@ TARGETS = [
 
 
 def judged(result: Mapping[str, Any]) -> list[Found]:
-    """Return each target with what a run has measured."""
-    found = []
-    for target in TARGETS:
-        try:
-            value: float | None = target.read(result)
-        except KeyError:
-            value = None
-        found.append(Found(target, None if value is None or math.isnan(value) else value))
-    return found
+    """Return each target with what a run has measured, and what those have that it is held against."""
+    earlier = result.get("earlier", [])
+    return [
+        Found(target, _read(target, result), tuple(run[_key(target)] for run in earlier if _key(target) in run))
+        for target in TARGETS
+    ]
+
+
+def remembered(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a run has measured for each target, for a later run to be held against."""
+    return {_key(each.target): each.value for each in judged(result) if each.value is not None}
+
+
+def _key(target: Target) -> str:
+    return f"{target.group}: {target.name}"
+
+
+def _read(target: Target, result: Mapping[str, Any]) -> float | None:
+    try:
+        value = target.read(result)
+    except KeyError:
+        return None
+    return None if math.isnan(value) else value

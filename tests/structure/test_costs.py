@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costs import PAGES, RESULT, report, written
+from costs import PAGES, RESULT, TABLES, report, written
 from fleet import complaints
 from medians import median
-from targets import TARGETS, judged
+from targets import TARGETS, judged, remembered
 
 ALL: dict[str, Any] = {
     "counts": {"spans": 20},
@@ -72,6 +72,22 @@ def test_targets() -> None:
     assert [found[each].verdict for each in TARGETS[:2]] == ["met", "not measured"]
     assert judged({"hot": {"ours": {"net_us": 4.1}}})[0].verdict == "NOT MET"
     assert judged({"hot": {"ours": {}, "careful": {"to_ours": 44.9}}})[1].met is False
+
+
+def test_runs_are_held_against_each_other() -> None:
+    """By how much they differ, as a share of the least; not where there is one run, nor for a figure around zero."""
+    one, other = ({"hot": {"ours": {"net_us": net}}, "memory": {"ours": grown(net - 4)}} for net in (4.0, 4.4))
+    found = judged({**one, "earlier": [remembered(other), {}]})
+
+    assert found[0].apart == pytest.approx(0.1)
+    assert (found[-1].value, found[-1].apart) == (0.0, None)
+    assert judged(one)[0].apart is None
+    assert "10%" in "\n".join(TABLES["targets"]({**one, "earlier": [remembered(other)]}))
+
+
+def grown(by: float) -> dict[str, float]:
+    """Return what a run says of memory."""
+    return {"half_mib": 1.0, "end_mib": 1.0 + by}
 
 
 def test_interval_of_a_median() -> None:
