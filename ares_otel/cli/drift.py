@@ -37,21 +37,38 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "replay",
         help="look at a recorded history again: the same verdicts as live",
         description="Let the monitors of `ares.model()` look at a recorded history, bar by bar, and print each event.",
-        epilog="A table is CSV, JSON lines, npz or Parquet; columns `time`, `prediction`, `key` and `actual` are no "
-        "features. Exit codes: 0 replayed, 1 with drift at the end, 2 a file that cannot be used.",
+        epilog="A table is CSV, JSON lines, npz or Parquet; columns `time`, `prediction`, `key`, `actual`, `pnl` are "
+        "no features. Say of the model what the bot said. Exit codes: 0 replayed, 1 with drift at the end, 2 a file "
+        "that cannot be used.",
     )
     replay.add_argument("file", type=Path, metavar="FILE", help="the history, such as `drift.record` keeps it")
     replay.add_argument("--reference", type=Path, metavar="FILE", help="table of training rows")
     replay.add_argument("--rows", type=int, metavar="N", help="without --reference: the first N bars of FILE are it")
+    _add_model(replay)
     for each in (card, replay):
         each.add_argument("--false-alarms", type=float, metavar="N", help="a month; default as configured")
         each.add_argument("--json", action="store_true", help="for programs")
 
 
+def _add_model(replay: argparse.ArgumentParser) -> None:
+    replay.add_argument("--horizon", type=float, metavar="S", help="seconds from a prediction to its outcome")
+    replay.add_argument("--no-outcomes", action="store_true", help="it was said that none will be told")
+    replay.add_argument(
+        "--loss", choices=("error", "absolute", "squared", "log"), help="as its values are, if not said"
+    )
+    replay.add_argument(
+        "--sharpe", type=float, metavar="X", help="yearly Sharpe ratio promised: column `pnl` is watched"
+    )
+    replay.add_argument("--volatility", type=float, metavar="X", help="standard deviation of the profit of a period")
+    replay.add_argument("--periods", type=int, metavar="N", default=252, help="periods a year; default 252")
+    replay.add_argument("--pnl-alarms", type=float, metavar="N", default=0.2, help="false ones a year; default 0.2")
+
+
 def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Print what was asked for and return the exit code."""
     try:
-        from ares_otel.ml.replaying import Replayed, card_of_file, replay  # noqa: PLC0415  imports numpy
+        from ares_otel.ml.profits import Edge  # noqa: PLC0415  imports numpy
+        from ares_otel.ml.replaying import Asked, Replayed, card_of_file, replay  # noqa: PLC0415  imports numpy
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
@@ -64,7 +81,11 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
         if args.what == "card":
             _print(args, [msgspec.to_builtins(each) for each in card_of_file(args.file, settings)], _card)
             return 0
-        found: Replayed = replay(args.file, args.reference, args.rows, settings)
+        edge = None
+        if args.sharpe is not None or args.volatility is not None:
+            edge = Edge(args.sharpe or 0.0, args.volatility or 0.0, periods=args.periods, false_alarms=args.pnl_alarms)
+        asked = Asked(args.horizon, args.loss, edge, outcomes=not args.no_outcomes)
+        found: Replayed = replay(args.file, args.reference, args.rows, settings, asked)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"ares-otel drift {args.what}: {error}\n")
         return USAGE
@@ -104,6 +125,15 @@ def _figure(value: float | None) -> str:
 def _events(found: Any) -> Iterator[str]:
     for event in found.events:
         yield f"{_when(event.bar, event.at):20} {found.says(event)}"
+    for named in found.named:
+        names = ", ".join(f"{name} (p {p:.1g})" for name, p in named.features.items()) or "none can be named"
+        yield f"{_when(named.bar, named.at):20} features that moved in episode {named.episode}: {names}"
+    for name, dates in found.changes.items():
+        if dates:
+            yield f"{name} changed, as seen afterwards: {', '.join(_when(each.bar, each.at) for each in dates)}"
+    for kind, issues in found.issues.items():
+        for issue in issues:
+            yield f"values of {kind}: {issue.feature or 'bars'} {issue.problem}, {issue.count:,} bars"
     checked = ", ".join(f"{bars:,} bars of {kind}" for kind, bars in found.bars.items())
     yield f"{checked}; {found.invalid:,} could not be looked at; {len(found.events):,} events"
 

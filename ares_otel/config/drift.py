@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ares_otel.config.fields import Section, meaning, number, path, seconds, size
+from ares_otel.config.fields import Section, meaning, number, of_kind, path, seconds, size
 
 __all__ = ["Drift"]
 
@@ -44,6 +44,14 @@ class Drift(Section, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    opinions: Annotated[
+        tuple[str, ...],
+        of_kind(
+            "detectors",
+            "Detectors of other libraries that judge the features, too, of models that name none themselves; "
+            "docs/second-opinion.md says which.",
+        ),
+    ] = ()
     directory: Annotated[str, path("Directory of the monitors' state.", "`<state_directory>/<service.name>/drift`")] = (
         ""
     )

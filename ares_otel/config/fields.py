@@ -21,6 +21,7 @@ NOUNS = {
     "attributes": "a map of texts",
     "boolean": "true or false",
     "days": "a number of days, 0 for ever,",
+    "detectors": "a list of detectors such as KSDrift or river.drift:ADWIN",
     "dsn": "a database URL such as postgresql://host/name",
     "duration": 'a duration ("500ms", "30s", "5m" or plain seconds)',
     "integer": "an integer",

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ares_otel.config.detectors import is_detector
 from ares_otel.config.endpoints import is_http_url, is_target, is_url
 from ares_otel.config.fields import Field
 from ares_otel.config.masking import mask_url
@@ -201,6 +202,14 @@ def _propagators(field: Field, raw: object, complain: Complain) -> tuple[str, ..
     return known
 
 
+def _detectors(field: Field, raw: object, complain: Complain) -> tuple[str, ...]:
+    found = _list(field, raw, complain)
+    for place, name in enumerate(found, 1):
+        if not is_detector(name):
+            raise Mismatch(f"item {place} is none")
+    return found
+
+
 def _attributes(_field: Field, raw: object, _complain: Complain) -> dict[str, str]:
     if isinstance(raw, str):
         return pairs(raw)
@@ -253,6 +262,7 @@ READERS: dict[str, Callable[[Field, object, Complain], object]] = {
     "boolean": _boolean,
     "choice": _choice,
     "days": _integer,
+    "detectors": _detectors,
     "dsn": _dsn,
     "duration": _duration,
     "headers": _headers,

@@ -20,7 +20,7 @@ from ares_otel.semconv.enums import DriftDrop
 if TYPE_CHECKING:
     from ares_otel.decision.deciding import OpenDecision
 
-__all__ = ["Matured", "Observed", "WatchedModel"]
+__all__ = ["Matured", "Observed", "Realized", "Told", "WatchedModel"]
 
 QUEUE_LIMIT: Final = 10_000
 Callback: TypeAlias = "Callable[[Any], object]"
@@ -63,6 +63,23 @@ class Matured(NamedTuple):
     seen: int
 
 
+class Realized(NamedTuple):
+    """What a period has earned.
+
+    Attributes:
+        profit: of the period.
+        at: its end, if the bot says so.
+        seen: when it was handed over (monotonic ns).
+    """
+
+    profit: object
+    at: Time | None
+    seen: int
+
+
+Told: TypeAlias = Observed | Matured | Realized
+
+
 def _copied(value: Any) -> object:
     copy = getattr(value, "copy", None)
     return copy() if callable(copy) else value
@@ -94,7 +111,7 @@ class WatchedModel:
         self.name = name
         self.version = version
         self.limit = limit
-        self.queue: deque[Observed | Matured] = deque()
+        self.queue: deque[Told] = deque()
         self.refused = 0
         self.closed: DriftDrop | None = None
         self.dropped = 0
@@ -135,15 +152,30 @@ class WatchedModel:
             return
         self.queue.append(Matured(key, actual, at, R.now()))
 
+    def pnl(self, profit: object, at: Time | None = None) -> None:
+        """Say what a period (a bar, a day) has earned by this model, each period once, whether it traded or not.
+
+        It is looked at where `ares.model()` was told the `edge` that the model has.
+
+        Args:
+            profit: realized profit, or return, in the unit of that edge's volatility.
+            at: end of the period, aware `datetime` or Unix ns.
+        """
+        if len(self.queue) >= self.limit or self.closed is not None:
+            self._refuse()
+            return
+        self.queue.append(Realized(profit, at, R.now()))
+
     def on_drift(self, callback: C) -> C:
         """Call a function with each `ares_otel.ml.DriftEvent`, when drift begins and when it is over; a decorator, too.
 
-        It is called in the thread that watches, which waits for it; what it raises is counted and logged.
+        It is called in the thread that watches, which waits for it; what it raises is counted and logged. One that is
+        `async` runs on a loop of that thread, ten seconds at most: it must not use what belongs to the bot's loop.
         """
         self.callbacks.append(callback)
         return callback
 
-    def take(self) -> list[Observed | Matured]:
+    def take(self) -> list[Told]:
         """Take what waits now, and not what is appended meanwhile."""
         pop = self.queue.popleft
         return [pop() for _ in range(len(self.queue))]

@@ -21,8 +21,6 @@ __all__ = ["Drifts", "feature_of"]
 
 OWN: Final = "ares"
 LOCATION: Final = ":location"
-OF_FEATURES: Final = frozenset({DriftKind.DATA, DriftKind.FEATURE})
-"""Kinds whose quantities are features; those of the others are predictions and outcomes."""
 
 
 class Drifts:
@@ -43,6 +41,7 @@ class Drifts:
         self._effect = instruments.gauge(m.DRIFT_EFFECT)
         self._spent = instruments.gauge(m.DRIFT_SPENT)
         self._spent_by: dict[str, dict[str, float]] = {}
+        self._opened: dict[tuple[str, str], dict[int | None, str | None]] = {}
         self._quantities = instruments.gauge(m.DRIFT_QUANTITIES)
         self._checked = instruments.gauge(m.DRIFT_CHECKED)
         self._duration = instruments.histogram(m.DRIFT_DURATION)
@@ -59,7 +58,7 @@ class Drifts:
         pair = (check.model, check.kind)
         _show(self._p_value.cell(pair), check.p_value)
         _show(self._statistic.cell(pair), check.statistic)
-        if check.detector == OWN:
+        if check.detector == OWN and check.kind != DriftKind.FEATURE:  # names of an episode are no episode
             self._own(check, pair)
 
     def episode(self, episode: DriftEpisode, facts: RecordFacts) -> None:
@@ -69,11 +68,15 @@ class Drifts:
             cell = self._episodes.cell((episode.model, episode.kind, episode.severity))
             cell.inc()
             cell.mark(facts.origin.exemplar, 1.0, facts.at / 1e9)
-        self._open((episode.model, episode.kind), episode.severity if begins else None, is_open=begins)
+        opened = self._opened.setdefault((episode.model, episode.kind), {})
+        opened.pop(episode.episode, None)
+        if begins:
+            opened[episode.episode] = episode.severity
+        self._open((episode.model, episode.kind))
 
     def card(self, card: DriftCard, _: RecordFacts) -> None:
         """Show how much a model's reference can tell of each feature."""
-        if card.kind not in OF_FEATURES:
+        if card.kind != DriftKind.DATA:
             return
         if card.samples:
             self._features.known(card.model, m.FEATURE_SAMPLES, card.samples)
@@ -89,13 +92,20 @@ class Drifts:
             self._spent.cell((check.model,)).set(_any_of(by_kind.values()))
         for truth, number in ((Truth.TRUE, check.tested), (Truth.FALSE, check.untestable)):
             _show(self._quantities.cell((*pair, truth)), number)
-        self._open(pair, check.severity, is_open=check.episode is not None)
-        if check.evidences and check.kind in OF_FEATURES:
+        opened = self._opened.setdefault(pair, {})
+        if check.episode is None:
+            opened.clear()
+        else:
+            opened[check.episode] = check.severity
+        self._open(pair)
+        if check.evidences and check.kind == DriftKind.DATA:
             self._features.moved(check.model, check.evidences, check.effects or {})
 
-    def _open(self, pair: tuple[str, str], severity: str | None, *, is_open: bool) -> None:
-        self._active.cell(pair).set(float(is_open))
-        self._severity.cell(pair).set(float(DriftSeverity(severity).level if is_open and severity else 0))
+    def _open(self, pair: tuple[str, str]) -> None:
+        """Show the worst of the episodes that are open: losses and profits may have one each of the same kind."""
+        levels = [DriftSeverity(each).level if each else 0 for each in self._opened[pair].values()]
+        self._active.cell(pair).set(float(bool(levels)))
+        self._severity.cell(pair).set(float(max(levels, default=0)))
 
 
 class _Features:

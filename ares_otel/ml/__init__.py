@@ -5,6 +5,7 @@ from __future__ import annotations
 from ares_otel.ml.budget import Account, Budget
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Severity, Since
 from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.ml.profits import Edge
 from ares_otel.ml.quality import Issue, Problem
 from ares_otel.ml.reference import Reference
 
@@ -15,6 +16,7 @@ __all__ = [
     "DriftKind",
     "DriftMonitor",
     "DriftState",
+    "Edge",
     "Issue",
     "Moment",
     "Moved",

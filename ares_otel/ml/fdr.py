@@ -19,7 +19,7 @@ import msgspec
 
 from ares_otel.ml.stored import read_state, write_state
 
-__all__ = ["Lond", "Tested"]
+__all__ = ["Lond", "LondState", "Tested"]
 
 Name = TypeVar("Name")
 
@@ -37,7 +37,9 @@ class Tested(msgspec.Struct, frozen=True):
     found: bool
 
 
-class _State(msgspec.Struct):
+class LondState(msgspec.Struct):
+    """All that an account of names remembers."""
+
     rate: float
     dependent: bool
     tests: int = 0
@@ -57,7 +59,7 @@ class Lond:
     def __init__(self, rate: float = 0.05, *, dependent: bool = True) -> None:
         if not 0.0 < rate < 1.0:
             raise ValueError(f"a rate above 0 and below 1, not {rate}")
-        self._state = _State(rate, dependent)
+        self._state = LondState(rate, dependent)
 
     @property
     def tests(self) -> int:
@@ -102,6 +104,17 @@ class Lond:
         """
         return {name: self.test(p) for name, p in values.items()}
 
+    def state(self) -> LondState:
+        """Return all that it remembers: to be written, not to be changed."""
+        return self._state
+
+    @classmethod
+    def of(cls, state: LondState) -> Self:
+        """Return an account that goes on from a state."""
+        made = cls(state.rate, dependent=state.dependent)
+        made._state = state
+        return made
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the account, so that a restart goes on with it."""
         write_state(path, OF, VERSION, self._state)
@@ -109,7 +122,4 @@ class Lond:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the account that `save` wrote."""
-        state = read_state(path, OF, VERSION, _State)
-        made = cls(state.rate, dependent=state.dependent)
-        made._state = state
-        return made
+        return cls.of(read_state(path, OF, VERSION, LondState))

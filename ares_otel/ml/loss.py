@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import msgspec
 
+from ares_otel.ml.budget import Account, Budget, account_of
 from ares_otel.ml.creep import Creep, CreepState
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Since
 from ares_otel.ml.scan import CAPACITY, LEARNED, Side
@@ -211,6 +212,18 @@ class LossMonitor:
                 begun = state.opened.pop(kind)
                 events.append(msgspec.structs.replace(begun, state=DriftState.CLEARED, bar=state.outcomes, at=at))
         return events
+
+    def standing(self) -> tuple[Moved, ...]:
+        """Return how each stream that can be tested stands; after an alarm against what has come since."""
+        found = [watched.standing() for watched in self._watched.values()]
+        creeping = self._creep.moved() if self._creep is not None and self._creep.design is not None else None
+        return tuple(each for each in (*found, creeping) if each is not None)
+
+    def account(self) -> Account:
+        """Return what of the budget time has used; alarms of labels count among those that were raised."""
+        state = self._state
+        budget = Budget(state.false_alarms, state.horizon)
+        return account_of(budget, state.outcomes, state.episodes, ())
 
     def card(self) -> tuple[Quantity, ...]:
         """Return what can be seen of each stream, and by when."""

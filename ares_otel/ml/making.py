@@ -19,9 +19,13 @@ from ares_otel.ml.budget import Budget
 from ares_otel.ml.cloudevents import About, Outbox
 from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName
 from ares_otel.ml.events import DriftKind, Quantity
+from ares_otel.ml.frames import Table as Matrix
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.outcomes import Outcomes, class_of, plain
-from ares_otel.ml.parts import Cadence, Monitor, Part, Promise
+from ares_otel.ml.parts import PROFITS, Cadence, Monitor, Part, Promise
+from ares_otel.ml.plan import HAZARD
+from ares_otel.ml.profits import Edge, Profits
+from ares_otel.ml.reference import Reference, checked
 from ares_otel.ml.tables import Table, Tape, read_table
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.ml.watching import Watch
@@ -43,12 +47,14 @@ SHARES: Final = {DriftKind.DATA: 3.0, DriftKind.PREDICTION: 1.0, DriftKind.LABEL
 DIGITS: Final = 16
 
 Read = Callable[[Path], Monitor]
-READ: Final[Mapping[DriftKind, Read]] = {
-    DriftKind.DATA: DriftMonitor.load,
-    DriftKind.PREDICTION: DriftMonitor.load,
-    DriftKind.LABEL: DriftMonitor.load,
-    DriftKind.CONCEPT: Outcomes.load,
+READ: Final[Mapping[str, Read]] = {
+    DriftKind.DATA.value: DriftMonitor.load,
+    DriftKind.PREDICTION.value: DriftMonitor.load,
+    DriftKind.LABEL.value: DriftMonitor.load,
+    DriftKind.CONCEPT.value: Outcomes.load,
+    PROFITS: Profits.load,
 }
+"""By the name of the part."""
 
 
 class Data(NamedTuple):
@@ -87,7 +93,7 @@ TOLD: Final = Outcome()
 
 
 class Plan:
-    """How a model is to be watched; the reference is learned once, here.
+    """How a model is to be watched. What is given is checked and copied here; it is learned when it is first made.
 
     Args:
         model: the bot's side.
@@ -99,9 +105,10 @@ class Plan:
         actuals: what came true of them.
         opinions: detectors of other libraries that are to judge the features, too.
         outcome: what outcomes will be like; None if none will be told.
+        edge: what the model earns; None if no profits will be told.
 
     Raises:
-        ValueError: no monitor can be made of that.
+        TypeError, ValueError: no monitor can be made of that.
     """
 
     def __init__(
@@ -116,28 +123,34 @@ class Plan:
         actuals: Any = None,
         opinions: Sequence[Any] = (),
         outcome: Outcome | None = TOLD,
+        edge: Edge | None = None,
     ) -> None:
-        self._model = model
+        self.model = model
         self._settings = settings
         data = _gathered(reference, names, predictions, actuals)
         budget = Budget.monthly(settings.false_alarms, settings.bars_per_month or _bars_per_month(data.times))
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
-        self._saved = {kind: keeping.saved(monitor) for kind, monitor in _monitors(data, settings, budget, outcome)}
-        self._about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard))
-        self._asked = (data.features, data.names, tuple(opinions)) if opinions and data.features is not None else None
+        self._ready: _Ready | None = _ready(data, outcome, edge)
+        self._saved: dict[str, bytes] = {}
+        self.about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard, edge))
+        self._features = self._ready.known.get(DriftKind.DATA) if opinions else None
+        self._detectors = tuple(opinions)
 
     def make(self, *, quiet: bool = False) -> Watch:
-        """Return a watch with monitors that have seen nothing yet.
+        """Return a watch with monitors that have seen nothing yet; the reference is learned at the first call.
 
         Args:
             quiet: it says nothing to the world and keeps no file: for a replay.
         """
-        settings, model = self._settings, self._model
+        settings, model = self._settings, self.model
+        if self._ready is not None:
+            monitors = _monitors(self._ready, settings, Budget(self._promise.false_alarms, self._promise.horizon))
+            self._saved, self._ready = {name: keeping.saved(monitor) for name, monitor in monitors}, None
         folder = Path(settings.directory)
         path = Path(settings.outbox) if settings.outbox else folder / "events.jsonl"
         outbox = Outbox(path, settings.outbox_bytes) if settings.directory or settings.outbox else None
-        teller = Quiet(self._about) if quiet else Teller(self._about, outbox)
-        parts = [Part(kind, keeping.restored(saved, READ[kind]), READ[kind]) for kind, saved in self._saved.items()]
+        teller = Quiet(self.about) if quiet else Teller(self.about, outbox)
+        parts = [_part(name, keeping.restored(saved, READ[name])) for name, saved in self._saved.items()]
         watch = Watch(model, parts, teller, self._promise, Cadence(settings.check_bars, settings.check_interval))
         watch.calls = settings.callbacks
         if settings.record and settings.directory and not quiet:
@@ -146,13 +159,12 @@ class Plan:
 
     def witness(self) -> Witness | None:
         """Return the second opinion on the features; None if nobody is asked for one."""
-        if self._asked is None:
+        if self._features is None:
             return None
         from ares_otel.ml.opinion.witness import Witness  # noqa: PLC0415  nobody else needs it
 
-        features, names, detectors = self._asked
         alarms, horizon = self._promise.false_alarms, self._promise.horizon
-        return Witness(self._about, features, names, detectors, false_alarms=alarms, horizon=horizon)
+        return Witness(self.about, self._features, self._detectors, false_alarms=alarms, horizon=horizon)
 
 
 def cards_of_state(path: Path) -> Iterator[Quantity]:
@@ -164,40 +176,68 @@ def cards_of_state(path: Path) -> Iterator[Quantity]:
     """
     with keeping.read(path) as (_, files):
         for name, file in files.items():
-            yield from READ[DriftKind(name)](file).card()
+            yield from READ[name](file).card()
 
 
-def _monitors(data: Data, settings: Drift, budget: Budget, told: Outcome | None) -> Iterator[tuple[DriftKind, Monitor]]:
+class _Ready(NamedTuple):
+    """What monitors will be made of."""
+
+    known: dict[DriftKind, Matrix]
+    outcome: Outcome | None
+    loss: LossName
+    losses: list[float] | None
+    edge: Edge | None
+
+
+def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
+    """Check all that was given, so that learning it later cannot fail for what the caller did."""
     given = {
         DriftKind.DATA: (data.features, data.names) if data.features is not None else None,
         DriftKind.PREDICTION: _columns("prediction", data.predictions) if data.predictions is not None else None,
         DriftKind.LABEL: _columns("outcome", data.actuals) if data.actuals is not None else None,
     }
-    known = {kind: values for kind, values in given.items() if values is not None}
-    whole = sum(SHARES[kind] for kind in known) + (SHARES[DriftKind.CONCEPT] if told is not None else 0)
-    more = {} if settings.hazard is None else {"hazard": settings.hazard}
-    for kind, (values, names) in known.items():
-        chance = _part(budget, SHARES[kind] / whole)
-        made = DriftMonitor(values, false_alarms=chance, horizon=budget.horizon, names=names, kind=kind, **more)
-        yield kind, made
-    if told is not None:
-        yield DriftKind.CONCEPT, Outcomes(_concept(data, budget, SHARES[DriftKind.CONCEPT] / whole, told))
+    known = {kind: checked(*values) for kind, values in given.items() if values is not None}
+    loss: LossName = (told.loss if told is not None else None) or _loss_for(data)
+    if loss not in LOSSES:
+        raise ValueError(f"a loss is one of {', '.join(LOSSES)}, not {loss!r}")
+    if told is not None and told.horizon is not None and told.horizon < timedelta(0):
+        raise ValueError(f"a horizon is not negative: {told.horizon}")
+    if edge is not None:
+        edge.watched()
+    return _Ready(known, told, loss, _losses(loss, data) if told is not None else None, edge)
 
 
-def _part(budget: Budget, share: float) -> float:
+def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[str, Monitor]]:
+    whole = sum(SHARES[kind] for kind in ready.known)
+    whole += SHARES[DriftKind.CONCEPT] if ready.outcome is not None else 0
+    hazard, horizon = HAZARD if settings.hazard is None else settings.hazard, budget.horizon
+    for kind, table in ready.known.items():
+        chance, learned = _part_of(budget, SHARES[kind] / whole), Reference.learned(table)
+        yield kind.value, DriftMonitor(learned, false_alarms=chance, horizon=horizon, kind=kind, hazard=hazard)
+    if ready.outcome is not None:
+        concept = _concept(ready, ready.outcome, budget, SHARES[DriftKind.CONCEPT] / whole)
+        yield DriftKind.CONCEPT.value, Outcomes(concept)
+    if ready.edge is not None:
+        yield PROFITS, Profits(ready.edge.watched())
+
+
+def _part(name: str, monitor: Monitor) -> Part:
+    return Part(DriftKind.CONCEPT if name == PROFITS else DriftKind(name), monitor, READ[name], name)
+
+
+def _part_of(budget: Budget, share: float) -> float:
     """Return the chance that a part of a budget allows."""
     return -math.expm1(share * math.log1p(-budget.false_alarms))
 
 
-def _concept(data: Data, budget: Budget, share: float, told: Outcome) -> ConceptMonitor:
-    loss = told.loss or _loss_for(data)
+def _concept(ready: _Ready, told: Outcome, budget: Budget, share: float) -> ConceptMonitor:
     span = FOREVER if told.horizon is None else told.horizon
     return ConceptMonitor(
         int(span.total_seconds() * 1e9),
-        loss=loss,
-        false_alarms=_part(budget, share),
+        loss=ready.loss,
+        false_alarms=_part_of(budget, share),
         outcomes=budget.horizon,
-        reference=_losses(loss, data),
+        reference=ready.losses,
     )
 
 
@@ -279,7 +319,7 @@ def _bars_per_month(times: Sequence[int | None] | None) -> float:
     return (len(known) - 1) * MONTH / span if span > 0 else BARS_PER_MONTH
 
 
-def _fingerprint(data: Data, promise: Promise, hazard: float | None) -> str:
+def _fingerprint(data: Data, promise: Promise, hazard: float | None, edge: Edge | None) -> str:
     """Return a hash of everything that a verdict depends on."""
     found = hashlib.sha256(repr((promise, hazard, list(data.names or ()))).encode())
     for name, values in _hashed(data.features):
@@ -287,6 +327,8 @@ def _fingerprint(data: Data, promise: Promise, hazard: float | None) -> str:
         array = np.asarray(values)
         found.update(repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes())
     found.update(msgspec.json.encode([plain(data.predictions), plain(data.actuals)]))
+    if edge is not None:
+        found.update(repr(edge).encode())
     return found.hexdigest()[:DIGITS]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from ares_otel.ml.budget import Account
 from ares_otel.ml.concept import ConceptMonitor
 from ares_otel.ml.events import DriftEvent, Moved, Quantity
 
@@ -41,8 +42,17 @@ class Outcomes:
         return self.concept.card()
 
     def standing(self) -> Sequence[Moved]:
-        """Return how losses stand; a scan says so only when it has found something."""
-        return ()
+        """Return how losses, errors and labels stand."""
+        return self.concept.monitor.standing()
+
+    def account(self) -> Account:
+        """Return what of the budget is used."""
+        return self.concept.monitor.account()
+
+    @property
+    def matured(self) -> int:
+        """Outcomes so far that found their prediction: the bars of its events."""
+        return self.concept.monitor.outcomes
 
     def save(self, path: Path) -> None:
         """Write the state."""

@@ -1,9 +1,14 @@
-"""The parts of a watched model: its monitors, what is remembered of their bars, and both as records."""
+"""The parts of a watched model: its monitors, what is remembered of their bars, and both as records.
+
+Outcomes tell of two kinds of drift, concept and label, and two monitors may tell of concept drift: that of losses and
+that of profits. A check is of one kind, so it says how everything stands that tells of this kind.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -11,12 +16,17 @@ from typing import Final, Protocol, runtime_checkable
 import msgspec
 
 from ares_otel.ml.cloudevents import About, quantity
-from ares_otel.ml.events import DriftEvent, DriftKind, Moved, Quantity
+from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved, Quantity
+from ares_otel.ml.trail import Trail
 from ares_otel.records import DriftCard, DriftCheck
 from ares_otel.semconv.enums import DriftResult
 
-__all__ = ["Awaiting", "Cadence", "Monitor", "Part", "Promise", "card_of", "check_of"]
+__all__ = ["PROFITS", "Awaiting", "Cadence", "Monitor", "Part", "Promise", "card_of", "check_of"]
 
+PROFITS: Final = "profit"
+"""Name of the part that looks at profits; all others are called by what they look at."""
+LABELS: Final = "label"
+"""What outcomes themselves are called among the quantities of their monitor."""
 SHOWN: Final = 128
 """Quantities that a check tells of, those with most evidence."""
 
@@ -53,7 +63,15 @@ class Monitor(Protocol):
 
 @runtime_checkable
 class Awaiting(Protocol):
-    """A monitor of outcomes, to which predictions are told first."""
+    """A monitor of outcomes, to which predictions are told first.
+
+    Attributes:
+        matured: outcomes so far that found their prediction.
+    """
+
+    @property
+    def matured(self) -> int:
+        """See above."""
 
     def predicted(self, key: object, prediction: object, at: int) -> None:
         """Let a prediction wait for its outcome."""
@@ -74,65 +92,119 @@ class Part:
         kind: what it looks at.
         monitor: looks.
         read: makes a monitor of the file that one has written.
+        name: of the part, that of its kind unless said otherwise.
         bars: bars that it was given.
         told: bar of the last check.
         checked: when that was, monotonic seconds.
         spent: computing time since then, ns.
         open: the start of each episode that is open, by its kind: outcomes tell of labels, too.
         at: time of the last bar, Unix ns.
+        trail: decisions by bar.
     """
 
     kind: DriftKind
     monitor: Monitor
     read: Callable[[Path], Monitor]
+    name: str = ""
     bars: int = 0
     told: int = 0
     checked: float = -math.inf
     spent: int = 0
     open: dict[DriftKind, DriftEvent] = field(default_factory=dict)
     at: int | None = None
-    _testable: tuple[int, int] | None = None
+    trail: Trail = field(default_factory=Trail)
+    _lines: tuple[Quantity, ...] | None = None
 
-    def testable(self) -> tuple[int, int]:
-        """Return how many quantities can be tested, and how many cannot; a reference says so once and for all."""
-        if self._testable is None or self.kind is DriftKind.CONCEPT:
-            flags = [line.testable for line in self.monitor.card()]
-            self._testable = sum(flags), len(flags) - sum(flags)
-        return self._testable
+    def __post_init__(self) -> None:
+        """Give it the name of its kind."""
+        self.name = self.name or self.kind.value
+
+    @property
+    def bar(self) -> int:
+        """Number of the last bar as its events count them: an outcome that found no prediction is none."""
+        return self.monitor.matured if isinstance(self.monitor, Awaiting) else self.bars
+
+    def is_due(self, cadence: Cadence) -> bool:
+        """Tell whether it is time for a check."""
+        return self.bar - self.told >= cadence.bars or time.monotonic() - self.checked >= cadence.seconds
+
+    def tells_of(self, kind: DriftKind) -> bool:
+        """Tell whether it has anything to say of a kind."""
+        if kind is DriftKind.LABEL and self.kind is DriftKind.CONCEPT:
+            return any(moved.feature == LABELS for moved in self.monitor.standing())
+        return kind is self.kind
+
+    def standing(self, kind: DriftKind) -> list[Moved]:
+        """Return how what tells of a kind stands."""
+        return [moved for moved in self.monitor.standing() if self._of(kind, moved.feature)]
+
+    def testable(self, kind: DriftKind) -> tuple[int, int]:
+        """Return how many quantities of a kind can be tested, and how many cannot."""
+        if self._lines is None or self.kind is DriftKind.CONCEPT:  # a reference says so once and for all
+            self._lines = self.monitor.card()
+        flags = [line.testable for line in self._lines if self._of(kind, line.feature)]
+        return sum(flags), len(flags) - sum(flags)
+
+    def _of(self, kind: DriftKind, feature: object) -> bool:
+        return self.kind is not DriftKind.CONCEPT or (feature == LABELS) == (kind is DriftKind.LABEL)
 
 
-def check_of(part: Part, kind: DriftKind, about: About, links: tuple[str, ...]) -> DriftCheck:
-    """Return how a monitor stands as a record."""
-    standing = sorted(part.monitor.standing(), key=lambda each: -each.evidence)
-    is_open, (tested, untestable) = part.open.get(kind), part.testable()
-    result = DriftResult.DRIFT if is_open else DriftResult.NO_DRIFT if tested else DriftResult.UNTESTABLE
-    account = getattr(part.monitor, "account", None)
-    strongest = standing[0] if standing else None
+def check_of(
+    parts: Sequence[Part], kind: DriftKind, about: About, events: Iterable[DriftEvent], links: tuple[str, ...]
+) -> DriftCheck:
+    """Return how a kind of drift stands as a record.
+
+    Args:
+        parts: all that tell of it, that which was looked at first.
+        kind: of drift.
+        about: the model.
+        events: what this check found; evidence that began an episode counts, though its test may begin anew with it.
+        links: decisions of its bars.
+    """
+    own = parts[0]
+    crossed = [moved for event in events if event.state == DriftState.STARTED for moved in event.features]
+    found = sorted(
+        [*crossed, *(each for part in parts for each in part.standing(kind))], key=lambda each: -each.evidence
+    )
+    standing: dict[str, Moved] = {}
+    for each in found:
+        standing.setdefault(quantity(each), each)
+    shown = dict(list(standing.items())[:SHOWN])
+    opened = max(
+        (part.open[kind] for part in parts if kind in part.open),
+        key=lambda event: (event.severity.level, event.episode),
+        default=None,
+    )
+    counts = [part.testable(kind) for part in parts]
+    tested, untestable = sum(each for each, _ in counts), sum(each for _, each in counts)
+    result = DriftResult.DRIFT if opened else DriftResult.NO_DRIFT if tested else DriftResult.UNTESTABLE
+    account = getattr(own.monitor, "account", None) if kind is own.kind else None
+    strongest = found[0] if found else None
     return DriftCheck(
         about.model,
         kind,
         result,
         evidence=strongest.evidence if strongest else None,
-        effect=strongest.effect if strongest else None,
-        severity=is_open.severity.value if is_open else None,
-        episode=is_open.episode if is_open else None,
-        evidences={quantity(each): each.evidence for each in standing[:SHOWN]} or None,
-        effects={quantity(each): each.effect for each in standing[:SHOWN]} or None,
+        effect=strongest.effect if strongest and math.isfinite(strongest.effect) else None,
+        severity=opened.severity.value if opened else None,
+        episode=opened.episode if opened else None,
+        evidences={name: each.evidence for name, each in shown.items()} or None,
+        effects={name: each.effect for name, each in shown.items() if math.isfinite(each.effect)} or None,
         tested=tested,
         untestable=untestable,
         spent=-math.expm1(-account().expected) if account is not None else None,
-        bar=part.bars,
+        bar=own.bar,
         version=about.version,
         reference=about.reference,
-        event_time=part.at,
-        duration=part.spent / 1e9,
+        event_time=own.at,
+        duration=own.spent / 1e9,
         decisions=links,
     )
 
 
-def card_of(part: Part, about: About, promise: Promise) -> DriftCard:
-    """Return the card of a monitor as a record."""
-    card = {quantity(each): each for each in part.monitor.card()}
+def card_of(parts: Sequence[Part], about: About, promise: Promise) -> DriftCard:
+    """Return the card of all monitors of a kind as a record."""
+    card = {quantity(each): each for part in parts for each in part.monitor.card()}
 
     def known(value: Callable[[Quantity], float | None]) -> dict[str, float]:
         found = {name: value(each) for name, each in card.items()}
@@ -140,7 +212,7 @@ def card_of(part: Part, about: About, promise: Promise) -> DriftCard:
 
     return DriftCard(
         about.model,
-        part.kind,
+        parts[0].kind,
         reference=about.reference,
         rows=promise.rows,
         false_alarms=promise.false_alarms,

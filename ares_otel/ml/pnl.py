@@ -183,13 +183,20 @@ class PnlCusum:
             return [cleared]
         return []
 
-    def _event(self, at: int | None) -> DriftEvent:
+    def standing(self) -> tuple[Moved, ...]:
+        """Return how profits stand since the sum left zero, without an effect (NaN) while it is there."""
         state = self._state
         periods = state.bar - state.zero
-        effect = (state.total / periods - self._alive) * math.sqrt(state.tau)
+        mean = state.total / periods if state.level > 0.0 else math.nan
+        effect = (mean - self._alive) * math.sqrt(state.tau)
+        return (Moved(FEATURE, Moment.PROFIT, periods, effect, self.evidence, periods / state.tau),)
+
+    def _event(self, at: int | None) -> DriftEvent:
+        state = self._state
+        (moved,) = self.standing()
+        effect = moved.effect
         # a period moves profit by little: what counts is how much of the edge is gone
         lost = -effect / (self._gap * math.sqrt(state.tau))
-        moved = Moved(FEATURE, Moment.PROFIT, periods, effect, self.evidence, periods / state.tau)
         since = Since(state.zero + 1, state.left_at)
         return DriftEvent(
             DriftKind.CONCEPT,

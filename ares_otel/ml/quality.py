@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -13,6 +12,7 @@ from ares_otel.ml.memory import LAST, MISSING
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.scores import BINS, Floats
 from ares_otel.ml.stream import Stream
+from ares_otel.semconv.enums import DriftProblem as Problem
 
 __all__ = ["Issue", "Limits", "Problem", "issues_of"]
 
@@ -21,21 +21,6 @@ MORE_MISSING: Final = 0.05
 MOSTLY_OUTSIDE: Final = 0.02
 STALE: Final = 20
 """Bars without a change from which on a feature is stale, or twice its longest time without one in the reference."""
-
-
-class Problem(StrEnum):
-    """What may be wrong."""
-
-    MISSING = "missing"
-    INVALID = "invalid"
-    STALE = "stale"
-    OUT_OF_RANGE = "out_of_range"
-    MOVES = "moves"
-    ABSENT = "absent"
-    UNKNOWN = "unknown"
-    UNSEEN = "unseen"
-    DUPLICATE = "duplicate"
-    LATE = "late"
 
 
 class Issue(msgspec.Struct, frozen=True):

@@ -15,14 +15,14 @@ import msgspec
 import numpy as np
 
 from ares_otel.ml import archive
-from ares_otel.ml.frames import Column, table_of
+from ares_otel.ml.frames import Column, Table, table_of
 from ares_otel.ml.memory import Bytes, recent_of
 from ares_otel.ml.products import gram
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.seasons import Seasons, seasons_of
 from ares_otel.ml.spectra import Waves, terms_of, waves_of
 
-__all__ = ["FAST", "LEAST", "Made", "Reference", "Run", "Scored", "made_reference", "standardized"]
+__all__ = ["FAST", "LEAST", "Made", "Reference", "Run", "Scored", "checked", "made_reference", "standardized"]
 
 LEAST: Final = 500
 """Bars that a reference has at least."""
@@ -145,10 +145,12 @@ class Reference(NamedTuple):
         Raises:
             TypeError, ValueError: what is wrong with it, in words.
         """
-        table = table_of(data, names, times)
+        return cls.learned(checked(data, names, times))
+
+    @classmethod
+    def learned(cls, table: Table) -> Reference:
+        """Learn a reference from what `checked` has found to be one."""
         bars = len(table.values)
-        if bars < LEAST:
-            raise ValueError(f"a reference has at least {LEAST} bars, not {bars}")
         first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
         made = Made(table.names, table.binary, bars, first, last, time.time_ns())
         with np.errstate(over="ignore", invalid="ignore"):  # values near the largest that there are
@@ -193,6 +195,14 @@ class Reference(NamedTuple):
     def columns(self) -> int:
         """How many columns there are."""
         return len(self.made.names)
+
+
+def checked(data: object, names: Sequence[str] | None = None, times: object = None) -> Table:
+    """Return the data of a reference, copied, without learning anything of it yet; see `Reference.of`."""
+    table = table_of(data, names, times)
+    if len(table.values) < LEAST:
+        raise ValueError(f"a reference has at least {LEAST} bars, not {len(table.values)}")
+    return table
 
 
 def standardized(knots: Floats, center: Floats, spread: Floats) -> Floats:

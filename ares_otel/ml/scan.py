@@ -202,23 +202,37 @@ class Channel:
 
     def look(self) -> tuple[int, int, float] | None:
         """Return window, sign and evidence of the shortest window that has crossed."""
-        seen, sums = self.seen, self._sums
-        held = seen - self.start
-        top = sums[seen % CAPACITY]
         for window, step, sides in self._tests:
-            if held < (1 + LEAST) * window:
+            if self.seen - self.start < (1 + LEAST) * window:
                 return None
-            if seen % step or window < self.independent * self.tau:
+            if self.seen % step or window < self.independent * self.tau:
                 continue
-            before = min(BEFORE * window, LONGEST, held - window)
-            middle = sums[(seen - window) % CAPACITY]
-            x = (top - middle) / window
-            y = (middle - sums[(seen - window - before) % CAPACITY]) / before
+            x, y, before = self._means(window)
             for sign, limit in sides:
                 evidence = self._evidence(x, window, y, before, sign) / limit
                 if evidence >= 1.0:
                     return window, sign, evidence
         return None
+
+    def strongest(self) -> Crossing | None:
+        """Return how the window with most evidence stands now, dated at its begin; None if none can be tested."""
+        found = None
+        for window, _, sides in self._tests:
+            if self.seen - self.start < (1 + LEAST) * window or window < self.independent * self.tau:
+                continue
+            x, y, before = self._means(window)
+            evidence = max(self._evidence(x, window, y, before, sign) / limit for sign, limit in sides)
+            if found is None or evidence > found.evidence:
+                found = Crossing(window, evidence, self.seen - window + 1, y, x, before / self.tau)
+        return found
+
+    def _means(self, window: int) -> tuple[float, float, int]:
+        """Return the mean of the last values, that of those before them, and how many these are."""
+        seen, sums = self.seen, self._sums
+        before = min(BEFORE * window, LONGEST, seen - self.start - window)
+        middle = sums[(seen - window) % CAPACITY]
+        x = (sums[seen % CAPACITY] - middle) / window
+        return x, (middle - sums[(seen - window - before) % CAPACITY]) / before, before
 
     def _evidence(self, x: float, window: int, y: float, before: int, sign: int) -> float:
         if (x - y) * sign <= 0.0:

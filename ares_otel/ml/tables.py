@@ -1,8 +1,9 @@
 """Tables of what a model saw, from and to files: JSON lines, CSV, npz, Parquet.
 
-A line is an observation, an outcome, or both. Columns with a name of their own: `time` (ISO 8601 or Unix s, ms, µs, ns)
-or `at` (Unix ns), `prediction`, `key`, `actual`; all others are features. JSON lines may have the features under `x`,
-as a list or by name; so they are written here, with every digit: a recorded history is what the monitors have seen.
+A line is an observation, an outcome, a profit, or all of them. Columns with a name of their own: `time` (ISO 8601 or
+Unix s, ms, µs, ns) or `at` (Unix ns), `prediction`, `key`, `actual`, `pnl`; all others are features. JSON lines may
+have the features under `x`, as a list or by name; so they are written here, with every digit: a recorded history is
+what the monitors have seen.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from ares_otel.decision.watched import Matured, Observed
+from ares_otel.decision.watched import Matured, Observed, Realized, Told
 from ares_otel.guard import GUARD
 
 __all__ = ["Table", "TableError", "Tape", "read_table", "told"]
 
-OWN: Final[tuple[str, ...]] = ("at", "time", "prediction", "key", "actual")
+OWN: Final[tuple[str, ...]] = ("at", "time", "prediction", "key", "actual", "pnl")
 UNITS: Final = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
 """From which number since 1970 on a time is in ns, µs, ms or s, and the ns of a unit."""
 
@@ -77,15 +78,15 @@ def read_table(path: Path) -> Table:
     return Table(columns, own, length, named=list(columns) != [f"f{place}" for place in range(len(columns))])
 
 
-def told(table: Table) -> Iterator[Observed | Matured]:
-    """Yield what a bot would have told, line by line: an observation before an outcome of the same line."""
+def told(table: Table) -> Iterator[Told]:
+    """Yield what a bot would have told, line by line: an observation, then an outcome, then a profit."""
     names = list(table.features)
     columns = [table.features[name] for name in names]
     times = table.times or [None] * table.length
     own = {name: table.own.get(name) or [None] * table.length for name in OWN}
     for place, at in enumerate(times):
         values = [column[place] for column in columns]
-        prediction, key, actual = (own[name][place] for name in ("prediction", "key", "actual"))
+        prediction, key, actual, pnl = (own[name][place] for name in ("prediction", "key", "actual", "pnl"))
         seen = any(each is not None for each in values)
         if seen or prediction is not None:
             known = [math.nan if value is None else value for value in values]
@@ -93,6 +94,8 @@ def told(table: Table) -> Iterator[Observed | Matured]:
             yield Observed(x if seen else None, prediction, key, at, 0, None)
         if actual is not None:
             yield Matured(key, actual, at, 0)
+        if pnl is not None:
+            yield Realized(pnl, at, 0)
 
 
 class Tape:
@@ -107,7 +110,7 @@ class Tape:
         self.path = path
         self._limit = limit
 
-    def write(self, item: Observed | Matured, at: int) -> None:
+    def write(self, item: Told, at: int) -> None:
         """Append what was told, with the time that the monitors take it for; what fails is counted."""
         try:
             line = json.dumps(_line(item, at), default=_plain) + "\n"
@@ -120,7 +123,9 @@ class Tape:
             GUARD.complain("drift.tape", type(error).__name__, f"{self.path}: {error}; a replay will miss it")
 
 
-def _line(item: Observed | Matured, at: int) -> dict[str, object]:
+def _line(item: Told, at: int) -> dict[str, object]:
+    if isinstance(item, Realized):
+        return {"at": at, "pnl": item.profit}
     if isinstance(item, Matured):
         return {"at": at, "key": item.key, "actual": item.actual}
     line = {"at": at, "x": item.x, "prediction": item.prediction, "key": item.key}

@@ -14,9 +14,11 @@ from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import Note
 from ares_otel.guard import GUARD
 from ares_otel.ml.cloudevents import CLEARED, DETECTED, About, Outbox, cloud_event, identity, quantity
-from ares_otel.ml.events import DriftEvent, DriftState, Severity
+from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Severity
+from ares_otel.ml.naming import Named
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, Record
+from ares_otel.semconv.enums import DriftResult
 
 __all__ = ["Quiet", "Teller", "summary"]
 
@@ -58,6 +60,26 @@ class Teller:
         for event, decisions in events:
             with GUARD.shield("drift.event"):
                 self._event(event, decisions, check.event_time, drawn)
+
+    def named(self, named: Named) -> None:
+        """Say which features moved in an episode: a check of a kind of its own, for it is no alarm."""
+        about, found = self.about, named.features
+        check = DriftCheck(
+            about.model,
+            DriftKind.FEATURE,
+            DriftResult.DRIFT if found else DriftResult.NO_DRIFT,
+            p_value=min(found.values(), default=None),
+            p_values=found or None,
+            episode=named.episode,
+            tested=named.tested,
+            bar=named.bar,
+            version=about.version,
+            reference=about.reference,
+            event_time=named.at,
+        )
+        _put(check)
+        names = ", ".join(found) or "none can be named"
+        LOG.info("features of %s that moved in episode %d: %s", about.model, named.episode, names)
 
     def _event(self, event: DriftEvent, decisions: tuple[str, ...], at: object, drawn: str) -> None:
         trace, span = trace_of(drawn), span_of(drawn)
@@ -120,6 +142,9 @@ class Quiet:
 
     def check(self, check: DriftCheck, events: Sequence[tuple[DriftEvent, tuple[str, ...]]] = ()) -> None:
         """See `Teller.check`."""
+
+    def named(self, named: Named) -> None:
+        """See `Teller.named`."""
 
 
 def _put(record: Record, inside: NonRecordingSpan | None = None, drawn: str | None = None) -> None:

@@ -110,6 +110,11 @@ class Watched:
         effect = (crossing.after - before) / variance**0.5
         return Moved(self.name, self.moment, crossing.window, effect, crossing.evidence, crossing.n_eff)
 
+    def standing(self) -> Moved | None:
+        """Return how it stands now; None where nothing can be tested yet."""
+        strongest = None if self.channel is None else self.channel.strongest()
+        return None if strongest is None else self.moved(strongest)
+
     def quantity(self, budget: float) -> Quantity:
         """Return the line of the card."""
         channel = self.channel

@@ -7,50 +7,33 @@ what is found does not depend on how often that thread runs: a recorded history 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from ares_otel.decision.watched import Matured, Observed, WatchedModel
+from ares_otel.decision.watched import Matured, Observed, Realized, Told, WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.ml import keeping
-from ares_otel.ml.cloudevents import About
+from ares_otel.ml.beside import Beside, State, superseded
+from ares_otel.ml.calling import called
+from ares_otel.ml.condition import Condition
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
-from ares_otel.ml.parts import Awaiting, Cadence, Part, Promise, card_of, check_of
+from ares_otel.ml.monitor import DriftMonitor
+from ares_otel.ml.naming import Named
+from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Part, Promise, card_of, check_of
 from ares_otel.ml.tables import Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.pipeline.recorder import RECORDER as R
-from ares_otel.records import DriftCheck
 
 __all__ = ["Watch", "moment_of"]
 
-FORMAT: Final = 1
-DECISIONS: Final = 1_024
-"""Decisions that are remembered, for links."""
 LINKS: Final = 32
 LINKS_OF_A_CHECK: Final = 8
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class _PartState(msgspec.Struct, frozen=True):
-    kind: DriftKind
-    bars: int
-    open: list[DriftEvent]
-    at: int | None
-
-
-class _State(msgspec.Struct, frozen=True):
-    """The header of a state file."""
-
-    format: int
-    about: About
-    parts: list[_PartState]
-    decisions: list[tuple[int, str]]
 
 
 class Watch:
@@ -68,7 +51,9 @@ class Watch:
         invalid: what could not be looked at.
         failed: exceptions of callbacks.
         episodes: starts and ends of episodes.
+        condition: how values and outcomes are, apart from drift.
         on_event: is told of each event, too; for replays.
+        on_named: is told which features moved.
         tape: writes down what was told.
         calls: callbacks are called.
     """
@@ -78,68 +63,94 @@ class Watch:
     ) -> None:
         self.model = model
         self.promise = promise
-        self.parts = {part.kind: part for part in parts}
+        self.parts = {part.name: part for part in parts}
         self.teller = teller
         self.observed = self.invalid = self.failed = self.episodes = 0
-        self.on_event: Callable[[DriftEvent], object] | None = None
+        self.condition = Condition(model.name)
+        self.on_event: Callable[[DriftEvent], object] = lambda _: None
+        self.on_named: Callable[[Named], object] = lambda _: None
         self.tape: Tape | None = None
         self.calls = True
         self._cadence = cadence
-        self._decisions: deque[tuple[int, str]] = deque(maxlen=DECISIONS)
+        self._beside = Beside()
+        self._looked = False
 
     def begin(self) -> None:
         """Say what can be detected, and what another process has left open: the next bar may be long in coming."""
-        for part in self.parts.values():
+        for kind in dict.fromkeys(part.kind for part in self.parts.values()):
             with GUARD.shield("drift.card"):
-                self.teller.card(card_of(part, self.teller.about, self.promise))
+                telling = [part for part in self.parts.values() if part.kind is kind]
+                self.teller.card(card_of(telling, self.teller.about, self.promise))
+        for part in self.parts.values():
             for kind in sorted(part.open):
                 self._check(part, kind, ())
+        self.condition.look(self.parts.values())
 
     # --- what the bot has said ---------------------------------------------------------------------------------
 
-    def feed(self, items: Iterable[Observed | Matured]) -> None:
+    def feed(self, items: Iterable[Told]) -> None:
         """Look at what was handed over, in its order; what cannot be looked at is counted."""
+        self._looked = False
         for item in items:
             self.observed += 1
             try:
                 if isinstance(item, Observed):
                     self._observed(item)
-                else:
+                elif isinstance(item, Matured):
                     self._matured(item)
+                else:
+                    self._realized(item)
             except Exception as error:  # noqa: BLE001  one bad bar must not cost the others
                 self.invalid += 1
                 GUARD.failed(f"drift of {self.model.name}", error)
+        (self.condition.look if self._looked else self.condition.count)(self.parts.values())
 
     def _observed(self, seen: Observed) -> None:
-        at = _time_of(seen)
+        at, decision = _time_of(seen), seen.decision
+        if seen.key is None and decision is not None:
+            seen = seen._replace(key=decision.correlation_id)
         if self.tape is not None:
             self.tape.write(seen, at)
-        data = self.parts.get(DriftKind.DATA)
-        if seen.decision is not None:
-            bar = data.bars + 1 if data is not None else (self._decisions[-1][0] + 1 if self._decisions else 1)
-            self._decisions.append((bar, f"00-{seen.decision.trace_id:032x}-{seen.decision.span_id:016x}-01"))
+        link = None if decision is None else f"00-{decision.trace_id:032x}-{decision.span_id:016x}-01"
+        self._beside.newest = link or self._beside.newest
         concept = self.parts.get(DriftKind.CONCEPT)
         if concept is not None and seen.prediction is not None and isinstance(concept.monitor, Awaiting):
-            key = seen.decision.correlation_id if seen.key is None and seen.decision is not None else seen.key
-            concept.monitor.predicted(key, seen.prediction, at)
-        if data is not None and seen.x is not None:
-            self._update(data, seen.x, at)
-        predicted = self.parts.get(DriftKind.PREDICTION)
-        if predicted is not None and seen.prediction is not None:
-            self._update(predicted, seen.prediction, at)
+            concept.monitor.predicted(seen.key, seen.prediction, at)
+            if link is not None:
+                self._beside.awaited.expect(str(seen.key), link)
+        for kind, row in ((DriftKind.DATA, seen.x), (DriftKind.PREDICTION, seen.prediction)):
+            part = self.parts.get(kind)
+            if part is not None and row is not None:
+                self._update(part, row, at, link)
 
     def _matured(self, matured: Matured) -> None:
-        given = moment_of(matured.at)
-        at = R.clock.wall(matured.seen) if given is None else given
+        at, key = _moment(matured), str(matured.key)
         if self.tape is not None:
             self.tape.write(matured, at)
         label, concept = self.parts.get(DriftKind.LABEL), self.parts.get(DriftKind.CONCEPT)
+        link = self._beside.awaited.of(key)
         if label is not None:
-            self._update(label, matured.actual, at)
+            self._update(label, matured.actual, at, link)
         if concept is not None:
-            self._update(concept, (matured.key, matured.actual), at)
+            before = concept.bar
+            self._update(concept, (matured.key, matured.actual), at, link)
+            if concept.bar == before:  # refused: the prediction may still wait
+                return
+        self._beside.awaited.settle(key)
 
-    def _update(self, part: Part, row: object, at: int) -> None:
+    def _realized(self, realized: Realized) -> None:
+        at, part = _moment(realized), self.parts.get(PROFITS)
+        if self.tape is not None:
+            self.tape.write(realized, at)
+        if part is None:
+            raise ValueError(
+                f"profits of {self.model.name} were told, but not the edge that it has: `edge` of `model()`"
+            )
+        self._update(part, realized.profit, at, self._beside.newest)
+
+    def _update(self, part: Part, row: Any, at: int, link: str | None) -> None:
+        if link is not None:
+            part.trail.add(part.bar + 1, link)
         started = time.perf_counter_ns()
         events = part.monitor.update(row, at)
         part.spent += time.perf_counter_ns() - started
@@ -148,54 +159,47 @@ class Watch:
             events = [event for event in events if event.kind is not DriftKind.LABEL]
         part.bars += 1
         part.at = at
-        for event in events:
-            part.open.pop(event.kind, None)
-            if event.state == DriftState.STARTED:
-                part.open[event.kind] = event
-        kinds = {part.kind} if self._is_due(part) else set()
-        for kind in sorted(kinds | {event.kind for event in events}):
+        events = [self._beside.opened(part, event, through=PROFITS in self.parts) for event in events]
+        kinds = {event.kind for event in events} | (set(self._kinds(part)) if part.is_due(self._cadence) else set())
+        for kind in sorted(kinds):
             self._check(part, kind, [event for event in events if event.kind == kind])
+        if kinds:
+            part.told, self._looked = part.bar, True
         for event in events:
             self.episodes += 1
             self._call(event)
+        if part.kind is DriftKind.DATA and isinstance(part.monitor, DriftMonitor):
+            named = self._beside.naming.look(events, part.bar, at, part.monitor.account)
+            if named is not None:
+                self.on_named(named)
+                self.teller.named(named)
 
-    def _is_due(self, part: Part) -> bool:
-        since = part.bars - part.told
-        return since >= self._cadence.bars or time.monotonic() - part.checked >= self._cadence.seconds
+    def _kinds(self, part: Part) -> list[DriftKind]:
+        """Return what a part has to say at a check."""
+        label = DriftKind.LABEL
+        return [part.kind, *([label] if label not in self.parts and part.tells_of(label) else [])]
 
     # --- what is said ------------------------------------------------------------------------------------------
 
     def _check(self, part: Part, kind: DriftKind, events: Sequence[DriftEvent]) -> None:
         with GUARD.shield("drift.check"):
-            links = self._links(part.told + 1, part.bars, LINKS_OF_A_CHECK)
-            check = check_of(part, kind, self.teller.about, links)
-            told = [(event, self._links(_first(event), event.bar, LINKS)) for event in events]
+            links = part.trail.links(part.told + 1, part.bar, LINKS_OF_A_CHECK)
+            others = [each for each in self.parts.values() if each is not part and each.kind is kind]
+            check = check_of([part, *others], kind, self.teller.about, events, links)
+            told = [(event, part.trail.links(_first(event), event.bar, LINKS)) for event in events]
             self.teller.check(check, told)
-        part.told, part.spent, part.checked = part.bars, 0, time.monotonic()
-
-    def _links(self, first: int, last: int, most: int) -> tuple[str, ...]:
-        """Return decisions of some bars, at most so many, evenly spread from the first to the last."""
-        found = [parent for bar, parent in self._decisions if first <= bar <= last]
-        if len(found) <= most:
-            return tuple(found)
-        step = (len(found) - 1) / (most - 1)
-        return tuple(found[round(place * step)] for place in range(most))
+        part.spent, part.checked = 0, time.monotonic()
 
     def _call(self, event: DriftEvent) -> None:
-        if self.on_event is not None:
-            self.on_event(event)
+        self.on_event(event)
         for callback in list(self.model.callbacks) if self.calls else ():
-            try:
-                callback(event)
-            except Exception as error:  # noqa: BLE001  it is the bot's
-                self.failed += 1
-                GUARD.failed(f"callback of {self.model.name}", error)
+            self.failed += not called(callback, event, self.model.name)
 
     def end(self) -> None:
         """Say that open episodes are over: the model, or its reference, is another one from now on."""
         for part in self.parts.values():
             for event in list(part.open.values()):
-                over = msgspec.structs.replace(event, state=DriftState.CLEARED, bar=part.bars, at=part.at)
+                over = msgspec.structs.replace(event, state=DriftState.CLEARED, bar=part.bar, at=part.at)
                 del part.open[event.kind]
                 self._check(part, event.kind, [over])
                 self._call(over)
@@ -208,10 +212,8 @@ class Watch:
         Raises:
             OSError: it cannot be written.
         """
-        parts = [_PartState(each.kind, each.bars, list(each.open.values()), each.at) for each in self.parts.values()]
-        state = _State(FORMAT, self.teller.about, parts, list(self._decisions))
-        monitors = {part.kind.value: part.monitor for part in self.parts.values()}
-        keeping.write(path, msgspec.json.encode(state), monitors)
+        header = self._beside.header(self.teller.about, self.parts.values())
+        keeping.write(path, header, {name: part.monitor for name, part in self.parts.items()})
 
     def load(self, path: Path) -> bool:
         """Go on where another process ended; False if its state is of another model, version or reference.
@@ -223,33 +225,23 @@ class Watch:
             ValueError: it holds no state.
         """
         with keeping.read(path) as (header, files):
-            state = msgspec.json.decode(header, type=_State)
-            kinds = {part.kind for part in state.parts}
-            if state.format != FORMAT or state.about != self.teller.about or kinds != self.parts.keys():
-                self._supersede(state)
+            state = msgspec.json.decode(header, type=State)
+            if not state.is_of(self.teller.about, self.parts.keys()):
+                for over in superseded(state, self.teller):
+                    self._call(over)
                 return False
-            monitors = {kind: part.read(files[kind.value]) for kind, part in self.parts.items()}
-        for each in state.parts:
-            part = self.parts[each.kind]
-            part.monitor = monitors[each.kind]
-            part.bars, part.told, part.at = each.bars, each.bars, each.at
-            part.open = {event.kind: event for event in each.open}
-        self._decisions.extend(state.decisions)
+            monitors = {name: part.read(files[name]) for name, part in self.parts.items()}
+        self._beside = state.resume(self.parts, monitors)
         return True
-
-    def _supersede(self, state: _State) -> None:
-        teller = self.teller.of(state.about)
-        for part in state.parts:
-            for event in part.open:
-                over = msgspec.structs.replace(event, state=DriftState.CLEARED, bar=part.bars, at=part.at)
-                about = state.about
-                check = DriftCheck(about.model, event.kind, version=about.version, reference=about.reference)
-                teller.check(check, [(over, ())])
-                self._call(over)
 
 
 def _first(event: DriftEvent) -> int:
     return event.since.bar if event.since is not None else event.bar
+
+
+def _moment(told: Matured | Realized) -> int:
+    given = moment_of(told.at)
+    return R.clock.wall(told.seen) if given is None else given
 
 
 def _time_of(seen: Observed) -> int:

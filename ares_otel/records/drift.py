@@ -20,6 +20,7 @@ __all__ = ["DriftCard", "DriftCheck", "DriftEpisode"]
 class DriftCheck(Record, frozen=True):
     """What a check of a model found; `duration`: computing seconds of its bars.
 
+    A check of the kind `feature` is no alarm: it says which features moved in an episode, each with its `p_values`.
     `decisions` holds W3C `traceparent`s of decisions on its bars, to which its span is linked.
     """
 
@@ -36,6 +37,7 @@ class DriftCheck(Record, frozen=True):
     episode: Annotated[int | None, a.DRIFT_EPISODE] = None
     evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
     effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
+    p_values: Annotated[Mapping[str, float] | None, a.DRIFT_P_VALUES] = None
     tested: Annotated[int | None, a.DRIFT_TESTED] = None
     untestable: Annotated[int | None, a.DRIFT_UNTESTABLE] = None
     spent: Annotated[Number | None, a.DRIFT_SPENT] = None

@@ -11,7 +11,10 @@ __all__ = [
     "CorrelationOutcome",
     "Direction",
     "DriftDrop",
+    "DriftFate",
     "DriftKind",
+    "DriftProblem",
+    "DriftRefusal",
     "DriftResult",
     "DriftSeverity",
     "DriftState",
@@ -283,6 +286,39 @@ class DriftDrop(StrEnum):
     INVALID = "invalid"
     UNWATCHED = "unwatched"
     SHUTDOWN = "shutdown"
+
+
+class DriftProblem(StrEnum):
+    """What may be wrong with values that are watched, apart from drift."""
+
+    MISSING = "missing"
+    INVALID = "invalid"
+    STALE = "stale"
+    OUT_OF_RANGE = "out_of_range"
+    MOVES = "moves"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+    UNSEEN = "unseen"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+
+
+class DriftFate(StrEnum):
+    """How a prediction ended to wait for its outcome."""
+
+    MATURED = "matured"
+    MISSING = "missing"
+    DROPPED = "dropped"
+
+
+class DriftRefusal(StrEnum):
+    """Why a prediction or an outcome was not joined with the other."""
+
+    REPEATED = "repeated"
+    INVALID = "invalid"
+    AGAIN = "again"
+    TOO_LATE = "too_late"
+    UNKNOWN = "unknown"
 
 
 class Truth(StrEnum):

@@ -19,7 +19,7 @@ from ares_otel.setup.drifting import Drifting, Kept
 
 if TYPE_CHECKING:
     from ares_otel.ml.making import Plan
-    from ares_otel.ml.opinion.witness import Witness
+    from ares_otel.ml.profits import Edge
 
 __all__ = ["model"]
 
@@ -41,6 +41,7 @@ def model(
     loss: str | None = None,
     outcomes: bool = True,
     on_drift: Callable[[Any], object] | None = None,
+    edge: Edge | None = None,
     opinions: Sequence[Any] = (),
 ) -> WatchedModel:
     """Watch a model for drift; returns what the bot tells of each bar.
@@ -61,8 +62,11 @@ def model(
         loss: how a prediction is measured: `error` for classes, `absolute` or `squared` for numbers, `log` for
             chances; without it as the values of `actuals` or `predictions` are, or `error`.
         outcomes: outcomes will be told; without them the whole budget of false alarms is for the rest.
+        edge: what it earns while its edge lives, where the bot will tell profits by `pnl()`: `ares_otel.ml.Edge` with
+            the promised Sharpe ratio, the volatility of a period, and the false alarms a year that are allowed.
         opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
             "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
+            Without them those of `drift.opinions`.
         on_drift: is called with each `ares_otel.ml.DriftEvent`, as by `on_drift()` of what is returned.
 
     Raises:
@@ -74,14 +78,15 @@ def model(
         if on_drift is not None:
             made.on_drift(on_drift)
         drifting = _drifting(config)
-        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": opinions}
+        asked = opinions or config.drift.opinions
+        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": asked, "edge": edge}
         outcome = (horizon, loss) if outcomes else None
         wanted = config.drift.enabled and not config.disabled
         plan = _plan(made, config, reference, given, outcome) if wanted else None
         if plan is None:
             drifting.leave(made, wanted=wanted)
         else:
-            drifting.add(Kept(plan.make(), _path(config, made.name), plan.make, _witness(plan)))
+            drifting.add(Kept(plan, _path(config, made.name)))
         return made
 
 
@@ -107,7 +112,7 @@ def _drifting(config: Config) -> Drifting:
 def _plan(
     made: WatchedModel, config: Config, reference: Any, given: Mapping[str, Any], outcome: tuple[Any, Any] | None
 ) -> Plan | None:
-    """Learn the reference; None (and said) where that cannot be done."""
+    """Check and copy what was given; None (and said) where no monitor can be made of it."""
     try:
         from ares_otel.ml.making import Outcome, Plan  # noqa: PLC0415  imports numpy
 
@@ -124,12 +129,6 @@ def _plan(
         if RECORDER.strict:
             raise
         GUARD.failed(f"{WHERE} {made.name}", error)
-    return None
-
-
-def _witness(plan: Plan) -> Witness | None:
-    with GUARD.shield(f"{WHERE} opinions"):
-        return plan.witness()
     return None
 
 

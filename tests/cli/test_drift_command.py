@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import ares_otel as ares
 from ares_otel.cli.main import main
-from ares_otel.ml import DriftEvent
+from ares_otel.ml import DriftEvent, Edge
 
 RNG = np.random.default_rng(5)
 REFERENCE = RNG.normal(size=(800, 2))
@@ -71,6 +72,52 @@ def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.Capt
     assert [event["kind"] for event in said["events"]] == [event.kind for event in live] != []
     assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
     assert said["bars"] == {"data": 300, "concept": 300}
+
+
+def test_a_replay_reports_names_dates_and_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which features moved, when they changed as seen afterwards, and what is wrong with values at the end."""
+    rows = np.concatenate([LIVE, RNG.normal(size=(100, 2)) + np.array([2.0, 0.0])])
+    rows[-40:, 1] = 0.5
+    file, known = table(tmp_path / "h.csv", rows), table(tmp_path / "ref.csv", REFERENCE)
+    assert main(["drift", "replay", str(file), "--reference", str(known)]) == 1
+    out = capsys.readouterr().out
+
+    assert "features that moved in episode 1: ret (p " in out
+    (dated,) = [line for line in out.splitlines() if line.startswith("ret changed, as seen afterwards: ")]
+    assert "1970-01-05 0" in dated or "1970-01-05 " in dated
+    assert "values of data: vol stale, 39 bars" in out
+    assert main(["drift", "replay", str(file), "--reference", str(known), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert list(said["named"][0]["features"]) == ["ret"]
+    assert [each["bar"] for each in said["changes"]["ret"]] == [101]
+    assert "stale" in [issue["problem"] for issue in said["issues"]["data"]]
+
+
+def test_a_replay_is_told_what_the_bot_has_told_of_its_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Horizon, loss and edge: the same episodes of losses and profits as live."""
+    live: list[DriftEvent] = []
+    overrides = {"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}
+    edge, draw = Edge(6.0, 0.5, periods=365, false_alarms=0.1), np.random.default_rng(2)
+    with ares.setup(overrides=overrides | {"drift.record": True}):
+        horizon = timedelta(seconds=50)
+        model = ares.model("m", edge=edge, on_drift=live.append, horizon=horizon, loss="absolute")
+        for place in range(2_000):
+            model.observe(None, prediction=0.0, key=place, at=place * 10**9)
+            if place >= 50:
+                error = draw.normal() * (1.0 if place < 1_400 else 2.0)
+                model.outcome(place - 50, error, at=place * 10**9 + (30 * 10**9 if place % 100 == 0 else 0))
+            model.pnl(draw.normal() * 0.5 + (0.15 if place < 900 else -0.1), at=place * 10**9)
+        assert ares.flush(60)
+    (tape,) = tmp_path.rglob("m.jsonl")
+    asked = ["--horizon", "50", "--loss", "absolute", "--sharpe", "6", "--volatility", "0.5", "--periods", "365"]
+    assert main(["drift", "replay", str(tape), "--pnl-alarms", "0.1", *asked, "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+
+    moments = {event.features[0].moment for event in live}
+    assert moments >= {"loss", "profit"}
+    assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
 
 
 def json_of(event: DriftEvent) -> Any:

@@ -20,6 +20,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "headers": ("A=b%20c", {"a": "b c"}),
     "integer": ("4317", 4_317),
     "list": ("a, b", ("a", "b")),
+    "detectors": ("KSDrift, river.drift:ADWIN", ("KSDrift", "river.drift:ADWIN")),
     "urls": ("http://a, https://b:1", ("http://a", "https://b:1")),
     "number": ("0.5", 0.5),
     "path": ("/other", "/other"),

@@ -23,6 +23,7 @@ BOUNDED = {"boolean", "choice", "days", "duration", "integer", "number", "size"}
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
 STRATEGIES: dict[str, st.SearchStrategy[object]] = {
     "attributes": st.dictionaries(TEXTS.map(str.strip).filter(bool), TEXTS, max_size=3),
+    "detectors": st.lists(st.sampled_from(["KSDrift", "river.drift:ADWIN"]), max_size=2),
     "dsn": st.just("postgresql://h/db"),
     "headers": st.just({}),
     "list": st.lists(TEXTS, max_size=3),

@@ -235,6 +235,15 @@ def test_a_value_from_the_environment_is_never_shown() -> None:
     assert type(value) is str
 
 
+def test_detectors_are_known_names_or_classes() -> None:
+    """Those of alibi-detect by name, any other by its module; what is neither is refused with its place."""
+    assert read("drift.opinions", "KSDrift, river.drift:ADWIN,KSDrift") == ("KSDrift", "river.drift:ADWIN")
+    message = refusal("drift.opinions", ["KSDrift", "Nobody"])
+    assert "expected a list of detectors such as KSDrift or river.drift:ADWIN" in message
+    assert "item 2 is none" in message
+    assert "item 1 is none" in refusal("drift.opinions", ["river drift:ADWIN"])
+
+
 def test_propagators_that_cannot_be_had_are_left_out() -> None:
     """The rest stays; each one left out is named with what to do."""
     complaints: list[str] = []

@@ -11,7 +11,9 @@ import pytest
 from fake_detectors import installed
 
 import ares_otel as ares
+from ares_otel.config.detectors import DETECTORS
 from ares_otel.guard import GUARD
+from ares_otel.ml.opinion.member import KNOWN
 from ares_otel.semconv import metrics as m
 from ares_otel.setup import companions
 from ares_otel.setup.drifting import Drifting
@@ -84,6 +86,19 @@ def test_opinion_that_cannot_be_made_costs_no_monitor(ares_capture: Capture, mon
 
     assert up() == {"ares": 1.0}
     assert GUARD.counts()["model() opinions"] == 1
+
+
+def test_detectors_may_be_asked_by_the_configuration(ares_capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For models that name none themselves; the names that a configuration knows are those that can be asked."""
+    GUARD.strict = False
+    monkeypatch.setenv("ARES_OTEL_DRIFT_OPINIONS", "CVMDrift")
+    watched(ares_capture, rows=MOVED[:30])
+    (drifting,) = [each for each in companions.COMPANIONS if isinstance(each, Drifting)]
+    witness = drifting.kept["lgbm"].witness
+
+    assert witness is not None
+    assert [each.detector for each in witness.health()] == ["CVMDrift"]
+    assert set(KNOWN) == DETECTORS
 
 
 def test_detectors_end_with_the_model(ares_capture: Capture) -> None:

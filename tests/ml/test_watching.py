@@ -205,8 +205,9 @@ def test_an_episode_links_to_decisions_of_its_bars(ares_capture: Capture) -> Non
     assert attributes["ares.event.time"] == (attributes["ares.drift.bar"] - 1) * DAY
     first, last = attributes["ares.drift.since_bar"], attributes["ares.drift.bar"]
     assert span["links"] == spans[first - 1 : last]
-    assert len(target._links(1, 109, 32)) == 32
-    assert target._links(1, 109, 32)[-1].split("-")[2] == spans[-1]
+    trail = target.parts[DriftKind.DATA].trail
+    assert len(trail.links(1, 109, 32)) == 32
+    assert trail.links(1, 109, 32)[-1].split("-")[2] == spans[-1]
 
 
 def test_a_restart_changes_nothing(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import sys
+import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,13 @@ from sink import Sink
 import ares_otel as ares
 from ares_otel.config.drift import Drift
 from ares_otel.guard import GUARD, BadValueError
-from ares_otel.ml import DriftEvent, DriftKind, Moved, keeping
+from ares_otel.ml import DriftEvent, DriftKind, Edge, Moved, Reference, keeping
+from ares_otel.ml.frames import Table
 from ares_otel.ml.making import Plan
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.semconv.enums import DriftDrop
 from ares_otel.setup import companions
+from ares_otel.setup.drifting import Drifting, Kept
 from ares_otel.testing import Capture
 
 RNG = np.random.default_rng(11)
@@ -183,6 +188,128 @@ def test_a_reference_that_is_none_never_reaches_the_bot(begin: Begin, reference:
     assert GUARD.counts()["model() lgbm"] == 1
 
 
+def test_a_reference_is_learned_by_the_thread_that_watches(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the bot's; what the bot does with its array afterwards, and says meanwhile, changes no verdict."""
+    threads: list[str] = []
+    learned = Reference.learned
+    ready = threading.Event()
+
+    def noted(table: Table) -> Reference:
+        threads.append(threading.current_thread().name)
+        assert ready.wait(30)
+        return learned(table)
+
+    monkeypatch.setattr(Reference, "learned", noted)
+    called: list[DriftEvent] = []
+    given = REFERENCE.copy()
+    with begin() as handle:
+        model = ares.model(
+            "lgbm", version="3", reference=given, names=["ret", "range", "volume"], on_drift=called.append
+        )
+        given[:] = 0.0
+        tell(model, MOVED)
+        ready.set()
+        assert ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 300.0
+
+    assert threads == ["ares-otel-drift"]
+    assert [event.features[0].feature for event in called] == ["ret"]
+
+
+def test_a_reference_that_cannot_be_learned_after_all_is_a_detector_that_is_down(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once, the other models are watched, and what this one is told is dropped under its reason."""
+
+    def broken(table: Table) -> Reference:
+        raise MemoryError(len(table.values))
+
+    with begin() as handle:
+        other = ares.model("other")
+        ares.flush(30)
+        monkeypatch.setattr(Reference, "learned", broken)
+        model = watched()
+        tell(model, MOVED[:5])
+        ares.flush(30)
+        model.observe(MOVED[0])
+        other.observe(None, prediction=1.0, key="k")
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_detector_up", **LABELS, detector="ares") == 0.0
+        assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 6.0
+        assert shown(handle.metrics_url, "ares_drift_predictions_pending", model_name="other") == 1.0
+        ares.model("lgbm")
+        ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 6.0
+    assert GUARD.counts() == {"model() lgbm": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"reference": REFERENCE, "names": ["a", "b"]}, "2 names for 3 columns"),
+        ({"reference": REFERENCE.astype("datetime64[ns]")}, "neither numbers nor categories"),
+        ({"reference": REFERENCE[0]}, "shape"),
+        ({"reference": REFERENCE[:40]}, "at least 500 bars, not 40"),
+        ({"predictions": [1.0] * 40}, "at least 500 bars, not 40"),
+        ({"loss": "mean"}, "a loss is one of error"),
+        ({"horizon": timedelta(days=-1)}, "not negative"),
+        ({"edge": Edge(0.0, 1.0)}, "above a dead one"),
+    ],
+)
+def test_what_is_wrong_is_said_to_whoever_names_the_model(begin: Begin, more: dict[str, Any], message: str) -> None:
+    """Names, shapes, types, lengths: at the call, though nothing is learned there."""
+    with begin(strict=True), pytest.raises((ValueError, TypeError), match=message):
+        ares.model("lgbm", **more)
+
+
+def test_outcomes_are_accounted_for_on_the_page(begin: Begin) -> None:
+    """Counts of a model that takes the place of its equal go on, those of one with another reference add up."""
+    with begin() as handle:
+        for version in ("1", "1", "2"):
+            model = ares.model("lgbm", version=version)
+            for place in range(3):
+                model.observe(None, prediction=1.0, key=(version, place))
+                model.outcome((version, place), 0.0)
+            ares.flush(30)
+        page = handle.metrics_url
+        assert shown(page, "ares_drift_predictions_settled_total", **LABELS, drift_fate="matured") == 9.0
+        assert shown(page, "ares_drift_predictions_total", **LABELS) == 9.0
+        assert shown(page, "ares_drift_loss", **LABELS) == 1.0
+        assert shown(page, "ares_drift_loss_n", **LABELS) == 3.0
+
+
+def test_async_callbacks_are_awaited(begin: Begin) -> None:
+    """On a loop of the thread that watches."""
+    called: list[str] = []
+    with begin() as handle:
+        model = watched()
+
+        @model.on_drift
+        async def drifted(_: DriftEvent) -> None:
+            await asyncio.sleep(0)
+            called.append(threading.current_thread().name)
+
+        tell(model, MOVED)
+        assert ares.flush(30)
+        assert shown(handle.metrics_url, "ares_drift_callback_errors_total", **LABELS) == 0.0
+
+    assert called == ["ares-otel-drift"]
+
+
+def test_profits_are_watched_where_an_edge_is_promised(begin: Begin) -> None:
+    """An edge that is dead from the start is concept drift."""
+    called: list[DriftEvent] = []
+    with begin():
+        model = ares.model("lgbm", edge=Edge(6.0, 1.0), outcomes=False, on_drift=called.append)
+        for place in range(200):
+            model.pnl(-0.1, at=place)
+        ares.flush(30)
+
+    assert [(event.kind, event.state, event.features[0].moment) for event in called] == [
+        ("concept", "started", "profit")
+    ]
+
+
 def test_without_numpy_it_says_what_is_missing(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing extra is a clear message and a detector that is down, never a silent nothing."""
     for name in [name for name in sys.modules if name.startswith("ares_otel.ml")]:
@@ -222,15 +349,17 @@ def test_callbacks_may_be_switched_off(begin: Begin) -> None:
     assert called == []
 
 
-def test_what_comes_too_late_is_dropped_and_counted(begin: Begin) -> None:
+def test_what_comes_too_late_is_dropped_and_counted() -> None:
     """A model that is told more than can be looked at in the time of the end says how much was not."""
-    with begin():
-        model = watched()
-        ares.flush(30)
-        tell(model, np.tile(MOVED, (30, 1)))
-        companions.stop(0.0)
+    model = ares.WatchedModel("lgbm")
+    drifting = Drifting(Drift(), by_hand=True)
+    drifting.add(Kept(Plan(model, Drift(), "bot", REFERENCE), None))
+    tell(model, MOVED[:20])
+    drifting.drain(30)
+    tell(model, MOVED)
+    drifting.stop(0.0)
 
-    assert sum(model.drops().values()) > 1_000
+    assert model.drops() == {DriftDrop.QUEUE_FULL: 0, DriftDrop.SHUTDOWN: 300}
     assert GUARD.counts()["drift"] == 1
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ares_otel.decision.deciding import Note
-from ares_otel.decision.watched import Matured, Observed
+from ares_otel.decision.watched import Observed, Told
 from ares_otel.guard import GUARD
 from ares_otel.ml.cloudevents import About
-from ares_otel.ml.frames import table_of
+from ares_otel.ml.frames import Table
 from ares_otel.ml.opinion.model import Asked, Health, OpinionState, Verdict
 from ares_otel.ml.opinion.panel import Panel
 from ares_otel.ml.opinion.second import SecondOpinion
@@ -30,8 +29,7 @@ class Witness:
 
     Args:
         about: the model.
-        reference: its features, as the monitor takes them.
-        names: of the features.
+        reference: its features.
         detectors: whom to ask.
         false_alarms: chance of a false alarm of each detector within the horizon.
         horizon: in bars.
@@ -40,20 +38,18 @@ class Witness:
     def __init__(
         self,
         about: About,
-        reference: Any,
-        names: Sequence[str] | None,
+        reference: Table,
         detectors: Sequence[Asked | str],
         *,
         false_alarms: float,
         horizon: int,
     ) -> None:
-        table = table_of(reference, names)
         self._about = about
-        self._rows = Rows(table.columns)
-        panel = Panel(table.values, detectors, names=table.names, false_alarms=false_alarms, horizon=horizon)
+        self._rows = Rows(reference.columns)
+        panel = Panel(reference.values, detectors, names=reference.names, false_alarms=false_alarms, horizon=horizon)
         self._second = SecondOpinion(panel)
 
-    def feed(self, items: Iterable[Observed | Matured]) -> None:
+    def feed(self, items: Iterable[Told]) -> None:
         """Hand rows over; what is no row was counted by our monitor already."""
         for item in items:
             if isinstance(item, Observed) and item.x is not None:

@@ -15,6 +15,7 @@ from ares_otel.stack.boards.model import Annotation, Board, Panel
 from ares_otel.stack.boards.panels import AMBER, GREEN, RED, alerts, bars, lanes, lines, stat, state, steps
 from ares_otel.stack.boards.queries import grouped, growth, per_second, quantile, shown, traces
 from ares_otel.stack.boards.tables import table, trace_table
+from ares_otel.stack.boards.watching import OUTCOMES, VALUES, alarms_allowed, alarms_began
 from ares_otel.stack.promql import is_
 
 __all__ = ["DRIFT", "FEATURES"]
@@ -51,22 +52,6 @@ def _age() -> str:
 
 def _quantities(truth: Truth, *labels: Attribute) -> str:
     return grouped("sum", shown(m.DRIFT_QUANTITIES, is_(a.DRIFT_TESTABLE, truth)), *labels)
-
-
-def _alarms() -> str:
-    """Return the episodes by model that began in range, also those with which their series was born; zero for none."""
-    began = shown(m.DRIFT_EPISODES)
-    grown = f"increase({began}[$__range])"
-    born = f"(min_over_time({began}[$__range]) unless {began} offset $__range)"
-    counted = grouped("sum", f"{grown} + {born} or {grown}", a.MODEL_NAME)
-    return f"round({counted}) or 0 * {_most(m.DRIFT_OBSERVED, a.MODEL_NAME)}"
-
-
-def _allowed() -> str:
-    """Return the false alarms by model that the budget allowed for in range, from the chance of any until now."""
-    spent = shown(m.DRIFT_SPENT)
-    last, first = (grouped("max", f"{which}_over_time({spent}[$__range])", a.MODEL_NAME) for which in ("max", "min"))
-    return f"ln(1 - {first}) - ln(1 - {last})"
 
 
 def _strongest(metric: Metric) -> str:
@@ -200,8 +185,8 @@ DRIFT: Final = Board(
         table(
             "Alarms and their budget",
             [
-                (_alarms(), "Alarms in range", "none"),
-                (_allowed(), "False ones allowed", "short"),
+                (alarms_began(), "Alarms in range", "none"),
+                (alarms_allowed(), "False ones allowed", "short"),
                 (_quantities(Truth.TRUE, a.MODEL_NAME), "Testable", "none"),
                 (_quantities(Truth.FALSE, a.MODEL_NAME), "Untestable", "none"),
                 (_age(), "Last check", "s"),
@@ -221,6 +206,7 @@ DRIFT: Final = Board(
             highest=1.0,
             marked=True,
         ),
+        *OUTCOMES,
         lines(
             "Observations a minute",
             [(f"60 * {per_second(m.DRIFT_OBSERVED, a.MODEL_NAME)}", BY_MODEL)],
@@ -348,6 +334,7 @@ FEATURES: Final = Board(
             lowest=None,
             marked=True,
         ),
+        *VALUES,
         bars(
             "Least detectable effect",
             f"topk({LISTED}, {_most(m.FEATURE_DETECTABLE, a.FEATURE_NAME)})",
