@@ -22,7 +22,7 @@ from usage import MIB, quantile
 __all__ = ["PARTS", "Figures", "Plan", "checked"]
 
 FLOOR, OURS = "nothing", "ours"
-PACED, BESIDE = (FLOOR, OURS, "careful", "ddtrace"), (FLOOR, OURS)
+PACED, BESIDE = (FLOOR, OURS, "careful", "ddtrace"), (OURS,)
 """Who goes on after some rounds of all: those of the targets, where a second is seldom like the next."""
 OWN = ("ours", "ours-blocks", "ours-spans")
 CHECKED = 200
@@ -130,7 +130,7 @@ def beside(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        all_, judged = plan.rounds(6), plan.rounds(40)
+        all_, judged = plan.rounds(8), plan.rounds(80)
         for answers in chain(
             fleet.rounds(all_, "beside", rate=BESIDE_PACE, seconds=plan.share),
             fleet.rounds(judged, "beside", only=BESIDE, rate=BESIDE_PACE, seconds=plan.share),
