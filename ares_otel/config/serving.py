@@ -22,7 +22,7 @@ class Retention(Section, frozen=True, kw_only=True):
 
     spans: Annotated[int, days("Spans as they came, with all their attributes; they are most of the bytes.")] = 30
     decisions: Annotated[int, days("Decisions, votes, orders, their updates, limits and breaches as rows.")] = 365
-    outcomes: Annotated[int, days("What came true of predictions, and what is known of models.")] = 365
+    outcomes: Annotated[int, days("What came true of predictions, what is known of models and of their drift.")] = 365
     equity: Annotated[int, days("Equity, funding, positions, bars, marks and trades.")] = 1_095
     rollups: Annotated[int, days("Sums by hour and by day.")] = 0
     logs: Annotated[int, days("Log records.")] = 14

@@ -20,6 +20,7 @@ from ares_otel.records import (
     DriftCard,
     DriftCheck,
     DriftEpisode,
+    DriftWindow,
     Equity,
     ExchangeRequest,
     FeatureImportance,
@@ -62,6 +63,7 @@ EVENTS: dict[type[Record], str] = {
     FeatureImportance: s.IMPORTANCE.name,
     DriftEpisode: s.DRIFT_EPISODE.name,
     DriftCard: s.DRIFT_CARD.name,
+    DriftWindow: s.DRIFT_WINDOW.name,
 }
 """Records that are events of their decision, and spans without duration outside of any."""
 

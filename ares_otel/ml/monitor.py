@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +28,7 @@ from ares_otel.ml.reference import Made, Reference
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
 from ares_otel.ml.stream import Stream
+from ares_otel.ml.windows import Window, windows
 
 __all__ = ["DriftMonitor"]
 
@@ -179,6 +180,11 @@ class DriftMonitor:
         stream = self._stream
         tests = card.Tests(stream.score, stream.window, np.sqrt(stream.threshold), self._sigma, self._spent)
         return card.lines(self._card, tests, self._episodes.seen)
+
+    def windows(self, features: Collection[str], bars: int) -> tuple[Window, ...]:
+        """Return the last bars of some features beside their reference, at most as many as are remembered."""
+        named = ((column, name) for column, name in enumerate(self._made.names) if name in features)
+        return windows(self._stream, named, bars)
 
     def quality(self) -> tuple[Issue, ...]:
         """Return what is wrong with the data themselves."""

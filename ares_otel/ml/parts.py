@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -17,11 +17,24 @@ import msgspec
 
 from ares_otel.ml.cloudevents import About, quantity
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved, Quantity
+from ares_otel.ml.memory import LAST
 from ares_otel.ml.trail import Trail
-from ares_otel.records import DriftCard, DriftCheck
+from ares_otel.ml.windows import Window
+from ares_otel.records import DriftCard, DriftCheck, DriftWindow
 from ares_otel.semconv.enums import DriftResult
 
-__all__ = ["PROFITS", "Awaiting", "Cadence", "Monitor", "Part", "Promise", "card_of", "check_of"]
+__all__ = [
+    "PROFITS",
+    "Awaiting",
+    "Cadence",
+    "Comparing",
+    "Monitor",
+    "Part",
+    "Promise",
+    "card_of",
+    "check_of",
+    "windows_of",
+]
 
 PROFITS: Final = "profit"
 """Name of the part that looks at profits; all others are called by what they look at."""
@@ -29,6 +42,12 @@ LABELS: Final = "label"
 """What outcomes themselves are called among the quantities of their monitor."""
 SHOWN: Final = 128
 """Quantities that a check tells of, those with most evidence."""
+FEATURES: Final = 32
+"""Features whose window is told at once, those with most evidence."""
+EACH: Final = 3_600.0
+"""Seconds between windows that nothing asks for."""
+LEAST: Final = 64
+"""Bars that such a window has at least."""
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -77,6 +96,14 @@ class Awaiting(Protocol):
         """Let a prediction wait for its outcome."""
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A monitor that can show its last bars beside its reference."""
+
+    def windows(self, features: Collection[str], bars: int) -> Sequence[Window]:
+        """Return the last bars of some features."""
+
+
 class Cadence(msgspec.Struct, frozen=True):
     """When a check is told, beside those that found something: after so many bars, or a bar after so many seconds."""
 
@@ -100,6 +127,7 @@ class Part:
         open: the start of each episode that is open, by its kind: outcomes tell of labels, too.
         at: time of the last bar, Unix ns.
         trail: decisions by bar.
+        windowed: when windows were told last, monotonic seconds.
     """
 
     kind: DriftKind
@@ -112,6 +140,7 @@ class Part:
     spent: int = 0
     open: dict[DriftKind, DriftEvent] = field(default_factory=dict)
     at: int | None = None
+    windowed: float = -math.inf
     trail: Trail = field(default_factory=Trail)
     _lines: tuple[Quantity, ...] | None = None
 
@@ -225,3 +254,47 @@ def card_of(parts: Sequence[Part], about: About, promise: Promise) -> DriftCard:
         reasons={name: each.reason for name, each in card.items() if not each.testable and each.reason},
         version=about.version,
     )
+
+
+def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> tuple[DriftWindow, ...]:
+    """Return the last bars beside the reference, when an episode begins or ends, and at most once an hour."""
+    now, monitor = time.monotonic(), part.monitor
+    due = part.bars >= LEAST and now - part.windowed >= EACH
+    if not isinstance(monitor, Comparing) or not (events or due):
+        return ()
+    part.windowed = now
+    event = events[-1] if events else None
+    since = event.since if event is not None and event.state == DriftState.STARTED else None
+    # an episode shows what came after its change
+    bars = LAST if since is None else part.bars - since.bar + 1
+    ranked = sorted(part.monitor.standing(), key=lambda each: -each.evidence)
+    names = [name for each in ranked for name in ([each.feature] if isinstance(each.feature, str) else each.feature)]
+    features = dict.fromkeys(names)
+    shown = {*list(features)[:FEATURES]}
+    return tuple(_window(each, part, check, event) for each in monitor.windows(shown, bars))
+
+
+def _window(window: Window, part: Part, check: DriftCheck, event: DriftEvent | None) -> DriftWindow:
+    ends = [f"{edge:.9g}" for edge in window.edges]
+    return DriftWindow(
+        check.model,
+        check.kind,
+        window.feature,
+        expected=_summed(ends, window.expected),
+        observed=_summed(ends, window.observed),
+        n=window.n,
+        bars=window.bars,
+        bar=part.bars,
+        episode=check.episode if event is None else event.episode,
+        version=check.version,
+        reference=check.reference,
+        event_time=part.at,
+    )
+
+
+def _summed(ends: Sequence[str], shares: Sequence[float]) -> dict[str, float]:
+    """Return shares by their ends; ends that are the same in nine digits are one."""
+    found: dict[str, float] = {}
+    for end, share in zip(ends, shares, strict=True):
+        found[end] = found.get(end, 0.0) + share
+    return found

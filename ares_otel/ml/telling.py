@@ -17,7 +17,7 @@ from ares_otel.ml.cloudevents import CLEARED, DETECTED, About, Outbox, cloud_eve
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Severity
 from ares_otel.ml.naming import Named
 from ares_otel.pipeline.recorder import RECORDER as R
-from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, Record
+from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, DriftWindow, Record
 from ares_otel.semconv.enums import DriftResult
 
 __all__ = ["Quiet", "Teller", "summary"]
@@ -53,10 +53,17 @@ class Teller:
         """Say what can be detected at all."""
         _put(card)
 
-    def check(self, check: DriftCheck, events: Sequence[tuple[DriftEvent, tuple[str, ...]]] = ()) -> None:
-        """Say what a check found, with the events of its bars, each with decisions of its own."""
+    def check(
+        self,
+        check: DriftCheck,
+        events: Sequence[tuple[DriftEvent, tuple[str, ...]]] = (),
+        windows: Sequence[DriftWindow] = (),
+    ) -> None:
+        """Say what a check found, with the events of its bars, each with decisions of its own, and last bars."""
         drawn = R.ids.draw(R.clock.now())
         _put(check, drawn=drawn)
+        for window in windows:
+            _put(window, _inside(drawn))
         for event, decisions in events:
             with GUARD.shield("drift.event"):
                 self._event(event, decisions, check.event_time, drawn)
@@ -84,8 +91,7 @@ class Teller:
     def _event(self, event: DriftEvent, decisions: tuple[str, ...], at: object, drawn: str) -> None:
         trace, span = trace_of(drawn), span_of(drawn)
         said = summary(event, self.about.model)
-        context = SpanContext(trace, span, is_remote=False, trace_flags=TraceFlags(1))
-        _put(self._episode(event, decisions, at if isinstance(at, int) else None, said), NonRecordingSpan(context))
+        _put(self._episode(event, decisions, at if isinstance(at, int) else None, said), _inside(drawn))
         cloud = cloud_event(event, self.about, R.clock.now(), f"00-{trace:032x}-{span:016x}-01", said)
         if self._outbox is not None:
             self._outbox.put(cloud)
@@ -140,11 +146,21 @@ class Quiet:
     def card(self, card: DriftCard) -> None:
         """See `Teller.card`."""
 
-    def check(self, check: DriftCheck, events: Sequence[tuple[DriftEvent, tuple[str, ...]]] = ()) -> None:
+    def check(
+        self,
+        check: DriftCheck,
+        events: Sequence[tuple[DriftEvent, tuple[str, ...]]] = (),
+        windows: Sequence[DriftWindow] = (),
+    ) -> None:
         """See `Teller.check`."""
 
     def named(self, named: Named) -> None:
         """See `Teller.named`."""
+
+
+def _inside(drawn: str) -> NonRecordingSpan:
+    """Return what stands for the span of a check, for what is said below it."""
+    return NonRecordingSpan(SpanContext(trace_of(drawn), span_of(drawn), is_remote=False, trace_flags=TraceFlags(1)))
 
 
 def _put(record: Record, inside: NonRecordingSpan | None = None, drawn: str | None = None) -> None:

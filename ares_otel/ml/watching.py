@@ -23,7 +23,7 @@ from ares_otel.ml.condition import Condition
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.naming import Named
-from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Part, Promise, card_of, check_of
+from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Part, Promise, card_of, check_of, windows_of
 from ares_otel.ml.tables import Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.pipeline.recorder import RECORDER as R
@@ -187,7 +187,7 @@ class Watch:
             others = [each for each in self.parts.values() if each is not part and each.kind is kind]
             check = check_of([part, *others], kind, self.teller.about, events, links)
             told = [(event, part.trail.links(_first(event), event.bar, LINKS)) for event in events]
-            self.teller.check(check, told)
+            self.teller.check(check, told, windows_of(part, check, events))
         part.spent, part.checked = 0, time.monotonic()
 
     def _call(self, event: DriftEvent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ares_otel.records.check import Attributes, examine, require
-from ares_otel.records.drift import DriftCard, DriftCheck, DriftEpisode
+from ares_otel.records.drift import DriftCard, DriftCheck, DriftEpisode, DriftWindow
 from ares_otel.records.model import (
     Decision,
     Equity,
@@ -35,6 +35,7 @@ __all__ = [
     "DriftCard",
     "DriftCheck",
     "DriftEpisode",
+    "DriftWindow",
     "Equity",
     "ExchangeRequest",
     "FeatureImportance",

@@ -1,4 +1,4 @@
-"""Records of a drift monitor: what a check found, an episode that began or is over, what can be detected at all.
+"""Records of a drift monitor: what a check found, episodes, what can be detected at all, the last bars beside them.
 
 A monitored quantity is named `feature:moment` (`return:location`, `volume:scale`, `a & b:dependence`). Evidence is a
 statistic in thresholds of its own test, so that all kinds of tests share one axis: above 1 it has crossed. Effects are
@@ -14,7 +14,7 @@ from ares_otel.records.model import Number, Record, Time
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv.enums import DriftKind, DriftResult, DriftSeverity, DriftState
 
-__all__ = ["DriftCard", "DriftCheck", "DriftEpisode"]
+__all__ = ["DriftCard", "DriftCheck", "DriftEpisode", "DriftWindow"]
 
 
 class DriftCheck(Record, frozen=True):
@@ -94,3 +94,25 @@ class DriftCard(Record, frozen=True):
     shares: Annotated[Mapping[str, float] | None, a.DRIFT_SHARES] = None
     reasons: Annotated[Mapping[str, str] | None, a.DRIFT_REASONS] = None
     version: Annotated[str | None, a.MODEL_VERSION] = None
+
+
+class DriftWindow(Record, frozen=True):
+    """The last bars of a feature beside its reference.
+
+    `expected` and `observed` are shares by the upper end of a bin, as text. Bins are those of the reference's
+    quantiles; the first holds what is below its least value, the last (`inf`) what is above its largest. `n` values are
+    among the `bars`; those of an episode that begins are the bars since its change.
+    """
+
+    model: Annotated[str, a.MODEL_NAME]
+    kind: Annotated[DriftKind | str, a.DRIFT_KIND]
+    feature: Annotated[str, a.FEATURE_NAME]
+    expected: Annotated[Mapping[str, float] | None, a.DRIFT_EXPECTED]
+    observed: Annotated[Mapping[str, float] | None, a.DRIFT_OBSERVED] = None
+    n: Annotated[int | None, a.DRIFT_VALUES] = None
+    bars: Annotated[int | None, a.DRIFT_WINDOW] = None
+    bar: Annotated[int | None, a.DRIFT_BAR] = None
+    episode: Annotated[int | None, a.DRIFT_EPISODE] = None
+    version: Annotated[str | None, a.MODEL_VERSION] = None
+    reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
+    event_time: Annotated[Time | None, a.EVENT_TIME] = None

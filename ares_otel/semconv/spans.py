@@ -13,6 +13,7 @@ __all__ = [
     "DRIFT_CARD",
     "DRIFT_CHECK",
     "DRIFT_EPISODE",
+    "DRIFT_WINDOW",
     "EQUITY",
     "EVENTS",
     "EXCEPTION",
@@ -124,6 +125,14 @@ DRIFT_CARD = Event(
         a.DRIFT_REASONS,
     ),
 )
+DRIFT_WINDOW = Event(
+    "drift_window",
+    "a feature's last bars beside its reference: when an episode begins or ends, and at most once an hour",
+    (
+        *(a.MODEL_NAME, a.MODEL_VERSION, a.DRIFT_KIND, a.FEATURE_NAME, a.DRIFT_EXPECTED, a.DRIFT_OBSERVED),
+        *(a.DRIFT_VALUES, a.DRIFT_WINDOW, a.DRIFT_BAR, a.DRIFT_EPISODE, a.DRIFT_REFERENCE),
+    ),
+)
 EXCEPTION = Event("exception", "an exception", (a.EXCEPTION_TYPE, a.EXCEPTION_MESSAGE, a.EXCEPTION_STACKTRACE))
 
 DECISION = Span(
@@ -192,7 +201,7 @@ TELEMETRY = Span(
 
 RECORD_EVENTS = (
     *(FEATURES, PREDICTION, OUTCOME, MARKET_DATA, MARK, POSITION, EQUITY, FUNDING, KILL_SWITCH, MODEL_INFO, IMPORTANCE),
-    *(REGIME, VOTE, DECISION_PATH, DRIFT_EPISODE, DRIFT_CARD),
+    *(REGIME, VOTE, DECISION_PATH, DRIFT_EPISODE, DRIFT_CARD, DRIFT_WINDOW),
 )
 RECORDS = tuple(Span(event.name, event.brief, (*COMMON, *event.attributes)) for event in RECORD_EVENTS)
 """A record outside any decision becomes a span without duration under its event's name."""

@@ -121,3 +121,21 @@ def test_a_card_says_why_something_cannot_be_tested(ares_capture: Capture) -> No
         "ares.drift.n_eff": {"vol:location": 6.0},
         "ares.drift.untestable_because": {"vol:location": "n_eff 6 < 24"},
     }
+
+
+def test_a_window_is_a_span_of_shares(ares_capture: Capture) -> None:
+    """Both distributions go by the same ends of bins, with their numbers of values."""
+    shares = {"-1": 0.25, "inf": 0.75}
+    ares.record(ares.DriftWindow("lgbm", "data", "ret", shares, {"-1": 1.0, "inf": 0.0}, 80, 88, 900, episode=2))
+
+    assert attributes(ares_capture, "drift_window") == {
+        "ares.model.name": "lgbm",
+        "ares.drift.kind": "data",
+        "ares.feature.name": "ret",
+        "ares.drift.expected": shares,
+        "ares.drift.observed": {"-1": 1.0, "inf": 0.0},
+        "ares.drift.values": 80,
+        "ares.drift.window": 88,
+        "ares.drift.bar": 900,
+        "ares.drift.episode": 2,
+    }

@@ -16,7 +16,7 @@ from standin import MeanMonitor
 import ares_otel as ares
 from ares_otel.decision.watched import Matured, Observed, WatchedModel
 from ares_otel.guard import GUARD
-from ares_otel.ml import DriftEvent, DriftKind
+from ares_otel.ml import DriftEvent, DriftKind, DriftMonitor
 from ares_otel.ml.cloudevents import About, Outbox
 from ares_otel.ml.parts import Cadence, Part, Promise
 from ares_otel.ml.tables import Tape, read_table, told
@@ -73,6 +73,36 @@ def test_an_episode_is_told_everywhere(ares_capture: Capture, tmp_path: Path, ca
         ("INFO", "io.ares.ml.drift.cleared.v1"),
     ]
     assert vars(caplog.records[0])["cloudevents.event_id"] == lines[0]["id"]
+
+
+def test_last_bars_are_told_beside_their_reference(ares_capture: Capture) -> None:
+    """Once when there are some, then when an episode begins, below its check and since its change, and when it ends."""
+    made = np.random.default_rng(5)
+    reference, calm = made.normal(size=(900, 2)), made.normal(size=(2_000, 2))
+    calm[:, 1] = np.nan
+    calm[100:160, 0] += 3.0
+    monitor = DriftMonitor(reference, names=["a", "b"])
+    target = Watch(
+        WatchedModel("lgbm", "3"),
+        [Part(DriftKind.DATA, monitor, DriftMonitor.load)],
+        Teller(ABOUT, None),
+        Promise(0.05, 4_000, 900),
+        Cadence(10, 1e9),
+    )
+    target.feed(Observed(row, None, None, place * DAY, 0, None) for place, row in enumerate(calm))
+
+    windows = [span["attributes"] for span in ares_capture.spans("drift_window")]
+    checks = {span["span_id"]: span["attributes"] for span in ares_capture.spans("drift check")}
+    started, cleared = (span["attributes"] for span in ares_capture.spans("drift_episode"))
+    first, began, ended = windows
+    assert (first["ares.drift.bar"], first["ares.drift.window"]) == (71, 71)
+    assert began["ares.drift.bar"] == started["ares.drift.bar"]
+    assert began["ares.drift.window"] == started["ares.drift.bar"] - started["ares.drift.since_bar"] + 1
+    assert ended["ares.drift.bar"] == cleared["ares.drift.bar"]
+    assert {each["ares.feature.name"] for each in windows} == {"a"}
+    assert began["ares.drift.observed"]["inf"] > 0.2
+    parents = [checks[span["parent_id"]]["ares.drift.bar"] for span in ares_capture.spans("drift_window")]
+    assert parents == [each["ares.drift.bar"] for each in windows]
 
 
 def test_a_cloud_event_has_what_the_specification_asks_for(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ __all__ = [
 Row: TypeAlias = tuple[Any, ...]
 Segment: TypeAlias = tuple[int, list[tuple[bytes, bytes, str, bytes]]]
 Segments: TypeAlias = dict[int, Segment]
-PACKED = ("decision", "outcome")
+PACKED = ("decision", "outcome", "drift_check")
 INTERNAL = {*PACKED, "name", "resource", "dictionary", "segment", "pack", "lookup"}
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in INTERNAL)
 NAMED = (
@@ -67,7 +67,7 @@ NAMED = (
         "liquidity",
     ),
     *("reject_reason", "result", "currency", "component", "check", "limit_name", "outcome", "channel", "operation"),
-    *("prediction", "actual", "kind"),
+    *("prediction", "actual", "kind", "detector", "severity", "reference", "state", "feature"),
 )
 
 
@@ -159,15 +159,19 @@ OUTCOME = ("id", "key", "model", "result", "realized_return", "regime", "predict
 
 
 def _unpacked(connection: sa.Connection, told: Mapping[str, Mapping[int, Any]]) -> dict[str, list[Row]]:
-    """Return decisions without their votes, votes, and outcomes by the millisecond in which they were said."""
-    decided, judged = (
+    """Return decisions without their votes, votes, outcomes by the millisecond in which they were said, and drift."""
+    decided, judged, checked = (
         [{**row} for row in connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()]  # noqa: S608  own names
         for name in PACKED
     )
+    # what is a name here is a number elsewhere
+    named = {**told, "quantity": told["model"]}
     outcomes = [{**each, "id": each["id"] // 10**6} for row in judged for each in unpacked("outcome", row)]
     return {
         "decision": [_told(_whole(row), told) for row in decided],
         "vote": [_told(vote, told) for row in decided for vote in unpacked("vote", row)],
+        "drift_check": [_told({key: row[key] for key in row if key != "quantities"}, told) for row in checked],
+        "drift_evidence": [_told(stand, named) for row in checked for stand in unpacked("drift_evidence", row)],
         "outcome": [_told({key: row[key] for key in OUTCOME}, told) for row in outcomes],
     }
 

@@ -23,6 +23,7 @@ __all__ = [
     "Facts",
     "Whole",
     "body",
+    "drifts",
     "event",
     "key_values",
     "records",
@@ -341,6 +342,40 @@ def _update(ids: Ids, submit: Span, client: str, place: dict[Attribute, Any], st
     )
 
 
+def drifts(around: Whole) -> list[Span]:
+    """Return what a drift monitor says of one model: a card, a check, a whole episode, a window."""
+    about = {a.MODEL_NAME: "boosting", a.MODEL_VERSION: "7", a.DRIFT_KIND: "data", a.DRIFT_REFERENCE: "f00d"}
+    moved = {a.DRIFT_EVIDENCES: {"rsi:scale": 1.25, "volume:location": 0.5}, a.DRIFT_EFFECTS: {"rsi:scale": -0.75}}
+    check = {a.DETECTOR: "ares", a.DRIFT_RESULT: "drift", a.DRIFT_EVIDENCE: 1.25, a.DRIFT_EFFECT: -0.75, **moved}
+    account = {a.DRIFT_TESTED: 3, a.DRIFT_UNTESTABLE: 1, a.DRIFT_SPENT: 0.125, a.DRIFT_BAR: 900, a.EVENT_TIME: MARKET}
+    episode = {a.DRIFT_EPISODE: 2, a.DRIFT_SEVERITY: "warning", a.DRIFT_EVIDENCE: 1.25, a.DRIFT_EFFECT: 0.75, **moved}
+    since = {a.DRIFT_SINCE: MARKET - 9 * SECOND, a.DRIFT_SINCE_BAR: 812, a.DRIFT_SUMMARY: "it moved"}
+    card = {a.DRIFT_ROWS: 500, a.DRIFT_HORIZON: 4_000, a.DRIFT_ALARMS: 0.05, a.DRIFT_SAMPLES: {"rsi:scale": 240.0}}
+    seen = {
+        a.DRIFT_DETECTABLE: {"rsi:scale": 0.5},
+        a.DRIFT_SHARES: {"rsi:scale": 0.25},
+        a.DRIFT_TIMES: {"rsi:scale": 2},
+    }
+    window = {
+        a.DRIFT_EXPECTED: {"inf": 0.0, "-1": 0.25, "2.5": 0.75},
+        a.DRIFT_OBSERVED: {"-1": 0.5, "2.5": 0.5, "inf": 0},
+    }
+    count = {a.DRIFT_VALUES: 80, a.DRIFT_WINDOW: 88, a.DRIFT_BAR: 900, a.DRIFT_EPISODE: 2}
+    linked = Span.Link(trace_id=around.ids.trace, span_id=around.ids.root)
+    made = [
+        span(s.DRIFT_CARD, {**about, **card, **seen, a.DRIFT_REASONS: {"vol:scale": "n_eff 6 < 24"}}),
+        span(s.DRIFT_CHECK, {**about, **check, **account, a.DRIFT_SEVERITY: "warning", a.DRIFT_EPISODE: 2}),
+        span(s.DRIFT_EPISODE, {**about, **episode, **since, a.DRIFT_STATE: "started", a.DRIFT_BAR: 900}),
+        span(s.DRIFT_WINDOW, {**about, **window, **count, a.FEATURE_NAME: "rsi"}),
+        span(s.DRIFT_EPISODE, {**about, **episode, a.DRIFT_STATE: "cleared", a.DRIFT_BAR: 990, a.EVENT_TIME: MARKET}),
+    ]
+    made[1].links.append(linked)
+    made[2].links.append(linked)
+    for at, each in enumerate(made):
+        each.span_id = b"drifted" + bytes([at])
+    return made
+
+
 def records(around: Whole) -> list[Span]:
     """Return spans of records outside of any decision, and a check and a call inside of one."""
     start = around.spans[-1].start_time_unix_nano
@@ -364,6 +399,7 @@ def records(around: Whole) -> list[Span]:
         span(s.IMPORTANCE, {a.MODEL_NAME: "boosting", **importances}),
         span(s.MODEL_BEHAVIOR, {a.MODEL_NAME: "boosting", **behavior}),
         span(s.REGIME, {**place, a.REGIME: "bull_trend", a.EVENT_TIME: MARKET}),
+        *drifts(around),
     ]
     for at, each in enumerate(made, start=1):
         each.trace_id, each.span_id = b"record" + at.to_bytes(10, "big"), b"record" + at.to_bytes(2, "big")

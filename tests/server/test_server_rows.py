@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from server_kit import Row, content, fresh, put, rows, store_all
-from spans import MARKET, START, Bot, event, records, span
+from spans import MARKET, START, Bot, drifts, event, records, span
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
+from ares_otel.server.otlp.decode import decode
 from ares_otel.server.store import episodes
 from ares_otel.server.store.store import Store
 
@@ -53,6 +54,74 @@ def test_records_become_rows(tmp_path: Path) -> None:
     assert [row[1:] for row in found["importance"]] == [(BOOSTING, "gain", '{"rsi":0.75,"volume":0.25}')]
     assert [row[1:] for row in found["behavior"]] == [(BOOSTING, 0.9, 0.8, 0.1, "[0.5,0.75]")]
     assert [round((row[0] - START) / SECOND) for row in found["equity"]] == [1, 2]
+
+
+def test_drift_becomes_rows(tmp_path: Path) -> None:
+    """A check with its quantities, both ends of an episode with what it is linked to, a card, a window, bin by bin."""
+    made = Bot().decision()
+    found = told(tmp_path, *drifts(made))
+    data, own, decided = ("drift", "data"), ("reference", "f00d"), made.ids.decision
+
+    ares, warning = ("detector", "ares"), ("severity", "warning")
+    (check,) = found["drift_check"]
+    names = (BOOSTING, data, ares, ("drifted", "drift"), warning, own)
+    assert check[1:] == (*names, 1.25, -0.75, None, None, None, 0.125, 2, 900, MARKET, 3, 1, "7", decided, None)
+    assert {row[3:] for row in found["drift_evidence"]} == {
+        (("quantity", "rsi:scale"), 12_500, -7_500),
+        (("quantity", "volume:location"), 5_000, None),
+    }
+    ended, began = sorted(found["drift_episode"], key=lambda row: repr(row[3]))
+    moved = '{"rsi:scale":[-0.75,1.25],"volume:location":[null,0.5]}'
+    assert began[3:10] == (("state", "started"), warning, None, own, 2, MARKET - 9 * SECOND, 812)
+    assert began[10:17] == (900, None, 0.75, 1.25, "7", moved, "it moved")
+    assert began[17:] == (f'["{decided}"]', b"T" * 16, b"drifted\x02")
+    assert (ended[3], ended[10:12], ended[17]) == (("state", "cleared"), (990, MARKET), None)
+    (card,) = found["drift_card"]
+    line = '"rsi:scale":{"n_eff":240.0,"tau":2.0,"mde":0.5,"share":0.25}'
+    assert card[1:] == (
+        BOOSTING,
+        data,
+        own,
+        500,
+        4_000,
+        0.05,
+        "7",
+        f'{{{line},"vol:scale":{{"reason":"n_eff 6 < 24"}}}}',
+    )
+    (window,) = found["drift_window"]
+    bins = "[[-1.0,0.25,0.5],[2.5,0.75,0.5],[null,0.0,0.0]]"
+    assert window[1:] == (BOOSTING, data, own, ("feature", "rsi"), 900, 2, None, 80, 88, "7", bins)
+
+
+def test_drift_that_is_odd(tmp_path: Path) -> None:
+    """Links that are none, ends of bins that are no numbers, evidence without bound: left out, and the rest is kept."""
+    ends = {"x": 1.0, "nan": 1.0, "-inf": 1.0, "1": 0.5}
+    spans = [
+        span(s.DRIFT_CHECK, {a.MODEL_NAME: "m", a.DRIFT_EVIDENCES: {"a": 1e9, "b": True, "c": 2}, a.DRIFT_BAR: "x"}),
+        span(s.DRIFT_EPISODE, {a.DRIFT_EVIDENCES: 3, a.DRIFT_TESTED: 1 << 40}, own=b"E" * 8),
+        span(s.DRIFT_WINDOW, {a.DRIFT_EXPECTED: ends, a.DRIFT_VALUES: 1 << 40}, own=b"W" * 8),
+        span(s.DRIFT_CARD, {a.DRIFT_REASONS: {"a": 3}}, own=b"C" * 8),
+    ]
+    found = told(tmp_path, *spans)
+
+    assert {row[3:] for row in found["drift_evidence"]} == {
+        (("quantity", "a"), None, None),
+        (("quantity", "c"), 20_000, None),
+    }
+    assert found["drift_episode"][0][15:18] == (None, None, None)
+    assert found["drift_window"][0][-4:] == (None, None, None, "[[1.0,0.5,null]]")
+    assert found["drift_card"][0][-1] is None
+
+
+def test_links_that_cannot_be_read(tmp_path: Path) -> None:
+    """A check of another program with links that are no links is stored all the same, without them."""
+    database, raw = fresh(tmp_path), span(s.DRIFT_CHECK, {a.MODEL_NAME: "m"}).SerializeToString() + b"\x6a\x01\xff"
+    scope = b"\x12" + bytes([len(raw)]) + raw
+    resource = b"\x12" + bytes([len(scope)]) + scope
+    with closing(Store(database)) as store:
+        store.write([decode(b"\x0a" + bytes([len(resource)]) + resource).traces])
+
+    assert rows(database, "SELECT detector, decision_id FROM drift_check") == [(None, None)]
 
 
 def test_newest_states_and_hours(tmp_path: Path) -> None:

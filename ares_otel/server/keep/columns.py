@@ -34,6 +34,11 @@ PUBLIC: Final = {
     "models": "model",
     "importances": "importance",
     "behaviors": "behavior",
+    "drift_checks": "drift_check",
+    "drift_evidences": "drift_evidence",
+    "drift_episodes": "drift_episode",
+    "drift_cards": "drift_card",
+    "drift_windows": "drift_window",
     "logs": "log",
     "hourly": "hourly",
     "equity_hourly": "equity_hourly",
@@ -52,12 +57,18 @@ SLICE: Final = 2_000
 FRACTION: Final = 10_000
 NAMES_CACHED: Final = 20_000
 FLAGS: Final = frozenset({"error", "submitted", "duplicate", "valid", "meta"})
-NUMBERS: Final = frozenset({"hour", "day", "bucket", "position", "rejected", "n", "errors", "features", "agreed"})
+NUMBERS: Final = frozenset({"hour", "day", "bucket", "position", "rejected", "n", "errors", "features", "agreed"}) | {
+    *("tested", "untestable", "bars"),
+}
 """Integer columns that are numbers; all others are numbers of names."""
 
-TIMES: Final = frozenset({"event_time", "updated", "entry_time", "exit_time", "trained_at", "started", "ended", "time"})
-SCALED: Final = frozenset({("vote", "confidence"), ("vote", "weight")})
-HIDDEN: Final = frozenset({"resource", "key", "votes"})
+TIMES: Final = frozenset(
+    {"event_time", "updated", "entry_time", "exit_time", "trained_at", "started", "ended", "time", "since"}
+)
+SCALED: Final = frozenset(
+    {("vote", "confidence"), ("vote", "weight"), ("drift_evidence", "evidence"), ("drift_evidence", "effect")}
+)
+HIDDEN: Final = frozenset({"resource", "key", "votes", "quantities"})
 
 IMPLIED: Final[dict[tuple[str, str], Callable[[dict[str, Any]], Any]]] = {
     ("decision", "decision_id"): lambda row: row["decision_id"] or decision_id(bytes(row["trace"]), bytes(row["span"])),

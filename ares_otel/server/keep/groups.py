@@ -60,7 +60,10 @@ GROUPS: Final[dict[Group, tuple[Kept, ...]]] = {
         Kept("kill_switch"),
         Kept("report"),
     ),
-    "outcomes": (Kept("outcome"), Kept("model"), Kept("importance"), Kept("behavior")),
+    "outcomes": (
+        *(Kept("outcome"), Kept("model"), Kept("importance"), Kept("behavior")),
+        *(Kept("drift_check"), Kept("drift_episode"), Kept("drift_card"), Kept("drift_window")),
+    ),
     "equity": (
         Kept("equity"),
         Kept("funding"),

@@ -1,4 +1,4 @@
-"""Votes and outcomes as rows of their own, which the store keeps many to a row."""
+"""Votes, outcomes and evidence of drift as rows of their own, which the store keeps many to a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.columns import BIG, words
-from ares_otel.server.store.packed import ballots, judgments
+from ares_otel.server.store.packed import ballots, judgments, stands
 
 __all__ = ["SHOWN", "STORED", "unpacked"]
 
@@ -31,11 +31,18 @@ _OUTCOME = sa.Table(
     sa.Column("realized_return", sa.Double),
     *words("regime", "prediction", "actual", "strategy", "symbol"),
 )
+_EVIDENCE = sa.Table(
+    "drift_evidence",
+    _SHAPES,
+    sa.Column("id", BIG, primary_key=True),
+    *words("model", "kind", "quantity"),
+    *(sa.Column(name, BIG) for name in ("evidence", "effect")),
+)
 
-SHOWN: Final = {"votes": _VOTE, "outcomes": _OUTCOME}
+SHOWN: Final = {"votes": _VOTE, "outcomes": _OUTCOME, "drift_evidences": _EVIDENCE}
 """Shapes of rows by the word that users say."""
 
-STORED: Final = {"vote": t.decision, "outcome": t.outcome}
+STORED: Final = {"vote": t.decision, "outcome": t.outcome, "drift_evidence": t.drift_check}
 """Tables that hold them."""
 
 
@@ -44,6 +51,9 @@ def unpacked(table: str, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if table == _VOTE.name:
         for position, vote in enumerate(ballots(row["votes"])):
             yield {"decision": row["id"], "position": position, **vote._asdict()}
+    elif table == _EVIDENCE.name:
+        for stand in stands(row["quantities"]):
+            yield {"id": row["id"], "model": row["model"], "kind": row["kind"], **stand._asdict()}
     else:
         for judgment in judgments(row["judgments"]):
             yield {**row, **judgment._asdict()}

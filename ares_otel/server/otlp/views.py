@@ -1,9 +1,9 @@
 """Narrow views of OTLP traces, wire-compatible with the official messages and decoded by the official runtime in C.
 
 They have the field numbers of the official messages and fewer fields. `Raw*` sees each span as bytes, so that nothing
-is decoded and encoded again, `RawEvents` each event of a span; `Head*` only its ids and name; `Full*` has attributes as
-`map<string, AnyValue>`, which is the same on the wire, so that one attribute is one look-up in C instead of a walk in
-Python.
+is decoded and encoded again, `RawEvents` each event of a span; `Head*` only its ids and name, `LinkedSpan` its ids
+and links; `Full*` has attributes as `map<string, AnyValue>`, which is the same on the wire, so that one attribute is
+one look-up in C instead of a walk in Python.
 
 The views also serve for reading: what they accept once, they accept for ever, because a stored frame nests less
 deeply than the request that it came in.
@@ -25,6 +25,7 @@ __all__ = [
     "FullScope",
     "FullSpan",
     "HeadResource",
+    "LinkedSpan",
     "LogView",
     "RawEvents",
     "RawRequest",
@@ -82,6 +83,8 @@ MESSAGES: dict[str, dict[str, tuple[Any, ...]]] = {
     "Head": HEAD,
     "HeadScope": {"spans": (2, ["Head"])},
     "HeadResource": {"scope_spans": (2, ["HeadScope"])},
+    "Link": {"trace_id": (1, BYTES), "span_id": (2, BYTES), "attributes": (4, dict)},
+    "LinkedSpan": {"trace_id": (1, BYTES), "span_id": (2, BYTES), "links": (13, ["Link"])},
     "RawEvents": {"events": (11, [BYTES])},
     "RawScope": SCOPE_BYTES | {"spans": (2, [BYTES])},
     "RawResource": RESOURCE_BYTES | {"scope_spans": (2, ["RawScope"])},
@@ -203,3 +206,4 @@ _MADE = _classes()
 RawRequest, RawResource, RawEvents = _MADE["RawRequest"], _MADE["RawResource"], _MADE["RawEvents"]
 FullRequest, FullSpan, FullLog = _MADE["FullRequest"], _MADE["Span"], _MADE["Log"]
 HeadResource, FullResource, FullScope = _MADE["HeadResource"], _MADE["FullResource"], _MADE["Scope"]
+LinkedSpan = _MADE["LinkedSpan"]

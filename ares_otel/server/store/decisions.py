@@ -11,7 +11,8 @@ from ares_otel.server.otlp.values import flag, number, scaled, text, whole
 from ares_otel.server.otlp.views import AttributeMap, RawEvents, SpanView
 from ares_otel.server.store.ids import bounded, correlation_told, decision_id, span_told, text_key, time_id
 from ares_otel.server.store.packed import pack
-from ares_otel.server.store.recording import DAY, HOUR, RECORDS, Place, Said, observe
+from ares_otel.server.store.recording import DAY, HOUR, Place, Said, observe
+from ares_otel.server.store.records import RECORDS
 from ares_otel.server.store.rows import (
     CORRELATION,
     DECISION_ID,

@@ -20,6 +20,7 @@ RESOURCE_LIMIT = 4_096
 TIMED = (
     *("decision", "orders", "order_update", "outcome", "equity", "position", "mark", "breach"),
     *("model", "importance", "behavior", "log", "funding"),
+    *("drift_check", "drift_episode", "drift_card", "drift_window"),
 )
 FIND_NAME = "SELECT id FROM name WHERE kind = ? AND value = ?"
 NEW_NAME = "INSERT INTO name(kind, value) VALUES (?, ?) RETURNING id"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, or_
 
-__all__ = ["Ballot", "Judgment", "ballots", "judgments", "number_of", "of_models", "pack", "pair"]
+__all__ = ["Ballot", "Judgment", "Stand", "ballots", "judgments", "number_of", "of_models", "pack", "pair", "stands"]
 
 FIRST, LAST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", "abcdefghijklmnopqrstuvwxyz6789+/"
 BASE, BITS, MASK = 32, 5, 31
@@ -41,6 +41,14 @@ class Judgment(NamedTuple):
     model: int | None
     result: int | None
     prediction: int | None
+
+
+class Stand(NamedTuple):
+    """How a quantity stands in a check for drift: number of `name`, evidence and effect in units of 1e-4."""
+
+    quantity: int | None
+    evidence: int | None
+    effect: int | None
 
 
 def pack(parts: Iterable[Sequence[int | None]]) -> str:
@@ -77,6 +85,11 @@ def ballots(text: str | None) -> list[Ballot]:
 def judgments(text: str | None) -> list[Judgment]:
     """Return the outcomes of a text."""
     return [Judgment(*numbers) for numbers in _parts(text, len(Judgment._fields))]
+
+
+def stands(text: str | None) -> list[Stand]:
+    """Return the quantities of a text, those with most evidence first."""
+    return [Stand(*numbers) for numbers in _parts(text, len(Stand._fields))]
 
 
 def _parts(text: str | None, width: int) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from ares_otel.server.store.ids import bounded, text_key
 from ares_otel.server.store.rows import Desk, Judged, Rows
 from ares_otel.server.store.told import TOLD, Told
 
-__all__ = ["DAY", "HOUR", "NOWHERE", "RECORDS", "Place", "Said", "observe"]
+__all__ = ["DAY", "HOUR", "NOWHERE", "REPORTS", "Place", "Record", "Said", "json_text", "observe"]
 
 MILLISECOND, HOUR, DAY = 1_000_000, 3_600_000_000_000, 86_400_000_000_000
 CLASS_LIMIT = 32
@@ -37,12 +37,16 @@ NOWHERE = Place()
 
 
 class Said(NamedTuple):
-    """A record: its attributes, the row id that it takes unless that is taken, its time in Unix ns, its place."""
+    """A record: its attributes, the row id that it takes unless that is taken, its time in Unix ns, its place.
+
+    `raw` are the bytes of its span, none for an event.
+    """
 
     facts: AttributeMap
     base: int
     time: int
     place: Place
+    raw: bytes = b""
 
 
 Record: TypeAlias = Callable[[Rows, Desk, Said], None]
@@ -174,7 +178,7 @@ def _importance(rows: Rows, desk: Desk, said: Said) -> None:
     facts = said.facts
     given = plain(facts[a.FEATURE_IMPORTANCE.key]) if a.FEATURE_IMPORTANCE.key in facts else None
     values = {key: value for key, value in given.items() if _real(value)} if isinstance(given, dict) else None
-    told = (_text(facts, a.IMPORTANCE_METHOD.key), _json(values))
+    told = (_text(facts, a.IMPORTANCE_METHOD.key), json_text(values))
     rows.add("importance", (desk.free("importance", said.base), _model_name(desk, facts), *told))
 
 
@@ -183,7 +187,7 @@ def _behavior(rows: Rows, desk: Desk, said: Said) -> None:
     given = plain(facts[a.CONFIDENCE_TREND.key]) if a.CONFIDENCE_TREND.key in facts else None
     trend = [value for value in given if _real(value)] if isinstance(given, list) else None
     numbers = (number(facts, key.key) for key in (a.CONSISTENCY, a.STABILITY, a.PREDICTION_DRIFT))
-    rows.add("behavior", (desk.free("behavior", said.base), _model_name(desk, facts), *numbers, _json(trend)))
+    rows.add("behavior", (desk.free("behavior", said.base), _model_name(desk, facts), *numbers, json_text(trend)))
 
 
 def _regime(rows: Rows, desk: Desk, said: Said) -> None:
@@ -238,14 +242,15 @@ def _real(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _json(value: dict[str, Any] | list[Any] | None) -> str | None:
+def json_text(value: dict[str, Any] | list[Any] | None) -> str | None:
+    """Return JSON that a column can hold; None for None, and for what is too long."""
     if value is None:
         return None
     found = json.dumps(value, separators=(",", ":"))
     return found.replace("\\u0000", "\\ufffd") if len(found) <= JSON_LIMIT else None
 
 
-RECORDS: dict[str, Record] = {
+REPORTS: dict[str, Record] = {
     s.OUTCOME.name: _outcome,
     s.EQUITY.name: _equity,
     s.POSITION.name: _position,

@@ -3,7 +3,8 @@
 Row ids of tables with a column `id` and no other key are times (`ids.time_id`), so newest first, time ranges, cursors
 and retention need no index of their own. Texts that repeat are numbers of `name`. A `segment` holds spans of some
 traces and one resource that came in one commit; `lookup` finds segments by 48 bits of any id. Tables of reports over
-time are in `series.py`, sums and newest states in `rollups.py`; all of them are to be had from here.
+time are in `series.py`, those of drift in `drifts.py`, sums and newest states in `rollups.py`; all of them are to be
+had from here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from ares_otel.server.store.columns import BIG, METADATA, bigs, reals, row_id, texts, words
+from ares_otel.server.store.drifts import drift_card, drift_check, drift_episode, drift_window
 from ares_otel.server.store.rollups import (
     call_hourly,
     check_hourly,
@@ -65,6 +67,10 @@ __all__ = [
     "checkpoint",
     "decision",
     "dictionary",
+    "drift_card",
+    "drift_check",
+    "drift_episode",
+    "drift_window",
     "equity",
     "equity_hourly",
     "feed_now",
@@ -95,7 +101,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0010"
+REVISION = "0011"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

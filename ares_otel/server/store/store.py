@@ -23,7 +23,8 @@ from ares_otel.server.store.known import Known
 from ares_otel.server.store.late import note_late
 from ares_otel.server.store.logs import add_logs
 from ares_otel.server.store.numbers import Numbers
-from ares_otel.server.store.recording import NOWHERE, RECORDS, Place, Said
+from ares_otel.server.store.recording import NOWHERE, Place, Said
+from ares_otel.server.store.records import RECORDS
 from ares_otel.server.store.rows import CORRELATION, DECISION_ID, Part, Rows, base_id, identity
 from ares_otel.server.store.schema import REVISION
 from ares_otel.server.store.version import DatabaseError
@@ -167,7 +168,7 @@ class Store:
             if name in ORDER_SPANS:
                 fresh.take(span, name)
             elif name in RECORDS:
-                said = Said(span.attributes, base_id(span), span.start_time_unix_nano, NOWHERE)
+                said = Said(span.attributes, base_id(span), span.start_time_unix_nano, NOWHERE, raw)
                 RECORDS[name](rows, self._numbers, said)
             elif name.startswith(CALL):
                 call_row(rows, self._numbers, span, raw)

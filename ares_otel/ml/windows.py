@@ -1,0 +1,82 @@
+"""The last bars of each feature beside its reference: shares of both in bins of the reference's quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ares_otel.ml.memory import LAST
+from ares_otel.ml.scores import BINS, LEVELS, Floats, tables_of
+from ares_otel.ml.stream import Stream
+
+__all__ = ["Window", "windows"]
+
+ENDS: Final[Floats] = np.concatenate(([0.0], LEVELS, [1.0]))
+"""Ranks of the knots."""
+SHOWN: Final = (0.0, 0.01, 0.04, *np.linspace(0.1, 0.9, 11).round(3), 0.96, 0.99, 1.0)
+COARSE: Final = np.flatnonzero(np.isin(ENDS.round(3), SHOWN))
+"""Knots that bound the bins which are shown: no picture needs all of them."""
+FEW: Final = len(COARSE)
+TWO: Final = 2
+
+
+class Window(NamedTuple):
+    """A feature's last bars.
+
+    Attributes:
+        feature: its name.
+        edges: upper ends of the bins, the last infinite; the first bin is for what is below the reference's values.
+        expected: share of the reference in each bin.
+        observed: share of the window's values.
+        n: values in the window.
+        bars: how long it is; those without a value are among them.
+    """
+
+    feature: str
+    edges: tuple[float, ...]
+    expected: tuple[float, ...]
+    observed: tuple[float, ...]
+    n: int
+    bars: int
+
+
+def windows(stream: Stream, named: Iterable[tuple[int, str]], bars: int) -> tuple[Window, ...]:
+    """Return the last bars of some columns; those without a value, and that never moved in the reference, are left out.
+
+    Args:
+        stream: has seen them.
+        named: columns with their names.
+        bars: at most so many, and no more than are remembered.
+    """
+    length = max(0, min(bars, stream.bar, LAST))
+    found = (_window(stream, column, name, length) for column, name in named) if length else ()
+    return tuple(each for each in found if each is not None)
+
+
+def _window(stream: Stream, column: int, name: str, length: int) -> Window | None:
+    knots = stream.knots[:, column]
+    distinct = np.unique(knots[1:])
+    counts = np.bincount(stream.memory.last(stream.bar, column)[-length:], minlength=BINS)[:BINS]
+    n = int(counts.sum())
+    if len(distinct) < TWO or not n:
+        return None
+    edges = np.append(np.unique(knots if len(distinct) < FEW else knots[COARSE]), np.inf)
+    place = np.searchsorted(edges, np.append(knots, np.inf))
+    expected = np.bincount(place, _shares(stream, column, len(distinct)), len(edges))
+    observed = np.bincount(place, counts, len(edges)) / n
+    return Window(name, tuple(edges.tolist()), tuple(expected.tolist()), tuple(observed.tolist()), n, length)
+
+
+def _shares(stream: Stream, column: int, distinct: int) -> Floats:
+    """Return the share of the reference in each bin: by quantiles, and exactly, by the mean score, of two values."""
+    shares = np.concatenate(([0.0], np.diff(ENDS), [0.0]))
+    if distinct == TWO:
+        knots = stream.knots[:, column]
+        upper = int(np.searchsorted(knots, knots[-1]))
+        table = tables_of(stream.knots[:, column : column + 1])[0, :, 0]
+        share = (float(stream.center[column]) - table[1]) / (table[upper] - table[1])
+        shares[:] = 0.0
+        shares[1], shares[upper] = 1 - share, share
+    return shares
