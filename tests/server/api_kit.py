@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from demo_store import demo_database
-from server_kit import Reply, send
+from server_kit import Reply, send, store_all
+from spans import Bot, drifts
+from sqlalchemy import event
 
 from ares_otel.server.http.serve import EmbeddedServer
+from ares_otel.server.story.reader import Reader
 
-__all__ = ["demo_server", "get", "told"]
+__all__ = ["demo_server", "get", "plans", "told"]
 
 
 @pytest.fixture(scope="session")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server with what the demo did."""
-    with EmbeddedServer(demo_database(tmp_path_factory.mktemp("demo"))) as running:
+    """A server with what the demo did, and an episode of drift, which it has only after some years of its market."""
+    database = demo_database(tmp_path_factory.mktemp("demo"))
+    store_all(database, [drifts(Bot().decision())])
+    with EmbeddedServer(database) as running:
         yield running
 
 
@@ -32,3 +37,22 @@ def told(server: EmbeddedServer, path: str) -> Any:
     reply = get(server, path)
     assert reply.status == 200, reply.body
     return json.loads(reply.body)
+
+
+def plans(reader: Reader, question: Callable[[Reader], Any]) -> list[str]:
+    """Return how SQLite looks each table up while a question is answered."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(reader.db.engine, "before_cursor_execute", note)
+    try:
+        question(reader)
+    finally:
+        event.remove(reader.db.engine, "before_cursor_execute", note)
+    found = []
+    for statement, parameters in asked:
+        rows = reader.db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        found += [str(row[3]) for row in rows]
+    return found

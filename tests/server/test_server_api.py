@@ -30,6 +30,9 @@ def example(server: EmbeddedServer, endpoint: Endpoint) -> str:
     values = {"id": order["decision_id"], "client_id": order["client_id"], "metric_name": "total_pnl"}
     values["model_id"] = "momentum"
     wanted = {"q": order["correlation_id"], "attribute": "ares.symbol", "value": "SP500"}
+    if endpoint.path.startswith("/models/drift/"):
+        wanted["model"] = "boosting"
+        values["id"] = told(server, "/api/v1/models/drift/episodes?model=boosting")["items"][0]["id"]
     if endpoint.path == "/export":
         wanted["correlation_id"] = order["correlation_id"]
     path = endpoint.path.format_map({name: quote(values[name]) for name in endpoint.places})

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_kit import plans
 from server_kit import fresh, put, store_all
 from spans import Bot
-from sqlalchemy import event
 
 from ares_otel.server.query import listing, searching
 from ares_otel.server.query.control import BreachesAsked, breaches
@@ -39,25 +39,6 @@ def reader(database: Path) -> Iterator[Reader]:
     """A reader of it."""
     with Reader(database) as opened:
         yield opened
-
-
-def plans(reader: Reader, question: Callable[[Reader], Any]) -> list[str]:
-    """Return how SQLite looks each table up while a question is answered."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(reader.db.engine, "before_cursor_execute", note)
-    try:
-        question(reader)
-    finally:
-        event.remove(reader.db.engine, "before_cursor_execute", note)
-    found = []
-    for statement, parameters in asked:
-        rows = reader.db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-        found += [str(row[3]) for row in rows]
-    return found
 
 
 @pytest.mark.parametrize(

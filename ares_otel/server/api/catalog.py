@@ -26,6 +26,7 @@ from ares_otel.server.query import (
     trading,
     workflows,
 )
+from ares_otel.server.query.drift import cards, checks, episodes, states, windows
 
 __all__ = ["ENDPOINTS"]
 
@@ -57,6 +58,14 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/models/hits", judging.hits, "models"),
     endpoint("/models/importances", features.importances, "models"),
     endpoint("/models/behaviors", features.behaviors, "models"),
+    endpoint("/models/drift", states.drifting, "drift"),
+    endpoint("/models/drift/checks", checks.checks, "drift"),
+    endpoint("/models/drift/timeline", checks.timeline, "drift"),
+    endpoint("/models/drift/episodes", episodes.episodes, "drift"),
+    endpoint("/models/drift/episodes/{id}", episodes.episode, "drift"),
+    endpoint("/models/drift/windows", windows.windows, "drift"),
+    endpoint("/models/drift/cards", cards.cards, "drift"),
+    endpoint("/models/drift/account", cards.accounts, "drift"),
     endpoint("/stages", timing.stages, "performance"),
     endpoint("/stages/hours", timing.hours, "performance"),
     endpoint("/calls", timing.calls, "performance"),

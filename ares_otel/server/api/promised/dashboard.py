@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import case, func, select
 
+from ares_otel.semconv.enums import DriftKind
+from ares_otel.server.api.promised.drifted import NO_DRIFT, drift_score
 from ares_otel.server.api.promised.earnings import (
     EarningsAsked,
     PerformanceMetrics,
@@ -20,6 +22,8 @@ from ares_otel.server.api.promised.earnings import (
     health,
 )
 from ares_otel.server.query.asking import Moment, Name, NotFoundError, Period, whole_sum
+from ares_otel.server.query.drift.states import ModelsAsked as WatchedAsked
+from ares_otel.server.query.drift.states import drifting
 from ares_otel.server.query.features import ImportanceAsked, importances
 from ares_otel.server.query.history import METRICS, MetricName, Point, history
 from ares_otel.server.query.learning import ModelsAsked, models
@@ -51,10 +55,10 @@ CURRENT: Final[tuple[MetricName, ...]] = (
     "total_exposure",
 )
 LOOK_BACK: Final = 86_400.0 * 30
+DRIFT: Final = {"concept_drift_score": DriftKind.CONCEPT, "data_drift_score": DriftKind.DATA}
 DEAD_BAND: Final = 1.0
 TREND_DAYS: Final = 30
 FEWEST: Final = 10
-NO_DRIFT: Final = "no drift checks are stored"
 
 
 class MetricPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +87,10 @@ class DashboardMetric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelBehaviorMetrics(msgspec.Struct, frozen=True, kw_only=True):
-    """How a model does: hit rate, mean confidence of its votes, hit rate by day (days with ten outcomes or more)."""
+    """How a model does: hit rate, mean confidence of its votes, hit rate by day (days with ten outcomes or more).
+
+    Scores of drift are evidence at the newest check, in thresholds of its test: above 1 it has crossed.
+    """
 
     model_accuracy: float | None
     prediction_confidence: float | None
@@ -177,12 +184,14 @@ def metric_history(reader: Reader, asked: HistoryAsked) -> tuple[MetricPoint, ..
 def behavior_metrics(reader: Reader, model: str | None = None) -> dict[str, ModelBehaviorMetrics]:
     """Return how models do, by name."""
     confidence, trend = _confidences(reader), _trends(reader, model)
+    watched = {each.model: each for each in drifting(reader, WatchedAsked())}
     found = {}
     for each in _models(reader, model):
         stability = next(
             (one.stability for one in importances(reader, ImportanceAsked(model=each.model, limit=1)).items), None
         )
-        reasons = dict.fromkeys(("concept_drift_score", "data_drift_score"), NO_DRIFT)
+        drift = {name: drift_score(watched.get(each.model), kind) for name, kind in DRIFT.items()}
+        reasons = {name: NO_DRIFT for name, score in drift.items() if score is None}
         if each.hit_rate.reason is not None:
             reasons["model_accuracy"] = each.hit_rate.reason
         if each.model not in confidence:
@@ -193,8 +202,7 @@ def behavior_metrics(reader: Reader, model: str | None = None) -> dict[str, Mode
             model_accuracy=each.hit_rate.value,
             prediction_confidence=confidence.get(each.model),
             feature_importance_stability=stability,
-            concept_drift_score=None,
-            data_drift_score=None,
+            **drift,
             model_performance_trend=tuple(trend.get(each.model, ())),
             last_retraining=each.trained,
             outcomes=each.hit_rate.n,

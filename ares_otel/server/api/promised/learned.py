@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 from sqlalchemy import select
 
+from ares_otel.semconv.enums import DriftSeverity
 from ares_otel.server.api.promised.dashboard import behavior_metrics
+from ares_otel.server.api.promised.drifted import NO_DRIFT
 from ares_otel.server.api.promised.tracking import EnsembleDecision, TrackedAsked, ensembles
 from ares_otel.server.query.asking import Moment, Name, NotFoundError, Page, Paged, row_time
+from ares_otel.server.query.drift.states import DriftModel, drifting
+from ares_otel.server.query.drift.states import ModelsAsked as WatchedAsked
 from ares_otel.server.query.features import ImportanceAsked, importances
 from ares_otel.server.query.judging import HitsAsked, hits
 from ares_otel.server.query.learning import Model, ModelsAsked, models
@@ -20,9 +24,6 @@ from ares_otel.server.store.ids import TEXT_LIMIT
 from ares_otel.server.story.reader import Reader
 
 __all__ = [
-    "DriftAlert",
-    "DriftAlerts",
-    "DriftAsked",
     "FeatureImportanceRow",
     "FeaturesAsked",
     "ModelPerformance",
@@ -32,20 +33,17 @@ __all__ = [
     "ReportRun",
     "ReportSchedule",
     "ReportsAsked",
-    "Retraining",
     "feature_importance",
-    "ml_drift",
     "ml_ensembles",
     "ml_features",
     "ml_models",
     "ml_online",
-    "ml_retraining",
     "ml_summary",
     "report_history",
     "report_schedule",
 ]
 
-NO_DRIFT: Final = "no drift checks are stored"
+DRIFT: Final = ("total_alerts", "critical_alerts", "drift_detection_enabled")
 FIRST_REPORT: Final = "stability is said from the second report of a model on"
 NO_ONLINE: Final = "online learning is not measured"
 NO_OUTCOMES: Final = "no outcome of this model is stored with its classes"
@@ -76,33 +74,6 @@ class ModelPerformance(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, str]
 
 
-class DriftAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which alerts."""
-
-    severity: Annotated[Literal["low", "medium", "high", "critical"] | None, Meta(description="of the alert")] = None
-
-
-class DriftAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert of drift."""
-
-    model_id: str
-    model_type: str | None
-    drift_type: str
-    drift_score: float
-    threshold: float
-    timestamp: Moment
-    features_affected: tuple[str, ...]
-    severity: str
-    description: str
-
-
-class DriftAlerts(msgspec.Struct, frozen=True, kw_only=True):
-    """Alerts of drift, and why there are none."""
-
-    items: tuple[DriftAlert, ...]
-    reason: str | None
-
-
 class FeatureImportanceRow(msgspec.Struct, frozen=True, kw_only=True):
     """Importance of a feature at one report; the greatest has rank 1."""
 
@@ -117,7 +88,7 @@ class FeatureImportanceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MonitoringSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Models at a glance; `average_performance` is that of hit rates by model."""
+    """Models at a glance; `average_performance` is that of hit rates by model, alerts are open episodes of drift."""
 
     total_models: int
     total_alerts: int | None
@@ -154,13 +125,6 @@ class OnlineLearning(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, str]
 
 
-class Retraining(msgspec.Struct, frozen=True, kw_only=True):
-    """Models that should be trained again, and why none is named."""
-
-    items: tuple[str, ...]
-    reason: str | None
-
-
 class ReportsAsked(Paged, frozen=True, kw_only=True):
     """Which runs of reports."""
 
@@ -189,9 +153,10 @@ class ReportSchedule(msgspec.Struct, frozen=True, kw_only=True):
 def ml_models(reader: Reader, asked: ModelsAsked) -> tuple[ModelPerformance, ...]:
     """List how models do."""
     measured = behavior_metrics(reader, asked.model)
+    watched = {each.model: each for each in drifting(reader, WatchedAsked())}
     found = []
     for each in models(reader, asked):
-        own = measured.get(each.model)
+        own, status = measured.get(each.model), _status(watched.get(each.model))
         scores = {"precision": each.scores.precision, "recall": each.scores.recall, "f1_score": each.scores.f1}
         found.append(
             ModelPerformance(
@@ -203,26 +168,25 @@ def ml_models(reader: Reader, asked: ModelsAsked) -> tuple[ModelPerformance, ...
                 auc_score=None,
                 prediction_confidence=None if own is None else own.prediction_confidence,
                 feature_importance_stability=None if own is None else own.feature_importance_stability,
-                concept_drift_score=None,
-                data_drift_score=None,
-                status=None,
+                concept_drift_score=None if own is None else own.concept_drift_score,
+                data_drift_score=None if own is None else own.data_drift_score,
+                status=status,
                 last_retraining=each.trained,
                 details=each,
                 reasons={
                     **(own.reasons if own is not None else {}),
                     **dict.fromkeys((name for name, value in scores.items() if value is None), NO_OUTCOMES),
                     "auc_score": "outcomes carry classes, not scores",
-                    "status": NO_DRIFT,
+                    **({"status": NO_DRIFT} if status is None else {}),
                 },
             )
         )
     return tuple(found)
 
 
-def ml_drift(reader: Reader, asked: DriftAsked) -> DriftAlerts:
-    """List alerts of drift."""
-    del reader, asked
-    return DriftAlerts(items=(), reason=NO_DRIFT)
+def _status(watched: DriftModel | None) -> str | None:
+    """Return how a model stands by its checks for drift."""
+    return None if watched is None else "drifting" if watched.open else "stable"
 
 
 def ml_features(reader: Reader, asked: ImportanceAsked) -> Page[FeatureImportanceRow]:
@@ -256,19 +220,18 @@ def ml_ensembles(reader: Reader, asked: TrackedAsked) -> Page[EnsembleDecision]:
 def ml_summary(reader: Reader) -> MonitoringSummary:
     """Sum up models and their hit rates."""
     found = [(each.model, each.hit_rate.value) for each in hits(reader, HitsAsked()) if each.overall]
-    known = models(reader, ModelsAsked())
+    known, watched = models(reader, ModelsAsked()), drifting(reader, WatchedAsked())
+    alerts = [state.severity for each in watched for state in each.states if state.is_open]
     return MonitoringSummary(
         total_models=len(known),
-        total_alerts=None,
-        critical_alerts=None,
+        total_alerts=len(alerts) if watched else None,
+        critical_alerts=alerts.count(DriftSeverity.CRITICAL) if watched else None,
         average_performance={model or "": value for model, value in found if value is not None},
-        drift_detection_enabled=False,
+        drift_detection_enabled=bool(watched),
         feature_importance_tracking=True,
         online_learning_enabled=False,
         reasons={
-            "total_alerts": NO_DRIFT,
-            "critical_alerts": NO_DRIFT,
-            "drift_detection_enabled": NO_DRIFT,
+            **({} if watched else dict.fromkeys(DRIFT, NO_DRIFT)),
             "online_learning_enabled": NO_ONLINE,
         },
     )
@@ -302,12 +265,6 @@ def feature_importance(reader: Reader, asked: FeaturesAsked) -> Page[FeatureImpo
     _known(reader, asked.model_id)
     same = {name: getattr(asked, name) for name in ("start", "end", "limit", "cursor")}
     return ml_features(reader, ImportanceAsked(model=asked.model_id, **same))
-
-
-def ml_retraining(reader: Reader) -> Retraining:
-    """List models that should be trained again: those with an alert of drift."""
-    del reader
-    return Retraining(items=(), reason=NO_DRIFT)
 
 
 def report_history(reader: Reader, asked: ReportsAsked) -> Page[ReportRun]:

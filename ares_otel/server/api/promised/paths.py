@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ares_otel.server.api.endpoint import Endpoint, endpoint
-from ares_otel.server.api.promised import dashboard, earnings, integration, learned, tracing, tracking
+from ares_otel.server.api.promised import dashboard, drifted, earnings, integration, learned, tracing, tracking
 from ares_otel.server.query import judging
 
 __all__ = ["PROMISED"]
@@ -33,17 +33,17 @@ PROMISED: Final[tuple[Endpoint, ...]] = (
     endpoint("/integration/correlations", integration.performance_correlations, "integration"),
     endpoint("/integration/dashboard", integration.unified, "integration"),
     endpoint("/ml/models", learned.ml_models, "ml"),
-    endpoint("/ml/drift", learned.ml_drift, "ml"),
+    endpoint("/ml/drift", drifted.ml_drift, "ml"),
     endpoint("/ml/features", learned.ml_features, "ml"),
     endpoint("/ml/ensembles", learned.ml_ensembles, "ml"),
     endpoint("/ml/summary", learned.ml_summary, "ml"),
     endpoint("/ml/online/{model_id}", learned.ml_online, "ml"),
-    endpoint("/ml/retraining", learned.ml_retraining, "ml"),
-    endpoint("/monitoring/drift-alerts", learned.ml_drift, "monitoring"),
+    endpoint("/ml/retraining", drifted.ml_retraining, "ml"),
+    endpoint("/monitoring/drift-alerts", drifted.ml_drift, "monitoring"),
     endpoint("/monitoring/feature-importance/{model_id}", learned.feature_importance, "monitoring"),
     endpoint("/monitoring/online-learning/{model_id}", learned.ml_online, "monitoring"),
     endpoint("/monitoring/ml-tracker-stats", learned.ml_summary, "monitoring"),
-    endpoint("/monitoring/retraining-recommendations", learned.ml_retraining, "monitoring"),
+    endpoint("/monitoring/retraining-recommendations", drifted.ml_retraining, "monitoring"),
     endpoint("/monitoring/model-comparison", learned.ml_models, "monitoring"),
     endpoint("/monitoring/regime-performance", judging.hits, "monitoring"),
     endpoint("/monitoring/dashboard", integration.unified, "monitoring"),

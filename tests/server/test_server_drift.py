@@ -1,0 +1,238 @@
+"""Drift as it is asked for: how models stand, what was found when, what can be found at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from api_kit import plans
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from server_kit import fresh, store_all
+from spans import MARKET, START, Bot, drifts, span
+
+from ares_otel.semconv import attributes as a
+from ares_otel.semconv import spans as s
+from ares_otel.semconv.enums import DriftKind, DriftSeverity
+from ares_otel.server.api.promised.drifted import DriftAsked, ml_drift, ml_retraining
+from ares_otel.server.api.promised.learned import ml_models, ml_summary
+from ares_otel.server.query import learning
+from ares_otel.server.query.asking import NotFoundError
+from ares_otel.server.query.drift import checks as looked
+from ares_otel.server.query.drift.cards import CardsAsked, accounts, cards
+from ares_otel.server.query.drift.checks import ChecksAsked, Kind, TimelineAsked, checks, timeline
+from ares_otel.server.query.drift.episodes import EpisodeAsked, EpisodesAsked, Severity, episode, episodes
+from ares_otel.server.query.drift.states import ModelsAsked, drifting
+from ares_otel.server.query.drift.windows import WindowsAsked, windows
+from ares_otel.server.story.reader import Reader
+
+SECOND = 1_000_000_000
+ABOUT = {a.MODEL_NAME: "lgbm", a.DRIFT_KIND: "data", a.DETECTOR: "ares", a.DRIFT_REFERENCE: "beef"}
+
+
+def check(bar: int, evidence: float, **more: Any) -> Span:
+    """Return a check of a model at a bar, a second after the one before."""
+    known = {getattr(a, name): value for name, value in more.items()}
+    facts = {**ABOUT, a.DRIFT_BAR: bar, a.DRIFT_EVIDENCE: evidence, a.DRIFT_RESULT: "no_drift", **known}
+    when = {a.DRIFT_EVIDENCES: {"x:scale": evidence, "y:location": evidence / 2}, a.EVENT_TIME: MARKET + bar * SECOND}
+    return span(s.DRIFT_CHECK, {**when, **facts}, own=bar.to_bytes(8, "big"), start=START + bar * SECOND)
+
+
+def end(number: int, bar: int, state: str, **more: Any) -> Span:
+    """Return the start or the end of an episode."""
+    known = {getattr(a, name): value for name, value in more.items()}
+    facts = {**ABOUT, a.DRIFT_EPISODE: number, a.DRIFT_BAR: bar, a.DRIFT_STATE: state, a.DRIFT_SEVERITY: "critical"}
+    own = b"ends" + bar.to_bytes(4, "big")
+    return span(s.DRIFT_EPISODE, {**facts, **known}, own=own, start=START + bar * SECOND)
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader of what two models said: one with an episode that is over, one with that and one that is open."""
+    database = fresh(tmp_path)
+    quiet = [check(bar, bar / 100) for bar in range(1, 91)]
+    loud = [check(bar, 1.5, DRIFT_EPISODE=2, DRIFT_SEVERITY="critical", DRIFT_RESULT="drift") for bar in (91, 92)]
+    other = check(93, 0.5, DETECTOR="KSDrift", DRIFT_P_VALUE=0.04, DRIFT_EVIDENCES={})
+    ends = [
+        end(1, 20, "started", DRIFT_EVIDENCE=1.1, DRIFT_EFFECTS={"x:scale": -0.5, "y:location": 0.9}),
+        end(1, 30, "cleared", DRIFT_EVIDENCE=1.4),
+        end(2, 91, "started", DRIFT_SUMMARY="again"),
+    ]
+    card = {a.DRIFT_HORIZON: 100, a.DRIFT_ALARMS: 0.05, a.DRIFT_SHARES: {"x:scale": 0.7, "y:location": 0.3}}
+    told = span(s.DRIFT_CARD, {**ABOUT, **card, a.DRIFT_REASONS: {"z:scale": "n_eff 6 < 24"}}, own=b"lgbmcard")
+    named = check(95, 0.0, DRIFT_KIND="feature", DRIFT_P_VALUES={"x": 0.001}, DRIFT_EPISODE=2, DRIFT_RESULT="drift")
+    spent = check(94, 1.6, DRIFT_EPISODE=2, DRIFT_SEVERITY="critical", DRIFT_RESULT="drift", DRIFT_SPENT=0.04)
+    store_all(database, [[*drifts(Bot().decision()), *quiet, *loud, other, *ends, told, spent, named]])
+    with Reader(database) as opened:
+        yield opened
+
+
+def test_every_kind_can_be_asked_for() -> None:
+    """Parameters take the words of the records."""
+    assert set(get_args(Kind)) == {*DriftKind}
+    assert set(get_args(Severity)) == {*DriftSeverity}
+
+
+def test_the_worst_model_is_first(reader: Reader) -> None:
+    """Severity and episode are those of our detector's newest check; those of others are beside it."""
+    worst, other = drifting(reader, ModelsAsked())
+
+    assert (worst.model, worst.open, worst.severity) == ("lgbm", 1, "critical")
+    own, second, features = worst.states
+    assert (own.detector, own.bar, own.evidence, own.episode) == ("ares", 94, 1.6, 2)
+    assert (second.detector, second.p_value, second.episode) == ("KSDrift", 0.04, None)
+    assert (features.kind, features.episode, features.is_open) == ("feature", 2, False)
+    assert (other.model, other.states[0].tested, other.states[0].untestable) == ("boosting", 3, 1)
+    assert drifting(reader, ModelsAsked(model="lgbm")) == (worst,)
+    with pytest.raises(NotFoundError, match="of a model nobody is stored"):
+        drifting(reader, ModelsAsked(model="nobody"))
+
+
+def test_checks_come_in_pages(reader: Reader) -> None:
+    """Newest first, each once, with what stood highest; other models and kinds are left out."""
+    first = checks(reader, ChecksAsked(model="lgbm", kind="data", limit=60))
+    rest = checks(reader, ChecksAsked(model="lgbm", kind="data", limit=60, cursor=first.next))
+
+    assert [each.bar for each in (*first.items, *rest.items)] == list(range(94, 0, -1))
+    assert rest.next is None
+    assert [(one.quantity, one.evidence) for one in first.items[10].quantities] == [
+        ("x:scale", 0.84),
+        ("y:location", 0.42),
+    ]
+    assert checks(reader, ChecksAsked(model="lgbm", kind="label")).items == ()
+    (named,) = checks(reader, ChecksAsked(model="lgbm", kind="feature")).items
+    assert named.p_values == {"x": 0.001}
+    (linked,) = checks(reader, ChecksAsked(model="boosting")).items
+    assert linked.decision_id == Bot().decision().ids.decision
+
+
+def test_a_timeline_keeps_the_highest(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each stretch the check with most evidence is kept, and how many there were; other detectors are not in it."""
+    whole = timeline(reader, TimelineAsked(model="lgbm"))
+    thin = timeline(reader, TimelineAsked(model="lgbm", points=4))
+
+    assert (whole.n, len(whole.points), whole.whole, whole.threshold) == (93, 93, True, 1.0)
+    assert [(each.n, each.evidence, each.quantity) for each in thin.points] == [
+        (24, 0.24, "x:scale"),
+        (24, 0.48, "x:scale"),
+        (24, 0.72, "x:scale"),
+        (21, 1.6, "x:scale"),
+    ]
+    assert [each.drift for each in thin.points] == [False, False, False, True]
+    one = timeline(reader, TimelineAsked(model="lgbm", quantity="y:location", points=2))
+    assert [each.evidence for each in one.points] == [0.235, 0.8]
+    assert timeline(reader, TimelineAsked(model="lgbm", quantity="nothing")).points == ()
+    monkeypatch.setattr(looked, "LOOKED_AT", 10)
+    newest = timeline(reader, TimelineAsked(model="lgbm"))
+    assert (newest.n, newest.whole) == (10, False)
+
+
+def test_episodes_know_their_ends(reader: Reader) -> None:
+    """One is over, with its largest evidence; the other is open; the largest effect of an episode is first."""
+    is_open, over = episodes(reader, EpisodesAsked(model="lgbm")).items
+
+    assert (is_open.episode, is_open.open, is_open.cleared, is_open.summary) == (2, True, None, "again")
+    assert (over.episode, over.open, over.bar, over.cleared_bar, over.highest) == (1, False, 20, 30, 1.4)
+    assert [(each.quantity, each.effect) for each in over.features] == [("y:location", 0.9), ("x:scale", -0.5)]
+    (worst,) = episodes(reader, EpisodesAsked(severity="warning")).items
+    assert worst.model == "boosting"
+    page = episodes(reader, EpisodesAsked(kind="data", limit=1))
+    assert page.items == (is_open,)
+    assert episodes(reader, EpisodesAsked(kind="data", cursor=page.next)).items == (over, worst)
+    assert episodes(reader, EpisodesAsked(model="nobody")).items == ()
+
+
+def test_one_episode(reader: Reader) -> None:
+    """With decisions between change and alarm, and its features beside their reference."""
+    (known,) = episodes(reader, EpisodesAsked(model="boosting")).items
+    whole = episode(reader, EpisodeAsked(id=known.id))
+
+    assert whole.episode == known
+    assert known.decisions == (Bot().decision().ids.decision,)
+    (window,) = whole.windows
+    assert (window.feature, window.n, window.bars, window.distance) == ("rsi", 80, 88, 0.25)
+    with pytest.raises(NotFoundError, match="no episode 9999999999999999999 is stored"):
+        episode(reader, EpisodeAsked(id="9" * 19))
+
+
+def test_windows_by_feature(reader: Reader) -> None:
+    """Bins with both shares; a feature, a reference or an episode that there is not has none."""
+    (window,) = windows(reader, WindowsAsked(model="boosting"))
+
+    assert [(each.end, each.expected, each.observed) for each in window.bins] == [
+        (-1.0, 0.25, 0.5),
+        (2.5, 0.75, 0.5),
+        (None, 0.0, 0.0),
+    ]
+    assert windows(reader, WindowsAsked(model="boosting", feature="rsi", reference="f00d", episode=2)) == (window,)
+    for nothing in ({"feature": "x"}, {"reference": "x"}, {"episode": 3}, {"kind": "label"}):
+        assert windows(reader, WindowsAsked(model="boosting", **nothing)) == ()
+
+
+def test_a_card_says_what_cannot_be_tested(reader: Reader) -> None:
+    """What spends most is first, what is untestable last, with the reason."""
+    (card,) = cards(reader, CardsAsked(model="lgbm", kind="data"))
+
+    assert [(each.quantity, each.share, each.reason) for each in card.lines] == [
+        ("x:scale", 0.7, None),
+        ("y:location", 0.3, None),
+        ("z:scale", None, "n_eff 6 < 24"),
+    ]
+    assert (card.testable, card.untestable, card.horizon) == (2, 1, 100)
+    assert cards(reader, CardsAsked(model="lgbm", kind="label")) == ()
+    with pytest.raises(NotFoundError):
+        cards(reader, CardsAsked(model="nobody"))
+
+
+def test_the_account_of_a_model(reader: Reader) -> None:
+    """What was allowed by now follows from the newest check, alarms are counted, shares are of what a bar may spend."""
+    account = accounts(reader, CardsAsked(model="lgbm"))
+    (spender,) = account.spenders
+
+    assert account.allowed == spender.allowed == pytest.approx(0.0408, abs=1e-4)
+    assert (spender.bars, spender.spent, spender.alarms, account.alarms) == (94, 0.04, 2, 2)
+    assert spender.share == pytest.approx(0.0408 / 94 * 100 / 0.0513, abs=1e-3)
+    assert [line.quantity for line in spender.lines] == ["x:scale", "y:location"]
+
+
+def test_questions_use_the_index(reader: Reader) -> None:
+    """What is asked of one model looks at the rows of that model alone, newest first, without sorting them."""
+    for question in (
+        lambda asked: checks(asked, ChecksAsked(model="lgbm")),
+        lambda asked: timeline(asked, TimelineAsked(model="lgbm")),
+        lambda asked: drifting(asked, ModelsAsked()),
+        lambda asked: windows(asked, WindowsAsked(model="boosting", episode=2)),
+        lambda asked: accounts(asked, CardsAsked(model="lgbm")),
+    ):
+        told = [step for step in plans(reader, question) if "drift_check" in step or "drift_window" in step]
+        assert told
+        assert {step for step in told if "_newest" not in step} == set()
+
+
+def test_the_old_names_know_of_drift(reader: Reader, tmp_path: Path) -> None:
+    """Alerts are episodes, models with an open one should be trained again; where there is none a reason says why."""
+    alerts = ml_drift(reader, DriftAsked())
+    (high,) = ml_drift(reader, DriftAsked(severity="high")).items
+
+    assert (alerts.reason, [each.model_id for each in alerts.items]) == (None, ["lgbm", "boosting"])
+    assert (high.model_id, high.drift_type, high.drift_score, high.severity) == ("boosting", "data", 1.25, "high")
+    assert ml_drift(reader, DriftAsked(severity="low")).reason == "no such episode of drift is stored"
+    assert ml_retraining(reader).items == ("lgbm", "boosting")
+    summary = ml_summary(reader)
+    assert (summary.total_alerts, summary.critical_alerts, summary.drift_detection_enabled) == (2, 1, True)
+    with Reader(fresh(tmp_path, "empty.db")) as empty:
+        assert ml_retraining(empty).reason == ml_drift(empty, DriftAsked()).reason == "no drift checks are stored"
+        assert ml_summary(empty).total_alerts is None
+
+
+def test_scores_of_a_model(tmp_path: Path) -> None:
+    """Drift is among what is said of a model that votes; a kind that nobody looked at has its reason."""
+    database = fresh(tmp_path)
+    store_all(database, [[*Bot().decision().all, *drifts(Bot().decision())]])
+    with Reader(database) as opened:
+        (model,) = ml_models(opened, learning.ModelsAsked(model="boosting"))
+
+    assert (model.data_drift_score, model.concept_drift_score, model.status) == (1.25, None, "drifting")
+    assert "data_drift_score" not in model.reasons
+    assert model.reasons["concept_drift_score"] == "no drift checks are stored"
