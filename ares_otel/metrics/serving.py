@@ -107,9 +107,11 @@ class Server:
 
     def stop(self) -> None:
         """End the thread and free the port, within a tenth of a second also while a scrape is being answered."""
-        self._stopping = True
+        # in this order: told to stop, the thread may be gone at once, and its end of the bell with it
         self._bell.send(b"x")
+        self._stopping = True
         self._thread.join(STOP_SECONDS)
+        self._bell.close()
         self._listener.close()
 
     def abandon(self) -> None:
@@ -135,7 +137,7 @@ class Server:
             self._expire()
         for connection in list(self._connections):
             self._close(connection)
-        for each in (self._listener, self._alarm, self._bell, self._selector):
+        for each in (self._listener, self._alarm, self._selector):
             each.close()
 
     def _patience(self) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -266,6 +267,34 @@ def test_stop_does_not_wait_for_a_scrape_that_hangs(target: Metrics) -> None:
         again.stop()
         go.set()
     until(lambda: all(thread.name != "ares-otel-metrics" for thread in threading.enumerate()))
+
+
+class Late(socket.socket):
+    """Sends a moment later, when a thread that may end has ended."""
+
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        """Send what is left to be sent to."""
+        for thread in threading.enumerate():
+            if thread.name == "ares-otel-metrics":
+                thread.join(0.2)
+        return super().send(data, flags)
+
+
+def test_stop_meets_a_thread_that_just_served(monkeypatch: pytest.MonkeyPatch, target: Metrics) -> None:
+    """Whatever the thread does when it is told to stop, it takes nothing away of what tells it."""
+    endpoint = Endpoint(target.render, port=0)
+    with monkeypatch.context() as patched:
+        alarm, bell = socket.socketpair()
+        patched.setattr(serving.socket, "socketpair", lambda: (alarm, Late(fileno=bell.detach())))
+        endpoint.start()
+    with dial(endpoint) as sock:
+        ringing = threading.Thread(target=endpoint.stop)
+        ringing.start()
+        while ringing.is_alive():
+            with contextlib.suppress(OSError):
+                sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            ringing.join(0.01)
+    assert GUARD.counts() == {}
 
 
 def test_no_thread_is_left(target: Metrics) -> None:

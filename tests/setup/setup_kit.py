@@ -28,7 +28,7 @@ PATIENCE = 120.0
 NUMBERS = itertools.count()
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PRELUDE = """
-import faulthandler, json, logging, os, signal, sys, threading, time
+import faulthandler, json, logging, os, pathlib, signal, sys, threading, time
 import ares_otel as ares
 
 faulthandler.register(signal.SIGUSR1)

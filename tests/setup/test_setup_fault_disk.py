@@ -60,7 +60,7 @@ for batch in range(60):
     answers += ares.flush(0.05)
 say(answers)
 sys.stdin.readline()
-say(ares.flush(60.0), int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) if
+say(ares.flush(60.0), int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) if
     os.path.exists("/proc/self/status") else 0)
 sys.stdin.readline()
 """

@@ -18,7 +18,7 @@ from ares_otel.pipeline.recorder import RECORDER
 from ares_otel.semconv.model import Counter
 
 def resident():
-    return int(open("/proc/self/status").read().split("VmRSS:")[1].split()[0]) / 1024
+    return int(pathlib.Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 begun, free = threading.Event(), threading.Event()
 

@@ -242,7 +242,7 @@ for second in range(600):
         answers += ares.flush(0.1)
 say(answers)
 sys.stdin.readline()
-say(ares.flush(120.0), int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) if
+say(ares.flush(120.0), int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) if
     os.path.exists("/proc/self/status") else 0)
 sys.stdin.readline()
 """
