@@ -285,7 +285,7 @@ def test_stop_meets_a_thread_that_just_served(monkeypatch: pytest.MonkeyPatch, t
     endpoint = Endpoint(target.render, port=0)
     with monkeypatch.context() as patched:
         alarm, bell = socket.socketpair()
-        patched.setattr(serving.socket, "socketpair", lambda: (alarm, Late(fileno=bell.detach())))
+        patched.setattr(socket, "socketpair", lambda: (alarm, Late(fileno=bell.detach())))
         endpoint.start()
     with dial(endpoint) as sock:
         ringing = threading.Thread(target=endpoint.stop)
