@@ -173,11 +173,21 @@ def test_kernels_need_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in there else None)
     with pytest.raises(MissingError, match=r"pip install 'alibi-detect\[torch\]'"):
         multivariate.WAYS["kernel"](parts(Classifier))
-    there.add("torch")
-    detector = multivariate.WAYS["kernel"](parts(Classifier))
-    detector.check(moved())
-    (inner,) = detector._made.values()
-    assert inner.settings["backend"] == "pytorch"
+    seeded: list[int] = []
+    libraries = {
+        "torch": SimpleNamespace(manual_seed=seeded.append),
+        "tensorflow": SimpleNamespace(random=SimpleNamespace(set_seed=seeded.append)),
+    }
+    for module, backend in (("torch", "pytorch"), ("tensorflow", "tensorflow")):
+        monkeypatch.setitem(sys.modules, module, libraries[module])
+        there.clear()
+        there.add(module)
+        detector = multivariate.WAYS["kernel"](parts(Classifier))
+        detector.check(moved())
+        (inner,) = detector._made.values()
+        assert inner.settings["backend"] == backend
+        assert 1 / (inner.settings["n_permutations"] + 1) <= detector._parts.level
+    assert seeded == [detector._parts.seed] * 2
 
 
 def online(cache: str = "", **more: Any) -> streams.Online:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 
 from .detectors import FEW, Made, MissingError, Rows
 
-__all__ = ["WAYS", "Whole"]
+__all__ = ["WAYS", "Kernels", "Whole"]
 
 LARGEST_GAP: Final = 0.5
 """Share of missing values from which on a column is left out of a window instead of its rows."""
@@ -20,6 +22,15 @@ KEPT: Final = 4
 """Detectors that are kept, of different sets of columns."""
 
 BACKENDS: Final = (("torch", "pytorch"), ("tensorflow", "tensorflow"), ("pykeops", "keops"))
+SEEDS: Final = {
+    "pytorch": ("torch", "manual_seed"),
+    "tensorflow": ("tensorflow", "random.set_seed"),
+    "keops": ("torch", "manual_seed"),
+}
+"""By backend: the module that permutes, and what makes it do the same again."""
+
+PERMUTATIONS: Final = (100, 10_000)
+"""At least and at most so many: with n of them chance alone finds none larger, p = 0, once in n + 1 times."""
 
 
 class Whole:
@@ -64,6 +75,21 @@ class Whole:
         return self._made[used]
 
 
+class Kernels(Whole):
+    """A permutation test by kernels: with enough permutations for its level, and the same ones for the same rows."""
+
+    def __init__(self, parts: Made) -> None:
+        fewest, most = PERMUTATIONS
+        parts.settings.setdefault("n_permutations", int(min(max(fewest, math.ceil(1 / parts.level)), most)))
+        super().__init__(parts)
+
+    def check(self, rows: Rows) -> dict[str, Any]:
+        """Test as any detector of whole rows, from the seed on."""
+        module, seeding = SEEDS[self._parts.settings["backend"]]
+        attrgetter(seeding)(importlib.import_module(module))(self._parts.seed)
+        return super().check(rows)
+
+
 def _moments(reference: Rows) -> tuple[Rows, Rows]:
     known = np.ma.masked_invalid(reference)
     scale = known.std(axis=0).filled(1.0)
@@ -103,7 +129,7 @@ def _kernel(parts: Made) -> Whole:
     if not found:
         raise MissingError("needs PyTorch or TensorFlow: pip install 'alibi-detect[torch]'")
     parts.settings.setdefault("backend", found[0])
-    return Whole(parts)
+    return Kernels(parts)
 
 
 WAYS: Final[dict[str, Callable[[Made], Whole]]] = {
