@@ -17,6 +17,16 @@ def test_levels_and_noise() -> None:
         assert changes(found) == pytest.approx((120, 220), abs=3)
 
 
+def test_three_of_four_have_to_agree() -> None:
+    """Noise that doubles, a drift and an outlier each convince a way to date changes, and are not told."""
+    draw = np.random.default_rng(4)
+    noise, outlier = draw.normal(size=300), draw.normal(size=300)
+    noise[150:] *= 1.6
+    outlier[150] = 12.0
+
+    assert changes(noise) == changes(outlier) == ()
+
+
 @pytest.mark.parametrize("kind", ["constant", "noise", "short", "empty", "nothing"])
 def test_nothing_to_find(kind: str) -> None:
     """What does not change, or is too little to say, has no change point."""
