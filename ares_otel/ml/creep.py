@@ -19,6 +19,10 @@ __all__ = ["Creep", "CreepState"]
 TOP: Final = 1.25
 """Highest place of the sum, in thresholds: a long bad time must not need as long a good one to be forgotten."""
 
+BURSTS: Final = 0.2
+BURST: Final = 2.0
+"""What is added to one, for each value of tau and at most, times which tau is taken: bursts are longer than it says."""
+
 OVER: Final = 0.5
 """Evidence at which it is over."""
 
@@ -48,7 +52,8 @@ class Creep:
         self._mean, self._spread = float(scores.mean()), float(scores.std())
         self.tau = max(tau, inflation(scores))
         self.n_eff = len(reference) / self.tau
-        self.design: Design | None = design(scores, self.tau, chance, horizon)
+        bursts = 1.0 if shares else 1.0 + min(BURSTS * (self.tau - 1.0), BURST)
+        self.design: Design | None = design(scores, self.tau * bursts, chance, horizon)
         self.state = CreepState()
 
     def _scored(self, loss: float) -> float:

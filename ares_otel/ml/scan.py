@@ -6,6 +6,9 @@ For shares (errors of a classifier) the statistic is the signed root of the like
 keeps its tails where shares are small; for ranks it is the standardized difference of means. Dependence divides it by
 the root of tau, the values that one independent value takes.
 
+Losses come in bursts, which makes a mean of ranks skewed; its statistic is the normal value that is as rare (Wilson and
+Hilferty 1931), for a skewness that grows with tau. A window whose ranks vary more than usual counts by its variance.
+
 The chance that a window crosses h within H values is that of a stationary Gaussian process whose autocorrelation falls
 by C a step: H C h phi(h) nu(h sqrt(2 C s)) with nu(x) = exp(-0.583 x) for checks every s values (Siegmund 1985).
 """
@@ -49,6 +52,10 @@ MEMORIES: Final = tuple(decay ** np.arange(1.0, LAGS + 1.0) for decay in (0.5, 0
 SIGNIFICANT: Final = 2.0
 TREND: Final = 2000
 """Values from which on a trend can be told from a memory."""
+
+SKEW: Final = 0.1
+SKEWED: Final = 1.0
+"""Skewness of a window's mean of ranks for each value that one independent value takes, and at most."""
 
 TINY: Final = 1e-12
 
@@ -162,6 +169,22 @@ def _binomial(x: float, window: int, y: float, before: int) -> float:
     return math.sqrt(max(0.0, 2.0 * (window * _entropy(x, p) + before * _entropy(y, p))))
 
 
+def _gaussian(z: float, tau: float) -> float:
+    """Return the normal value that is as rare as a standardized mean of ranks."""
+    if tau <= 1.0:
+        return z
+    skew = min(SKEW * tau, SKEWED)
+    return 6.0 / skew * (math.cbrt(1.0 + skew * z / 2.0) - 1.0) + skew / 6.0
+
+
+def _skewed(h: float, tau: float) -> float:
+    """Return the standardized mean of ranks that is as rare as a normal value."""
+    if tau <= 1.0:
+        return h
+    skew = min(SKEW * tau, SKEWED)
+    return 2.0 / skew * ((1.0 + (h - skew / 6.0) * skew / 6.0) ** 3 - 1.0)
+
+
 class ChannelState(msgspec.Struct):
     """What a channel remembers: place, start of the present regime, tau, and a ring of running sums."""
 
@@ -210,6 +233,8 @@ class Channel:
             x, y, before = self._means(window)
             for sign, limit in sides:
                 evidence = self._evidence(x, window, y, before, sign) / limit
+                if evidence >= 1.0 and self.ranks:
+                    evidence = self._within(window, evidence)
                 if evidence >= 1.0:
                     return window, sign, evidence
         return None
@@ -238,11 +263,16 @@ class Channel:
         if (x - y) * sign <= 0.0:
             return 0.0
         if self.ranks:
-            return abs(x - y) / math.sqrt(self.variance * self.tau * (1.0 / window + 1.0 / before))
+            return _gaussian(abs(x - y) / math.sqrt(self.variance * self.tau * (1.0 / window + 1.0 / before)), self.tau)
         x -= sign * 0.5 / window  # half a count, for shares move in steps
         if (x - y) * sign <= 0.0:
             return 0.0
         return _binomial(x, window, y, before) / math.sqrt(self.tau)
+
+    def _within(self, window: int, evidence: float) -> float:
+        """Return what evidence is worth in a window that varies more than usual: bursts spread ranks to both ends."""
+        own = float(self.values(window).var())
+        return evidence * math.sqrt(self.variance / max(self.variance, own))
 
     def values(self, count: int) -> NDArray[np.float64]:
         """Return the last values, at most as many as are kept."""
@@ -287,7 +317,11 @@ class Channel:
         None if no window holds enough independent values.
         """
         tests = [(window, min(limit for _, limit in sides)) for window, _, sides in self._tests]
-        usable = [(window, limit) for window, limit in tests if window >= self.independent * self.tau]
+        usable = [
+            (window, _skewed(limit, self.tau) if self.ranks else limit)
+            for window, limit in tests
+            if window >= self.independent * self.tau
+        ]
         if not usable:
             return None
         spread = 1.0 + 1.0 / BEFORE

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -42,6 +44,47 @@ def test_window_crosses_as_often_as_said() -> None:
             hit = hit or channel.look() is not None
         crossed += hit
     assert crossed <= 24
+
+
+def crossed(values: NDArray[np.float64], tau: float) -> float:
+    """Return the evidence of a window of 100 ranks, times the root of tau: what one independent value would have."""
+    channel = Channel((Side(1, 0.05),), 4000, ranks=True, tau=tau)
+    for value in values.tolist():
+        channel.add(value)
+    (limit,) = (limit for window, _, ((_, limit),) in channel._tests if window == 100)
+    channel._tests = [(100, 1, [(1, limit / 10)])]
+    found = channel.look()
+    return found[2] * math.sqrt(tau) if found else 0.0
+
+
+def test_bursts_need_more_than_independent_losses() -> None:
+    """A mean of ranks that come in bursts is skewed: its evidence counts less, the less the longer they last."""
+    values = np.random.default_rng(5).random(1000)
+    values[-100:] = values[-100:] ** 0.5
+
+    assert crossed(values, 1.0) > 1.05 * crossed(values, 2.0) > 1.05 * crossed(values, 4.0) > 0.0
+
+
+def test_what_is_seen_is_what_crosses() -> None:
+    """The card's smallest shift knows of bursts: it is larger than for values as independent without them."""
+    reach = []
+    for ranks in (True, False):
+        channel = Channel((Side(1, 0.05),), 4000, ranks=ranks, tau=4.0)
+        seen = channel.reach()
+        assert seen is not None
+        reach.append(seen[0])
+
+    assert reach[0] > 1.1 * reach[1]
+
+
+def test_wild_windows_need_more() -> None:
+    """Where ranks spread to both ends, as returns do in a burst, the same shift of their mean is less of a change."""
+    calm = np.random.default_rng(5).random(1000)
+    calm[-100:] = np.linspace(0.45, 0.95, 100)
+    wild = calm.copy()
+    wild[-100:] = np.where(np.arange(100) % 10 < 7, 1.0, 0.0)
+
+    assert crossed(calm, 1.0) > 1.5 * crossed(wild, 1.0) > 0.0
 
 
 def test_date_of_a_change() -> None:
