@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import Pool
 from typing import Final, TypeVar
@@ -20,7 +21,7 @@ __all__ = ["each", "learned", "squares"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-PROCESSES: Final = 2
+PROCESSES: Final = int(os.environ.get("ARES_DRIFT_PROCESSES", "2"))
 
 
 def learned(reference: Floats, alphas: Iterable[float], horizon: int) -> tuple[Reference, list[Plan]]:
@@ -56,7 +57,10 @@ def squares(reference: Reference, plan: Plan, rows: Floats) -> Floats:
     return found
 
 
-def each(function: Callable[[T], R], cases: Iterable[T]) -> Iterator[R]:
+def each(function: Callable[[T], R], cases: Iterable[T], chunk: int = 5) -> Iterator[R]:
     """Do the same for each case, in processes, and yield what comes of it in order."""
+    if PROCESSES == 1:
+        yield from map(function, cases)
+        return
     with Pool(PROCESSES) as pool:
-        yield from pool.imap(function, cases, chunksize=5)
+        yield from pool.imap(function, cases, chunksize=chunk)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
-from rows import Row
+from rows import Row, share
 
 from ares_otel.ml.fdr import Lond
 
@@ -30,4 +30,4 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the runner's own
             agreed += sum(ours.test(float(p)).found == theirs.test_one(float(p)) for p in values)
             total += len(values)
         what = f"decisions that agree, {'any dependence' if dependent else 'independent'}"
-        yield Row(SECTION, what, agreed / total, None, None, "all", agreed == total, total)
+        yield share(SECTION, what, agreed, total, "all", met=agreed == total)

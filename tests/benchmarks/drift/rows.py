@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Row", "share", "table", "wilson"]
+__all__ = ["Row", "quantile", "share", "table", "wilson"]
 
 NORMAL = 1.959964
 """Of a two-sided 95 % interval."""
@@ -45,6 +46,15 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     center = (p + z2 / 2 / n) / (1 + z2 / n)
     half = NORMAL * math.sqrt(p * (1 - p) / n + z2 / 4 / n / n) / (1 + z2 / n)
     return max(0.0, center - half), min(1.0, center + half)
+
+
+def quantile(values: Iterable[float], q: float = 0.5) -> tuple[float, float, float]:
+    """Return a quantile and its 95 % interval, whose ends are values themselves."""
+    ordered = sorted(values)
+    n = len(ordered)
+    half = NORMAL * math.sqrt(n * q * (1 - q))
+    low, place, high = math.floor(n * q - half), math.floor(n * q), math.ceil(n * q + half)
+    return ordered[min(place, n - 1)], ordered[max(low, 0)], ordered[min(high, n - 1)]
 
 
 def share(

@@ -7,7 +7,9 @@ September 2000 at 319). Chosen on the 28 other series of that benchmark that are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ __all__ = ["annotated", "f_measure", "rows"]
 
 SECTION: Final = "Change points in recorded series"
 MARGIN: Final = 5
+RESAMPLED: Final = 400
 TARGETS: Final = {"bitcoin": 0.70, "brent": 0.62, "apple": 0.75}
 MEAN: Final = 0.75
 PUBLISHED: Final = {
@@ -70,8 +73,24 @@ def f_measure(annotations: Mapping[str, Sequence[int]], found: Sequence[int]) ->
     return 2.0 * precision * recall / (precision + recall)
 
 
+def _of_annotators(found: Sequence[int], places: Sequence[Sequence[int]]) -> float:
+    """Return F1 over what some annotators said."""
+    return f_measure({f"{number}": each for number, each in enumerate(places)}, found)
+
+
+def resampled(figure: Callable[[list[Any]], float], of: Collection[Any]) -> tuple[float, float]:
+    """Return the 95 % interval of a figure, by the bootstrap."""
+    draw, each = np.random.default_rng(0), list(of)
+    again = [figure([each[place] for place in draw.integers(len(each), size=len(each))]) for _ in range(RESAMPLED)]
+    low, high = np.quantile(again, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def rows(quick: bool) -> Iterator[Row]:  # noqa: ARG001, FBT001  the runner's own
-    """Yield F1 of each series with the default configuration, beside finding nothing at all."""
+    """Yield F1 of each series with the default configuration, beside finding nothing at all.
+
+    Intervals are those of other annotators like these, and for the mean of other series like these.
+    """
     scores = []
     for name, values, said in annotated():
         found = changes(values)
@@ -81,6 +100,8 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: ARG001, FBT001  the runner's ow
         note = f"{len(found)} found in {len(values)}; finding none gives {nothing:.3f}; {PUBLISHED.get(name, '')}"
         words = "" if target is None else f"at least {target}"
         met = None if target is None else measured >= target
-        yield Row(SECTION, f"{name}: F1", measured, None, None, words, met, len(values), note.rstrip("; "))
+        among = resampled(partial(_of_annotators, found), list(said.values()))
+        yield Row(SECTION, f"{name}: F1", measured, *among, words, met, len(values), note.rstrip("; "))
     mean = sum(scores) / len(scores)
-    yield Row(SECTION, "mean of the seven: F1", mean, None, None, f"at least {MEAN}", mean >= MEAN, len(scores))
+    among = resampled(statistics.fmean, scores)
+    yield Row(SECTION, "mean of the seven: F1", mean, *among, f"at least {MEAN}", mean >= MEAN, len(scores))

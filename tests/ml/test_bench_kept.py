@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kept import PAGES, RESULT, Kept, read, write, written
+from rows import Row, share
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_follow_from_the_result(page: Path) -> None:
+    """`python tests/benchmarks/drift/kept.py` would change nothing, and has something to write in each page."""
+    text = page.read_text(encoding="utf-8")
+
+    assert "<!-- drift:" in text
+    assert written(text, read(RESULT)) == text
+
+
+def test_result_is_of_sections_that_are_there() -> None:
+    """No line is left of a section that is gone, and what broke says so."""
+    sections = {path.stem for path in RESULT.parent.glob("*.py") if "\ndef rows(" in path.read_text(encoding="utf-8")}
+
+    assert set(read(RESULT)) < sections
+    assert [name for name, kept in read(RESULT).items() if not kept.rows and not kept.missing] == []
+
+
+def test_sections_are_kept_beside_each_other(tmp_path: Path) -> None:
+    """What is written is read again, to six digits; a page shows what was found and what could not be."""
+    rows = (
+        share("s", "garch", 1, 3, "at most .5", met=np.bool_(True)),  # type: ignore[arg-type]  # as comparisons give it
+        Row("s", "stocks", None, note="no data"),
+    )
+    kept = Kept("About it", "2026-11-26", True, 90.0, 1.2, {"Python": "3.11"}, rows, "OSError: gone")
+    write(tmp_path / "result.json", {"second": kept, "first": kept._replace(rows=())})
+    found = read(tmp_path / "result.json")
+    page = written("<!-- drift:everything -->\nold\n<!-- end -->", found)
+
+    assert list(found) == ["first", "second"]
+    assert found["second"].rows[0].measured == pytest.approx(1 / 3, abs=1e-6)
+    assert found["second"]._replace(rows=()) == kept._replace(rows=())
+    assert "| [second](#second) | 2026-11-26 | a part | 1.5 | 1.2 | 1 |  |" in page
+    assert "NOT MEASURED: OSError: gone" in page
+    assert "old" not in page
+    assert read(tmp_path / "none.json") == {}
