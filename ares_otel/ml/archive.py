@@ -1,4 +1,8 @@
-"""Arrays and their header in one file: npz with JSON, a version and a hash, never a pickle."""
+"""Files of references and monitors: JSON where there are facts alone, npz with the same JSON where there are arrays.
+
+Both hold what they are of, a version and a hash, and never a pickle. Numbers are written so that reading gives the same
+bits. A file is replaced as a whole, so that a crash leaves the old one.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ import numpy as np
 
 from ares_otel.ml.whole import replace_whole
 
-__all__ = ["ArchiveError", "digest", "read", "write"]
+__all__ = ["ArchiveError", "digest", "read", "read_state", "write", "write_state"]
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
 Header = TypeVar("Header", bound=msgspec.Struct)
@@ -29,11 +33,36 @@ class ArchiveError(ValueError):
     """A file is not what it should be: of something else, of another version, or damaged."""
 
 
+class _File(msgspec.Struct, frozen=True):
+    """A file of facts alone; what they are is called `state`, as such files have always had it."""
+
+    of: str
+    version: int
+    sha256: str
+    state: msgspec.Raw
+
+
 class _Head(msgspec.Struct, frozen=True):
     of: str
     version: int
     sha256: str
     facts: msgspec.Raw
+
+
+def write_state(path: str | os.PathLike[str], of: str, version: int, state: msgspec.Struct) -> None:
+    """Write facts without NaN or infinity; OSError if the file cannot be written."""
+    content = msgspec.json.encode(state)
+    replace_whole(path, msgspec.json.encode(_File(of, version, digest(content, {}), msgspec.Raw(content))))
+
+
+def read_state(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]) -> Header:
+    """Return what `write_state` wrote; ArchiveError if a file holds something else, OSError if it cannot be read."""
+    try:
+        found = msgspec.json.decode(Path(path).read_bytes(), type=_File)
+        _check(path, (found.of, found.version), (of, version), digest(bytes(found.state), {}) == found.sha256)
+        return msgspec.json.decode(found.state, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as wrong:
+        raise ArchiveError(f"{path}: no {of}: {wrong}") from wrong
 
 
 def digest(facts: bytes, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> str:
@@ -71,8 +100,12 @@ def read(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]
         head = msgspec.json.decode(arrays.pop(HEADER).tobytes(), type=_Head)
     except WRONG as wrong:
         raise ArchiveError(f"{path}: no {of}: {wrong}") from wrong
-    if (head.of, head.version) != (of, version):
-        raise ArchiveError(f"{path}: {head.of} {head.version}, not {of} {version}")
-    if digest(bytes(head.facts), arrays) != head.sha256:
-        raise ArchiveError(f"{path}: damaged, its hash differs")
+    _check(path, (head.of, head.version), (of, version), digest(bytes(head.facts), arrays) == head.sha256)
     return msgspec.json.decode(head.facts, type=kind), arrays
+
+
+def _check(path: object, found: tuple[str, int], asked: tuple[str, int], intact: bool) -> None:  # noqa: FBT001
+    if found != asked:
+        raise ArchiveError(f"{path}: {found[0]} {found[1]}, not {asked[0]} {asked[1]}")
+    if not intact:
+        raise ArchiveError(f"{path}: damaged, its hash differs")

@@ -11,11 +11,11 @@ from typing import Final, Literal, Self, TypeAlias
 import msgspec
 import numpy as np
 
+from ares_otel.ml.archive import read_state, write_state
 from ares_otel.ml.events import DriftEvent, Quantity
 from ares_otel.ml.labels import Counts, Ledger, LedgerState, Value
 from ares_otel.ml.loss import LossMonitor, LossState
 from ares_otel.ml.scan import inflation
-from ares_otel.ml.stored import read_state, write_state
 
 __all__ = ["LOSSES", "ConceptMonitor", "LossName", "Metric"]
 

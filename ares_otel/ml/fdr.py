@@ -17,7 +17,7 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
-from ares_otel.ml.stored import read_state, write_state
+from ares_otel.ml.archive import read_state, write_state
 
 __all__ = ["Lond", "LondState", "Tested"]
 

@@ -16,19 +16,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
+from ares_otel.ml.archive import ArchiveError
 from ares_otel.ml.whole import replace_whole
 
-__all__ = ["HEADER", "Saved", "Saving", "StateError", "is_state", "read", "restored", "safe", "saved", "write"]
+__all__ = ["HEADER", "Saved", "Saving", "is_state", "read", "restored", "safe", "saved", "write"]
 
 M = TypeVar("M")
 HEADER: Final = "watch.json"
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 LONGEST: Final = 80
-
-
-class StateError(ValueError):
-    """A file holds no state of a watched model."""
 
 
 class Saved(Protocol):
@@ -99,7 +96,7 @@ def read(path: Path) -> Iterator[tuple[bytes, dict[str, Path]]]:
     Raises:
         FileNotFoundError: nothing is saved.
         OSError: it cannot be read.
-        StateError: it is no such file.
+        ArchiveError: it is no such file.
     """
     with TemporaryDirectory(prefix="ares-state-") as folder:
         try:
@@ -109,5 +106,5 @@ def read(path: Path) -> Iterator[tuple[bytes, dict[str, Path]]]:
                 for name in names:
                     (Path(folder) / Path(name).name).write_bytes(archive.read(name))
         except (zipfile.BadZipFile, KeyError) as error:
-            raise StateError(f"{path}: no state of a watched model ({error})") from error
+            raise ArchiveError(f"{path}: no state of a watched model ({error})") from error
         yield header, {name: Path(folder) / Path(name).name for name in names}

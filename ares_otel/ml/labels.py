@@ -18,7 +18,7 @@ from typing import Final, Self, TypeAlias
 
 import msgspec
 
-from ares_otel.ml.stored import read_state, write_state
+from ares_otel.ml.archive import read_state, write_state
 
 __all__ = ["Counts", "Ledger", "LedgerState", "Matured", "Value", "Waiting"]
 

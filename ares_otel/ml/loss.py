@@ -16,12 +16,12 @@ from typing import Final, Self
 
 import msgspec
 
+from ares_otel.ml.archive import read_state, write_state
 from ares_otel.ml.budget import Account, Budget, account_of
 from ares_otel.ml.creep import Creep, CreepState
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Since
 from ares_otel.ml.scan import CAPACITY, LEARNED, Side
 from ares_otel.ml.severity import severity
-from ares_otel.ml.stored import read_state, write_state
 from ares_otel.ml.watched import Watched, WatchedState
 
 __all__ = ["LossMonitor", "LossState"]

@@ -20,9 +20,9 @@ from typing import Final, Self
 
 import msgspec
 
+from ares_otel.ml.archive import read_state, write_state
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moment, Moved, Quantity, Since
 from ares_otel.ml.severity import severity
-from ares_otel.ml.stored import read_state, write_state
 
 __all__ = ["PnlCusum", "delay", "threshold", "time_between"]
 

@@ -230,31 +230,35 @@ class Channel:
                 return None
             if self.seen % step or window < self.independent * self.tau:
                 continue
-            x, y, before = self._means(window)
+            x, y, before = self._means(window, self.seen)
             for sign, limit in sides:
                 evidence = self._evidence(x, window, y, before, sign) / limit
                 if evidence >= 1.0 and self.ranks:
-                    evidence = self._within(window, evidence)
+                    evidence = self._within(window, evidence, self.seen)
                 if evidence >= 1.0:
                     return window, sign, evidence
         return None
 
     def strongest(self) -> Crossing | None:
-        """Return how the window with most evidence stands now, dated at its begin; None if none can be tested."""
+        """Return how the window with most evidence stood when it was looked at last; None if none can be tested."""
         found = None
-        for window, _, sides in self._tests:
-            if self.seen - self.start < (1 + LEAST) * window or window < self.independent * self.tau:
+        for window, step, sides in self._tests:
+            last = self.seen - self.seen % step
+            if last - self.start < (1 + LEAST) * window or window < self.independent * self.tau:
                 continue
-            x, y, before = self._means(window)
+            x, y, before = self._means(window, last)
             evidence = max(self._evidence(x, window, y, before, sign) / limit for sign, limit in sides)
+            if evidence >= 1.0 and self.ranks:
+                evidence = self._within(window, evidence, last)
             if found is None or evidence > found.evidence:
-                found = Crossing(window, evidence, self.seen - window + 1, y, x, before / self.tau)
+                found = Crossing(window, evidence, last - window + 1, y, x, before / self.tau)
         return found
 
-    def _means(self, window: int) -> tuple[float, float, int]:
-        """Return the mean of the last values, that of those before them, and how many these are."""
-        seen, sums = self.seen, self._sums
-        before = min(BEFORE * window, LONGEST, seen - self.start - window)
+    def _means(self, window: int, seen: int) -> tuple[float, float, int]:
+        """Return the mean of the last of so many values, that of those before them, and how many these are."""
+        sums = self._sums
+        kept = CAPACITY - 1 - (self.seen - seen)
+        before = min(BEFORE * window, LONGEST, seen - self.start - window, kept - window)
         middle = sums[(seen - window) % CAPACITY]
         x = (sums[seen % CAPACITY] - middle) / window
         return x, (middle - sums[(seen - window - before) % CAPACITY]) / before, before
@@ -269,9 +273,9 @@ class Channel:
             return 0.0
         return _binomial(x, window, y, before) / math.sqrt(self.tau)
 
-    def _within(self, window: int, evidence: float) -> float:
+    def _within(self, window: int, evidence: float, seen: int) -> float:
         """Return what evidence is worth in a window that varies more than usual: bursts spread ranks to both ends."""
-        own = float(self.values(window).var())
+        own = float(self.values(window + self.seen - seen)[:window].var())
         return evidence * math.sqrt(self.variance / max(self.variance, own))
 
     def values(self, count: int) -> NDArray[np.float64]:

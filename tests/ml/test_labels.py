@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from ares_otel.ml.archive import ArchiveError
 from ares_otel.ml.labels import Counts, Ledger, Matured
-from ares_otel.ml.stored import StateError
 
 KEYS = st.sampled_from("abcdefgh")
 VALUES = st.one_of(st.floats(), st.booleans(), st.sampled_from(["up", "down"]), st.integers(-3, 3))
@@ -175,13 +175,13 @@ def test_state_of_something_else(tmp_path: Path) -> None:
     Ledger(10).save(path)
     content = path.read_text(encoding="utf-8")
     for changed, message in (
-        ("{", "no state"),
-        (content.replace('"of":"ledger"', '"of":"lond"'), "not of ledger"),
+        ("{", "no ledger"),
+        (content.replace('"of":"ledger"', '"of":"lond"'), "lond 1, not ledger 1"),
         (content.replace('"horizon":10', '"horizon":11'), "damaged"),
         (content.replace('"version":1', '"version":2'), "ledger 2"),
     ):
         path.write_text(changed, encoding="utf-8")
-        with pytest.raises(StateError, match=message):
+        with pytest.raises(ArchiveError, match=message):
             Ledger.load(path)
     with pytest.raises(FileNotFoundError):
         Ledger.load(tmp_path / "none")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ares_otel.ml.fdr import Lond
@@ -20,6 +20,7 @@ def by_hand(values: list[float], rate: float, *, dependent: bool) -> list[bool]:
     return found
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(st.one_of(st.floats(0, 1), st.floats(0, 1e-3)), max_size=60), dependent=st.booleans())
 def test_against_the_paper(values: list[float], *, dependent: bool) -> None:
     """Step by step it decides as the formula does."""
@@ -55,3 +56,16 @@ def test_report_and_restart(tmp_path: Path) -> None:
     assert (again.level, again.tests, again.found, again.skipped) == (lond.level, 2, 1, 1)
     with pytest.raises(ValueError, match="a rate"):
         Lond(1.0)
+
+
+def test_a_file_of_before_is_read(tmp_path: Path) -> None:
+    """Files of facts have the form that they have always had."""
+    (tmp_path / "lond").write_text(
+        '{"of":"lond","version":1,"sha256":"b31a8cee2eb4ce5ec3f4499dbfe7742d14f27545405b2c1c4d55924b70b7fa70",'
+        '"state":{"rate":0.05,"dependent":true,"tests":1,"found":1,"harmonic":1.0,"skipped":0}}'
+    )
+    read = Lond.load(tmp_path / "lond")
+    read.save(tmp_path / "again")
+
+    assert (read.tests, read.found) == (1, 1)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "lond").read_bytes()

@@ -118,3 +118,23 @@ def test_run_length() -> None:
     """It is Siegmund's for a Gaussian, whose root is 2 k, and h squared without any drift."""
     assert run_length(4.0, 0.5, 1.0) == pytest.approx((np.exp(4.0) - 5.0) / 0.5)
     assert run_length(3.0, 1e-12, 2e-12) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("ranks", [True, False])
+def test_the_strongest_window_is_above_one_only_where_one_has_crossed(*, ranks: bool) -> None:
+    """It stands as it was looked at last, also when the ring of sums has come round."""
+    channel = Channel((Side(1, 0.02), Side(-1, 0.02)), 4000, ranks=ranks)
+    draw = np.random.default_rng(8)
+    assert channel.strongest() is None
+    for place, value in enumerate(draw.random(5_200).tolist()):
+        channel.add(value + 0.6 * (place > 5_000) if ranks else float(value < 0.3 + 0.6 * (place > 5_000)))
+        crossed, found = channel.look(), channel.strongest()
+        if crossed is not None:
+            break
+        assert found is None or 0.0 <= found.evidence < 1.0
+
+    assert place > 5_000
+    assert crossed is not None
+    assert found is not None
+    assert found.evidence >= crossed[2]
+    assert found.after > found.before
