@@ -268,8 +268,9 @@ def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> t
     # an episode shows what came after its change
     bars = LAST if since is None else part.bars - since.bar + 1
     ranked = sorted(part.monitor.standing(), key=lambda each: -each.evidence)
-    names = [name for each in ranked for name in ([each.feature] if isinstance(each.feature, str) else each.feature)]
-    features = dict.fromkeys(names)
+    # what cannot be tested has a picture, too
+    named = [each.feature for each in ranked] + [line.feature for line in part.monitor.card()]
+    features = dict.fromkeys(name for each in named for name in ((each,) if isinstance(each, str) else each))
     shown = {*list(features)[:FEATURES]}
     return tuple(_window(each, part, check, event) for each in monitor.windows(shown, bars))
 

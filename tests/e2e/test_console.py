@@ -19,7 +19,7 @@ from spans import Bot, body
 
 from ares_otel.server.http.serve import EmbeddedServer
 
-PATHS = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
+PATHS = ("/", "/decisions", "/orders", "/models", "/drift", "/regimes", "/system")
 PICTURES = ROOT / "build" / "screenshots"
 DECISIONS = 800
 
@@ -100,8 +100,9 @@ def every(server: EmbeddedServer) -> list[str]:
     query = "SELECT hex(trace), client_id FROM orders WHERE cum_quantity > 0 ORDER BY id DESC LIMIT 1 OFFSET 3"
     trace, order = rows(server.database, query)[0]
     model = rows(server.database, "SELECT value FROM name WHERE kind = 'model' ORDER BY value LIMIT 1")
+    watched = rows(server.database, "SELECT value FROM name JOIN drift_check ON model = name.id LIMIT 1")
     ones = (f"/decisions/{trace.lower()}", f"/orders/{quote(order)}", f"/models/{quote(model[0][0])}")
-    return [*PATHS, *ones, "/api/v1/docs"]
+    return [*PATHS, *ones, f"/drift/{quote(watched[0][0])}", "/api/v1/docs"]
 
 
 def name(path: str) -> str:

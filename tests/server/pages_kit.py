@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from spans import START, Bot, event, span
+from spans import START, Bot, Whole, event, span
 
 from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
@@ -37,7 +37,8 @@ def history(days: int = DAYS) -> Iterator[list[Span]]:
             for said in each.events:
                 _set(said.attributes, {a.EVENT_TIME.key: market, a.REGIME.key: regime, a.MARKET_CLOSE.key: price})
         at = START + day * 250_000_000 + 200_000_000
-        yield [*whole.all, *_account(at, market, 10_000.0 + 10 * (day % 9)), *_truth(at, whole.ids.correlation, regime)]
+        told = [*_account(at, market, 10_000.0 + 10 * (day % 9)), *_truth(at, whole.ids.correlation, regime)]
+        yield [*whole.all, *told, *_drift(at, market, day, whole)]
 
 
 def _account(at: int, market: int, value: float) -> Iterator[Span]:
@@ -80,6 +81,44 @@ def _truth(at: int, key: str, regime: str) -> Iterator[Span]:
         yield span(s.OUTCOME, facts, trace=_id(own, 16), own=_id(own, 8), start=own)
 
 
+def _drift(at: int, market: int, day: int, whole: Whole) -> Iterator[Span]:
+    """Yield what a monitor said: quiet, but for an episode from day 20 to 35 and another one from day 50 on."""
+    about: dict[Attribute, Any] = {a.MODEL_NAME: "forest", a.DRIFT_KIND: "data", a.DRIFT_REFERENCE: "f00d"}
+    is_open, number = 20 <= day < 35 or day >= 50, 1 if day < 50 else 2
+    evidence = 1.3 if is_open else 0.2 + day % 7 / 20
+    stands = {a.DRIFT_EVIDENCES: {"gap:scale": evidence, "a & b:dependence": 0.1}, a.DRIFT_EFFECTS: {"gap:scale": -0.7}}
+    state = {a.DRIFT_EPISODE: number, a.DRIFT_SEVERITY: "warning"} if is_open else {}
+    found = {a.DETECTOR: "ares", a.DRIFT_RESULT: "drift" if is_open else "no_drift", a.DRIFT_EVIDENCE: evidence}
+    when = {a.DRIFT_BAR: 900 + day, a.EVENT_TIME: market, a.DRIFT_SPENT: 0.01, a.DRIFT_TESTED: 2, a.DRIFT_UNTESTABLE: 1}
+    made = [span(s.DRIFT_CHECK, {**about, **found, **when, **stands, **state, a.DRIFT_EFFECT: -0.7})]
+    made[0].links.append(Span.Link(trace_id=whole.ids.trace, span_id=whole.ids.root))
+    other = {a.DETECTOR: "KSDrift", a.DRIFT_RESULT: "no_drift", a.DRIFT_P_VALUE: 0.4, a.DRIFT_BAR: 900 + day}
+    if day in {20, 35, 50}:
+        state = {a.DRIFT_EPISODE: number, a.DRIFT_STATE: "cleared" if day == 35 else "started"}
+        since = {a.DRIFT_SINCE: market - 5 * DAY, a.DRIFT_EVIDENCE: evidence, a.EVENT_TIME: market, **stands}
+        made.append(span(s.DRIFT_EPISODE, {**about, **state, **since, a.DRIFT_SEVERITY: "warning"}))
+        made[1].links.append(made[0].links[0])
+        shares = dict(
+            zip(("-9", "-1", "-0.5", "0", "0.5", "1", "2", "3", "4", "inf"), [0.0, *[0.125] * 8, 0.0], strict=True)
+        )
+        window = {a.FEATURE_NAME: "gap", a.DRIFT_EXPECTED: shares, a.DRIFT_OBSERVED: {**shares, "inf": 0.1}}
+        level = {
+            a.FEATURE_NAME: "flag",
+            a.DRIFT_EXPECTED: {"0": 0.75, "1": 0.25},
+            a.DRIFT_OBSERVED: {"0": 0.5, "1": 0.5},
+        }
+        count = {a.DRIFT_VALUES: 15, a.DRIFT_WINDOW: 20, a.DRIFT_EPISODE: number, a.DRIFT_BAR: 900 + day}
+        made += [span(s.DRIFT_WINDOW, {**about, **count, **each}) for each in (window, level)]
+    elif not day:
+        card = {a.DRIFT_SHARES: {"gap:scale": 1.0}, a.DRIFT_SAMPLES: {"gap:scale": 240.0}, a.DRIFT_HORIZON: 4_000}
+        why = {a.DRIFT_ALARMS: 0.05, a.DRIFT_REASONS: {"vol:scale": "untestable: n_eff 6 < 24"}}
+        made += [span(s.DRIFT_CARD, {**about, **card, **why}), span(s.DRIFT_CHECK, {**about, **other})]
+    for place, each in enumerate(made, start=20):
+        each.trace_id, each.span_id = _id(at + place, 16), _id(at + place, 8)
+        each.start_time_unix_nano = each.end_time_unix_nano = at + place * 2_000
+        yield each
+
+
 def _id(number: int, size: int) -> bytes:
     return number.to_bytes(8, "big").rjust(size, b"\1")
 
@@ -100,11 +139,15 @@ def renamed(requests: Iterable[list[Span]], word: str = HOSTILE) -> Iterator[lis
     """Yield requests in which every free name and text is hostile."""
     keys = [a.STRATEGY, a.SYMBOL, a.VENUE, a.MODEL_NAME, a.REASON, a.REJECT_TEXT, a.CHECK, a.STEP, a.MODEL_VERSION]
     keys += [a.CHANNEL, a.CURRENCY, a.FEE_CURRENCY, a.TIMEFRAME, a.COMPONENT, a.IMPORTANCE_METHOD]
+    keys += [a.FEATURE_NAME, a.DRIFT_REFERENCE, a.DRIFT_SUMMARY]
     facts = dict.fromkeys((key.key for key in keys), word)
     for spans in requests:
         for each in spans:
             _set(each.attributes, facts)
             for pair in each.attributes:
+                if pair.key.startswith("ares.drift."):
+                    for one in pair.value.kvlist_value.values:
+                        one.key = one.key if _is_number(one.key) else f"{word}/{one.key}"
                 if pair.key == a.CLIENT_ID.key:
                     pair.value.string_value = f"{word}/{pair.value.string_value}"
             for said in each.events:
@@ -114,6 +157,10 @@ def renamed(requests: Iterable[list[Span]], word: str = HOSTILE) -> Iterator[lis
                 failed = {a.EXCEPTION_TYPE: word, a.EXCEPTION_MESSAGE: word}
                 each.events.append(event(s.EXCEPTION, each.start_time_unix_nano, failed))
         yield spans
+
+
+def _is_number(text: str) -> bool:
+    return text == "inf" or text.lstrip("-").replace(".", "").isdigit()
 
 
 class Taken(HTMLParser):

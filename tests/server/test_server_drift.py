@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from api_kit import plans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -17,17 +19,20 @@ from ares_otel.semconv import spans as s
 from ares_otel.semconv.enums import DriftKind, DriftSeverity
 from ares_otel.server.api.promised.drifted import DriftAsked, ml_drift, ml_retraining
 from ares_otel.server.api.promised.learned import ml_models, ml_summary
+from ares_otel.server.pages import plots
+from ares_otel.server.pages.drift_leads import SIGMA, drift_lead, model_lead, moved
 from ares_otel.server.query import learning
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.drift import checks as looked
 from ares_otel.server.query.drift.cards import CardsAsked, accounts, cards
-from ares_otel.server.query.drift.checks import ChecksAsked, Kind, TimelineAsked, checks, timeline
+from ares_otel.server.query.drift.checks import ChecksAsked, DriftStand, Kind, TimelineAsked, checks, timeline
 from ares_otel.server.query.drift.episodes import EpisodeAsked, EpisodesAsked, Severity, episode, episodes
-from ares_otel.server.query.drift.states import ModelsAsked, drifting
+from ares_otel.server.query.drift.states import DriftState, ModelsAsked, drifting
 from ares_otel.server.query.drift.windows import WindowsAsked, windows
 from ares_otel.server.story.reader import Reader
 
 SECOND = 1_000_000_000
+MINUS = "\N{MINUS SIGN}"
 ABOUT = {a.MODEL_NAME: "lgbm", a.DRIFT_KIND: "data", a.DETECTOR: "ares", a.DRIFT_REFERENCE: "beef"}
 
 
@@ -236,3 +241,74 @@ def test_scores_of_a_model(tmp_path: Path) -> None:
     assert (model.data_drift_score, model.concept_drift_score, model.status) == (1.25, None, "drifting")
     assert "data_drift_score" not in model.reasons
     assert model.reasons["concept_drift_score"] == "no drift checks are stored"
+
+
+def test_a_picture_of_evidence() -> None:
+    """The threshold is a level of the scale, what is above the scale stays in it, and each point says what it is."""
+    shades = [plots.Shade(0.25, 0.5, "critical", "episode 1 <b>")]
+    drawn = plots.timeline([(0.0, 0.5, "low"), (1.0, 9.0, "high")], shades, plots.top_of([0.5, 9.0]))
+
+    assert (plots.top_of([]), plots.top_of([1.2]), plots.top_of([2.5]), plots.top_of([9.0])) == (2, 2, 3, 5)
+    assert 'd="M0 160H1000" class="l-bound"' in drawn
+    assert 'd="M0 180L1000 0" class="l-spark"' in drawn
+    assert 'class="l-dot" vector-effect="non-scaling-stroke"><title>low</title>' in drawn
+    assert 'class="l-crossed" vector-effect="non-scaling-stroke"><title>high</title>' in drawn
+    assert '<rect x="250" y="0" width="250" height="200" class="e-critical"><title>episode 1 &lt;b&gt;</title>' in drawn
+    assert "l-spark" not in plots.timeline([], [], 2)
+
+
+def test_areas_are_shares() -> None:
+    """Filled and drawn areas are the same where both distributions are, whether values are few or many."""
+    even = [(0.0, 0.0, 0.0), *((float(end), 0.1, 0.1) for end in range(1, 11)), (None, 0.0, 0.0)]
+    few = [(-0.0, 0.0, 0.0), (0.0, 0.75, 0.5), (1.0, 0.25, 0.5), (None, 0.0, 0.0)]
+    for bins in (even, few, [(1.0, 0.0, 0.0)]):
+        drawn = plots.shapes(bins)
+        boxes = [tuple(map(float, found)) for found in re.findall(r'width="([\d.]+)" height="([\d.]+)"', drawn)]
+        areas = [width * height for width, height in boxes]
+        total = sum(areas) or 1.0
+        expected = [share for _, share, _ in bins if share]
+        assert sorted(area / total for area in areas if area) == pytest.approx(sorted(expected), abs=0.25)
+
+
+def test_what_the_pages_say_first() -> None:
+    """Which models drift, and of one whether, since when, and what moved; nothing that is not known."""
+    state = _state()
+    quiet = msgspec.structs.replace(state, episode=None, severity=None, evidence=0.25, bar=1_200)
+    blind = msgspec.structs.replace(quiet, result="untestable")
+
+    assert model_lead("lgbm", state, []) == "lgbm has data drift (critical)."
+    assert model_lead("lgbm", quiet, []) == (
+        "lgbm has no data drift: the largest evidence is 0.25 of its threshold after 1,200 bars."
+    )
+    assert model_lead("lgbm", blind, []) == ("Whether lgbm has data drift cannot be told: nothing of it can be tested.")
+    assert drift_lead([], [], []) == ""
+
+
+def _state() -> DriftState:
+    facts: dict[str, Any] = dict.fromkeys(DriftState.__struct_fields__)
+    known = {"kind": "data", "detector": "ares", "result": "drift", "episode": 3, "severity": "critical"}
+    return DriftState(**{**facts, **known})
+
+
+def test_leads_of_stored_episodes(reader: Reader) -> None:
+    """An open episode says its change and its features; the worst models are named, alarms are held against budgets."""
+    models = drifting(reader, ModelsAsked())
+    found = episodes(reader, EpisodesAsked()).items
+    (own,) = (each for each in found if each.model == "boosting")
+    still = msgspec.structs.replace(own, open=True)
+    told = drift_lead(models, found, [accounts(reader, CardsAsked(model="lgbm"))])
+
+    assert told == (
+        "2 of 2 watched models drift now: lgbm (critical), boosting (warning); since their references began "
+        "2 alarms were raised where 0.041 false ones were allowed for."
+    )
+    assert model_lead("boosting", models[1].states[0], [still]) == (
+        f"boosting has data drift (warning) since 2007-03-04: rsi scale {MINUS}0.75 {SIGMA}, volume location."
+    )
+    calm = [msgspec.structs.replace(each, open=0) for each in models]
+    assert drift_lead(calm, found, []).startswith("None of 2 watched models drifts now; the newest episode, of ")
+    many = [msgspec.structs.replace(models[0], model=str(number)) for number in range(5)]
+    assert "and 2 more" in drift_lead(many, found, [])
+    assert moved(tuple(DriftStand(quantity=f"{at}:scale", evidence=1.0, effect=None) for at in range(5)), 2) == (
+        "0 scale, 1 scale, 3 more"
+    )

@@ -26,7 +26,7 @@ from ares_otel.server.store.store import Store
 from ares_otel.server.story.ballots import pivots
 from ares_otel.server.story.stories import DecisionStory
 
-PAGES = ("/", "/decisions", "/orders", "/models", "/regimes", "/system")
+PAGES = ("/", "/decisions", "/orders", "/models", "/drift", "/regimes", "/system")
 PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions", "/fragments/ratios")
 MOST = 250
 ORDERED = "SELECT hex(trace) FROM decision WHERE id IN (SELECT decision FROM orders WHERE id % 2 >= 0) AND rejected = 0"
@@ -491,3 +491,57 @@ def test_files(site: Site) -> None:
     for page in (site.page("/"), site.page("/regimes")):
         loaded = [facts.get("src") or facts["href"] for tag, facts in page.tags if tag in {"script", "link"}]
         assert all(urlsplit(address).path.startswith("/static/") and not urlsplit(address).netloc for address in loaded)
+
+
+def test_drift_of_all_models(site: Site) -> None:
+    """States, budgets, episodes with what moved, what cannot be tested and why, second opinions."""
+    page = site.page("/drift")
+
+    assert "1 of 1 watched model drifts now: forest (warning)" in page.text
+    assert "What cannot be tested" in page.text
+    assert "n_eff 6 < 24 1 vol:scale" in page.text
+    assert "KSDrift" in page.text
+    assert "gap scale \N{MINUS SIGN}0.70 \N{GREEK SMALL LETTER SIGMA}" in page.text
+    assert page.text.count("! warning") == 3
+    assert {"/drift/forest?kind=data", "/drift/forest?kind=data#h-card"} <= {*page.links}
+
+
+def test_drift_of_a_model(site: Site) -> None:
+    """The timeline with its threshold, both distributions with n, episodes with decisions, the account, the card."""
+    page = site.page("/drift/forest")
+
+    assert "forest has data drift (warning) since" in page.text
+    assert "60 checks. Highest: 1.30 of the threshold, gap:scale" in page.text
+    assert "largest difference 0.25 between both; n 15 of 20 bars" in page.text
+    assert [facts.get("class") for _, facts in page.tags].count("shapes") == 2
+    assert sum(facts.get("class") == "e-warning" for _, facts in page.tags) == 2
+    assert "A chance of 5.0 % of any false alarm within 4,000 bars" in page.text
+    assert "gap:scale 240" in page.text
+    decisions = [link for link in page.links if link.startswith("/decisions/")]
+    assert len(decisions) == 3
+    assert site.get(decisions[0]).status == 200
+    own = next(link for link in page.links if "episode=" in link)
+    chosen = site.page(urlsplit(own)._replace(fragment="").geturl())
+    assert "at the alarm of episode" in chosen.text
+    one = site.page("/drift/forest?kind=data&quantity=a%20%26%20b:dependence")
+    assert "Highest: 0.10 of the threshold, a & b:dependence" in one.text
+    assert "No evidence" in site.page("/drift/forest?quantity=nothing").text
+
+
+def test_drift_that_there_is_not(site: Site, empty: Site) -> None:
+    """Models, kinds and episodes that are not stored are said to be none; what cannot be asked is refused by name."""
+    assert "No check for drift of a model nobody is stored." in site.page("/drift/nobody", 404).text
+    assert "No check for label drift of forest is stored." in site.page("/drift/forest?kind=label", 404).text
+    assert "No episode 12 is stored." in site.page("/drift/forest?episode=12", 404).text
+    assert "kind: expected one of data, prediction" in site.page("/drift/forest?kind=odd", 400).text
+    for number in ("x", "²", "9" * 30):
+        assert "episode: expected the number of one" in site.page(f"/drift/forest?episode={quote(number)}", 400).text
+    assert "No model is watched" in empty.page("/drift").text
+
+
+def test_names_of_models_lead_to_their_drift(site: Site) -> None:
+    """From the list of models and from a model's own page; a model that nobody watches says so."""
+    assert "/drift/forest" in site.page("/models").links
+    assert "/drift/boosting" not in site.page("/models").links
+    assert "/drift/forest" in site.page("/models/forest").links
+    assert "/models/forest" in site.page("/drift/forest").links

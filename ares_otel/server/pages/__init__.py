@@ -14,6 +14,7 @@ from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.decision import decision_page
 from ares_otel.server.pages.decisions import decisions_page, fresh_rows
 from ares_otel.server.pages.docs import docs_page
+from ares_otel.server.pages.drift import drift_model_page, drift_page
 from ares_otel.server.pages.manuals import runbook_moved, runbook_page, runbooks_page
 from ares_otel.server.pages.models import model_page, models_page
 from ares_otel.server.pages.orders import order_page, orders_page
@@ -35,6 +36,8 @@ PAGES: Final[dict[str, Page]] = {
     "/orders/{id:path}": order_page,
     "/models": models_page,
     "/models/{id:path}": model_page,
+    "/drift": drift_page,
+    "/drift/{id:path}": drift_model_page,
     "/regimes": regimes_page,
     "/system": system_page,
     "/runbooks": runbooks_page,

@@ -24,6 +24,8 @@ __all__ = [
     "change",
     "copied",
     "count",
+    "digits",
+    "drift_severity",
     "gain",
     "lasting",
     "market",
@@ -58,6 +60,9 @@ SEVERITIES = (
     (1, "quiet", "debug"),
 )
 """OTLP's numbers of severity, from the highest: the least of each, its class, its name."""
+
+DRIFT = {"critical": ("bad", "✗"), "warning": ("warn", "!"), "watch": ("even", "◦"), "info": ("quiet", "·")}
+"""Class and sign of the severities of drift."""
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -155,6 +160,12 @@ def tenth(value: float) -> str:
     return _plain(f"{value:,.1f}")
 
 
+def digits(value: float, most: int = 2) -> str:
+    """Return an estimate with so many significant digits, all digits before the point."""
+    rounded = float(f"{value:.{most}g}")
+    return _plain(f"{rounded:,.0f}" if abs(rounded) >= 10 ** (most - 1) else f"{rounded:.{most}g}")
+
+
 def unit(value: float, *, sign: bool = False) -> str:
     """Return a ratio from 0 to 1 with two digits, as models say it."""
     text = f"{value:.2f}"
@@ -213,6 +224,14 @@ def severity(number: int | None) -> Markup:
     return Markup('<span class="{}">{}</span>').format(kind, name)
 
 
+def drift_severity(name: str | None) -> Markup:
+    """Return the severity of an episode of drift, with a sign beside the color."""
+    if not name:
+        return absent("no episode is open")
+    kind, sign = DRIFT.get(name, ("even", ""))
+    return Markup('<span class="{}"><span aria-hidden="true">{}</span> {}</span>').format(kind, sign, word(name))
+
+
 # --- times -------------------------------------------------------------------------------------------------------
 
 
@@ -258,9 +277,10 @@ def age(wall: float | datetime) -> Markup:
 
 _KNOWN: dict[str, Callable[..., Any]] = {
     "money": money, "gain": gain, "percent": percent, "change": change, "bp": basis_points, "count": count,
-    "number": number, "rough": rough, "ratio": unit, "tenth": tenth, "lasting": lasting, "word": word, "when": when,
-    "market": market, "age": age, "copied": copied, "short": short,
+    "digits": digits, "number": number, "rough": rough, "ratio": unit, "tenth": tenth, "lasting": lasting,
+    "word": word, "when": when, "market": market, "age": age, "copied": copied, "short": short,
 }  # fmt: skip
 FILTERS: dict[str, Callable[..., Any]] = {name: _or_absent(show) for name, show in _KNOWN.items()}
 """Filters of the templates; each takes `reason=` for what is absent."""
 FILTERS |= {"regime": regime, "action": action, "regime_class": regime_class, "severity": severity, "clean": clean}
+FILTERS |= {"drift_severity": drift_severity}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,12 +16,16 @@ from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.console.calibration import Calibration, calibrations
 from ares_otel.server.query.console.models import Score, scores
+from ares_otel.server.query.drift.states import DriftModel, drifting
+from ares_otel.server.query.drift.states import ModelsAsked as WatchedAsked
 from ares_otel.server.query.features import Importance, ImportanceAsked, importances
 from ares_otel.server.query.judging import Hits, HitsAsked, VotesAsked, VoteSum, hits, votes
 from ares_otel.server.query.learning import Model, ModelsAsked, models
+from ares_otel.server.query.naming import number
+from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["Shown", "model_page", "models_page"]
+__all__ = ["Shown", "has_page", "model_page", "models_page"]
 
 ACTIONS: Final = ("buy", "sell", "hold")
 FEATURES: Final = 15
@@ -36,6 +41,7 @@ class Shown(msgspec.Struct, frozen=True):
     votes: Mapping[str, Mapping[str | None, VoteSum]]
     regimes: Sequence[Hits]
     calibration: Calibration | None
+    drift: DriftModel | None
 
 
 async def models_page(site: Site, request: Request) -> Response:
@@ -43,7 +49,8 @@ async def models_page(site: Site, request: Request) -> Response:
     del request
     rows = await site.pool.ask(lambda reader: models(reader, ModelsAsked()))
     known = await site.pool.ask(calibrations)
-    told = [(row, known.get(row.model)) for row in rows]
+    watched = {each.model: each for each in await site.pool.ask(lambda reader: drifting(reader, WatchedAsked()))}
+    told = [(row, known.get(row.model), watched.get(row.model)) for row in rows]
     context = {"at": "/models", "title": "Models", "asked": "", "rows": told, "lead": models_lead(rows)}
     return site.page("models.html", context)
 
@@ -77,7 +84,15 @@ def _shown(reader: Reader, name: str) -> Shown | None:
         votes=by_regime,
         regimes=[each for each in hits(reader, HitsAsked(model=name)) if each.regime],
         calibration=calibrations(reader).get(name),
+        drift=next((each for each in drifting(reader, WatchedAsked()) if each.model == name), None),
     )
+
+
+def has_page(reader: Reader, name: str) -> bool:
+    """Tell whether a model has voted, reported or had outcomes, so that it has a page of its own."""
+    own = number(reader, "model", name)
+    columns = (t.vote_daily.c.model, t.outcome_daily.c.model, t.model.c.model)
+    return any(reader.db.execute(select(each).where(each == own).limit(1)).first() for each in columns)
 
 
 def _largest(weighed: Importance | None) -> Sequence[tuple[str, float]]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ares_otel.server.pages import formats, svg
+from ares_otel.server.pages import drift_leads, formats, plots, svg
 from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.asked import AskError
 from ares_otel.server.query.pool import Pool
@@ -77,8 +77,8 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters |= formats.FILTERS
-        self._templates.globals |= {"svg": svg, "json": json_text, "absent": formats.absent, "links": links}
-        self._templates.globals["alarms"] = alarms
+        self._templates.globals |= {"svg": svg, "plots": plots, "json": json_text, "absent": formats.absent}
+        self._templates.globals |= {"moved": drift_leads.moved, "alarms": alarms, "links": links}
         self._templates.globals["logged_in"] = _logged_in.get
 
     def page(self, template: str, context: Context, status: int = 200) -> HTMLResponse:
