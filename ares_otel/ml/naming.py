@@ -3,8 +3,8 @@
 An alarm is about a model, and may be wrong as seldom as its budget says. Which features it was, is another question
 ("feature drift"): asked once for each episode of data drift, some bars after its start, when evidence has grown. A
 feature's p-value is the chance that any of its tests climbs so high at all, by the share of the budget that these have:
-the chance to reach the threshold, times exp(-2 (evidence² - 1)) beyond it. A threshold is four standard deviations and
-more of its average, so that is what a Gaussian one would do which varies twice as much as the reference shows. `Lond`
+the chance to reach the threshold, times exp(-4 (evidence² - 1)) beyond it. A threshold is four standard deviations and
+more of its average, so that is what a Gaussian one would do whose variance is twice what the reference shows. `Lond`
 then decides, in the order of the names.
 """
 
@@ -26,7 +26,7 @@ RATE: Final = 0.05
 """Wrong names among all names at most, on average."""
 LATER: Final = 128
 """Bars after the start of an episode."""
-BEYOND: Final = 2.0
+BEYOND: Final = 4.0
 TOGETHER: Final = 2.6
 """How often tests alarm together (`plan.OVERLAP`): so much more each of them may spend."""
 

@@ -62,7 +62,7 @@ def stream(case: Case) -> Items:
     for place in range(BARS):
         worse = case.changes and place >= CHANGE
         if case.numbers:
-            prediction, actual = 0.0, float(draw.standard_t(5)) * (2.0 if worse else 1.0)
+            prediction, actual = -2.0 * worse, float(draw.standard_t(5))
         else:
             prediction = float(draw.random() < 0.5)  # labels stay as they are where losses rise
             actual = prediction if draw.random() < (0.45 if worse else 0.75) else 1.0 - prediction
