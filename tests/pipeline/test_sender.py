@@ -30,6 +30,8 @@ BUSY = Verdict("retry", "http_503", "busy")
 REFUSED = Verdict("refused", "http_400", "bad")
 SECONDS = 20.0
 GRACE = 0.2
+KITS = (Path(__file__).parent, Path(__file__).parents[1])
+"""Where a program of a test finds the receiver, and what that imports."""
 
 Step: TypeAlias = Verdict | Callable[[], Verdict]
 
@@ -712,7 +714,7 @@ def test_fork(tmp_path: Path) -> None:
             from ares_otel.pipeline.http import HttpTransport
             from ares_otel.pipeline.sender import Sender
             from ares_otel.pipeline.spool import Spool
-            sys.path.insert(0, sys.argv[3])
+            sys.path[:0] = sys.argv[3:]
             from sink import batch_of
             sender = Sender(HttpTransport(sys.argv[1]), Spool(Path(sys.argv[2])), timeout=1.0, draw=lambda: 0.0)
             sender.submit(batch_of("parent 1"))
@@ -731,7 +733,7 @@ def test_fork(tmp_path: Path) -> None:
             """,
             sink.url,
             tmp_path,
-            Path(__file__).parent,
+            *KITS,
         )
 
         assert printed == "True True\n"
@@ -766,14 +768,14 @@ def test_first_batch_at_exit() -> None:
             import atexit, sys
             from ares_otel.pipeline.http import HttpTransport
             from ares_otel.pipeline.sender import Sender
-            sys.path.insert(0, sys.argv[2])
+            sys.path[:0] = sys.argv[2:]
             from sink import batch_of
             sender = Sender(HttpTransport(sys.argv[1]), None)
             atexit.register(lambda: print(sender.shutdown(20)))
             atexit.register(lambda: sender.submit(batch_of("late")))
             """,
             sink.url,
-            Path(__file__).parent,
+            *KITS,
         )
 
     assert printed == "True\n"
@@ -789,7 +791,7 @@ def test_killed_during_an_outage(tmp_path: Path) -> None:
         from ares_otel.pipeline.http import HttpTransport
         from ares_otel.pipeline.sender import Sender
         from ares_otel.pipeline.spool import Spool
-        sys.path.insert(0, sys.argv[3])
+        sys.path[:0] = sys.argv[3:]
         from sink import batch_of
         sender = Sender(HttpTransport(sys.argv[1]), Spool(Path(sys.argv[2])))
         sender.submit(batch_of("0"))
@@ -802,7 +804,7 @@ def test_killed_during_an_outage(tmp_path: Path) -> None:
     )
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1/traces"
-    arguments = [sys.executable, "-c", command, url, str(tmp_path), str(Path(__file__).parent)]
+    arguments = [sys.executable, "-c", command, url, str(tmp_path), *map(str, KITS)]
     assert subprocess.run(arguments, check=False, timeout=60).returncode == -9
 
     with Sink(port=port) as sink:

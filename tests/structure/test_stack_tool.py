@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ports import free_ports
 from scripts import load, script
 from sources import ROOT
 
@@ -89,17 +90,6 @@ class Machine:
     def said(self) -> list[str]:
         """Return what Docker was asked."""
         return self.log.read_text().splitlines()
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    taken = [socket.socket() for _ in range(number)]
-    for each in taken:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 @pytest.fixture
