@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import ares_otel as ares
 from ares_otel import OrderUpdate, Regime, RiskCheck, Vote
 from ares_otel.setup import provider, telemetry  # once, for all of them
 
-settings, kills, seed = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+settings, kills, seed, row = json.loads(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 draw = random.Random(seed)
 EACH, begun = 6, [0]
 
@@ -27,7 +28,7 @@ def bot(number, out):
     ares.setup(overrides=settings)
     count = 0
     while True:
-        name = f"{number}-{count}"
+        name = f"{row}-{number}-{count}"
         with ares.decision(symbol="BTC", strategy=name) as d:
             os.write(out, f"begun {name}\\n".encode())
             with d.stage("analyst", {"count": count}):
@@ -87,22 +88,34 @@ class Killed(NamedTuple):
     delivered: bool
 
 
-def killed(directory: Path, endpoint: str, kills: int, seed: int, **settings: object) -> Killed:
-    """Let so many bots decide, one after the other, and kill each at a random moment; then let one deliver all."""
-    given: dict[str, Any] = {
+def killed(directory: Path, endpoint: str, kills: int, seed: int, *, rows: int = 1) -> Killed:
+    """Let so many bots decide and kill each at a random moment; then let one deliver all.
+
+    They stand in rows that run at the same time: in each, with a ring and a state of its own, a bot begins when the one
+    before it was killed. A bot mostly waits for the next moment, so several rows take little longer than one.
+    """
+    with ThreadPoolExecutor(rows) as pool:
+        running = [pool.submit(_row, directory, endpoint, kills // rows, seed, row) for row in range(rows)]
+        found = [each.result() for each in running]
+    lines = [line for said, _ in found for line in said]
+    of = {word: frozenset(name for told, name in lines if told == word) for word in Killed._fields[:4]}
+    return Killed(**of, delivered=all(delivered for _, delivered in found))
+
+
+def _row(directory: Path, endpoint: str, kills: int, seed: int, row: int) -> tuple[list[list[str]], bool]:
+    """Run one row in a process of its own; return what its bots said, and whether the last one delivered all."""
+    settings = {
         "exporter.traces_endpoint": endpoint,
-        "state_directory": str(directory / "state"),
-        "recorder.ring": str(directory / "bot.ring"),
+        "state_directory": str(directory / f"state{row}"),
+        "recorder.ring": str(directory / f"bot{row}.ring"),
         "recorder.drain_interval": 0.05,
         "metrics.enabled": False,
-        **settings,
     }
-    words = [sys.executable, "-c", NURSERY, json.dumps(given), str(kills), str(seed)]
+    words = [sys.executable, "-c", NURSERY, json.dumps(settings), str(kills), str(seed + row), str(row)]
     run = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, env=os.environ, check=False)
     assert run.returncode == 0, run.stderr
     said, delivered = json.loads(run.stdout.splitlines()[-1])
-    of = {word: frozenset(name for said_word, name in said if said_word == word) for word in Killed._fields[:4]}
-    return Killed(**of, delivered=delivered)
+    return said, delivered
 
 
 def judged(found: Killed, spans: list[dict[str, Any]]) -> list[str]:

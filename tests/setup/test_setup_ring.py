@@ -133,7 +133,7 @@ def test_ten_kills(tmp_path: Path, sink: Sink) -> None:
     assert found.delivered
     assert judged(found, spans(sink)) == []
     assert len(found.begun) >= 10
-    assert not [path.name for path in tmp_path.iterdir() if ".left-" in path.name or path.name == "bot.ring"]
+    assert not [path.name for path in tmp_path.iterdir() if ".left-" in path.name or path.suffix == ".ring"]
 
 
 OPEN = (
