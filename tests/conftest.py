@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -14,6 +15,13 @@ from ares_otel.guard import GUARD
 OURS = ("ARES_", "OTEL_")
 STATE = ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
 NUMBERS = itertools.count()
+
+with contextlib.suppress(ImportError):  # the environment of the second opinion has no hypothesis
+    from hypothesis import settings
+
+    # How long an example takes is a matter of what runs beside it.
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

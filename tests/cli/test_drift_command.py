@@ -59,7 +59,7 @@ def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.Capt
     """Told live and recorded, then replayed from the file: the same events, to the last digit."""
     live: list[DriftEvent] = []
     overrides = {"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}
-    with ares.setup(overrides=overrides | {"drift.record": True}):
+    with ares.setup(overrides=overrides | {"drift.record": True, "recorder.shutdown_timeout": 60}):
         model = ares.model("m", reference=table(tmp_path / "ref.csv", REFERENCE), on_drift=live.append)
         for place, row in enumerate(LIVE):
             model.observe({"ret": row[0], "vol": row[1]}, prediction=int(row[0] > 0), key=place, at=place * 3_600)

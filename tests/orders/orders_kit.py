@@ -12,17 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
-
 import ares_otel
 from ares_otel.orders import Ledger
 from ares_otel.orders.known import Known
 from ares_otel.records import Order, OrderUpdate, examine
 from ares_otel.records.facts import Origin, UpdateFacts
-
-# examples take as long as the machine lets them
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 SECOND = 10**9
 WALL = time.time_ns()

@@ -357,6 +357,7 @@ def test_gzip() -> None:
         (gzip.compress(b"1234") + gzip.compress(b"567"), 413),
         (gzip.compress(bytes(50_000_000)), 413),
     ],
+    ids=["none", "cut", "zlib", "followed", "long", "long in two", "bomb"],
 )
 def test_bad_gzip_is_refused(data: bytes, status: int) -> None:
     """What is no gzip, is cut off, or grows beyond the limit is refused; no more than the limit is unpacked."""
