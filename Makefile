@@ -16,6 +16,9 @@ OLDEST := --deselect tests/pipeline/test_grpc.py::test_all_fields_arrive tests/o
     $(patsubst %,tests/setup/test_setup_%.py,accounts basics provider foreign distro logs grpc)
 STACK = $(if $(DEMO),ARES_DEMO=$(DEMO)) $(if $(LOGS),COMPOSE_PROFILES=logs) $(BIN)/python deploy/stack.py
 
+# The tests start hundreds of programs. Where nothing keeps what was compiled, each compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
