@@ -29,6 +29,7 @@ SCRAPE = 15.0
 WARM_MINUTES = 5.0
 WARM_SHARE = 0.4  # of a run that is too short for five minutes
 FLAT = 2.0
+LASTING = 20  # samples, five minutes: what is open in all of them was not open for a moment only
 LEDGER = "10000"  # so that its bound is reached within the first five minutes
 MIB = 1024.0
 TELLING = "ares_otel.telemetry"
@@ -175,7 +176,8 @@ def judged(done: Run, minutes: float) -> dict[str, bool]:
     return {
         f"memory is flat within {FLAT:g} MiB": growth <= FLAT,
         "no thread more": max(each.threads for each in flat) <= first.threads,
-        "no open file more but a scrape's": max(each.files for each in flat) <= first.files + 1,
+        "no open file more in the end": min(each.files for each in flat[-LASTING:]) <= first.files,
+        "no open file more but a scrape's and one that is written": max(each.files for each in flat) <= first.files + 2,
         "accounts add up in each scrape": all(each.holds for each in [*done.balances, done.last]),
         "every span was recorded": done.last.recorded == spans,
         "every span was acknowledged": done.last.exported == spans and done.made["flushed"],
