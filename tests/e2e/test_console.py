@@ -251,7 +251,7 @@ def test_times_and_copies(demo: EmbeddedServer, browser: Browser) -> None:
     """Times are in the reader's zone with UTC on hover; a click copies a whole id."""
     context = browser.new_context(timezone_id="Asia/Tokyo", permissions=["clipboard-read", "clipboard-write"])
     watched = Watched(context, demo)
-    page = watched.open(every(demo)[6])
+    page = watched.open(every(demo)[len(PATHS)])
     moment = page.locator("time[data-show=second]").first
     told, utc = moment.inner_text(), (moment.get_attribute("datetime") or "")[11:13]
     assert int(told[11:13]) == (int(utc) + 9) % 24
