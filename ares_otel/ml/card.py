@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ares_otel.ml.effects import LARGEST
@@ -91,7 +92,7 @@ class Tests(NamedTuple):
 
 def card_of(reference: Reference, belief: Belief) -> Card:
     """Judge the scores of a reference."""
-    scored, bars = reference.scored, reference.made.bars
+    scored, bars = reference.scored, reference.least
     pairs = scored.present[scored.pairs[:, 0]] * scored.present[scored.pairs[:, 1]]
     present = np.concatenate((scored.present, scored.present, pairs))
     worth = bars * present / np.maximum(belief.tau, 1)
@@ -137,9 +138,10 @@ def titles(made: Made, pairs: Bins) -> list[tuple[Feature, Moment]]:
     ]
 
 
-def lines(card: Card, tests: Tests, seen: Seen) -> tuple[Quantity, ...]:
-    """Return the card as it is shown."""
-    return tuple(_quantity(card, tests, seen, place) for place, why in enumerate(card.why) if why != Why.NO_SCALE)
+def lines(card: Card, tests: Tests, seen: Seen, note: str = "") -> tuple[Quantity, ...]:
+    """Return the card as it is shown; `note` is what has to be known of each line."""
+    found = [_quantity(card, tests, seen, place) for place, why in enumerate(card.why) if why != Why.NO_SCALE]
+    return tuple(msgspec.structs.replace(each, note=note) if note else each for each in found)
 
 
 def _found(tests: Tests, seen: Seen, place: int) -> tuple[float | None, float | None]:
@@ -147,8 +149,9 @@ def _found(tests: Tests, seen: Seen, place: int) -> tuple[float | None, float | 
     its = tests.score == place
     if not its.any():
         return None, None
-    window, threshold = tests.window[its], tests.threshold[its]
-    smallest = seen.effect(place, float((threshold + POWER * tests.sigma[its]).min()))
+    unit = seen.stream.unit(place)
+    window, threshold = tests.window[its], tests.threshold[its] * unit
+    smallest = seen.effect(place, float((threshold + POWER * unit * tests.sigma[its]).min()))
     with np.errstate(divide="ignore", invalid="ignore"):  # what one sigma does not move is never found
         part = np.fmin(threshold / np.maximum(seen.mean(place, 1.0), 0), 1)
         delay = float((np.log1p(-part) / np.log1p(-2 / (window + 1))).min())

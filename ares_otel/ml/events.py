@@ -103,6 +103,7 @@ class Quantity(msgspec.Struct, frozen=True):
         budget: share of the allowed false alarms that its tests may use, 0 if untestable.
         cycles: how often the slowest regime seen in the reference passed there; None if none was seen.
         tau_high: upper end of what tau may be (95 %); None if unknown.
+        note: what else has to be known: which regimes have no slot of their own; "" if nothing has.
     """
 
     feature: Feature
@@ -116,3 +117,4 @@ class Quantity(msgspec.Struct, frozen=True):
     budget: float
     cycles: float | None = None
     tau_high: float | None = None
+    note: str = ""

@@ -25,6 +25,7 @@ from ares_otel.ml.frames import Column, Time, nanoseconds
 from ares_otel.ml.plan import HAZARD, believed, planned
 from ares_otel.ml.quality import Issue, Limits, issues_of
 from ares_otel.ml.reference import Made, Reference
+from ares_otel.ml.regimes import NOWHERE, Places
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
 from ares_otel.ml.stream import Stream
@@ -54,6 +55,8 @@ class _Facts(msgspec.Struct):
     counts: dict[str, dict[str, int]]
     episodes: int
     open: Open | None
+    places: Places | None = None
+    nowhere: int = 0
 
 
 class DriftMonitor:
@@ -100,16 +103,18 @@ class DriftMonitor:
         self._rows = Rows(learned.source)
         self._times: deque[int] = deque(maxlen=TIMES)
         self._latest: int | None = None
-        self._duplicates = self._late = 0
-        self._finish(0, None)
+        self._duplicates = self._late = self._nowhere = 0
+        self._finish(learned.slots.places if learned.slots else None, 0, None)
 
-    def _finish(self, episodes: int, is_open: Open | None) -> None:
+    def _finish(self, places: Places | None, episodes: int, is_open: Open | None) -> None:
         """Derive what the state does not hold."""
+        self._places = places
+        self._slots = {} if places is None else dict(zip(places.labels, places.slot, strict=True))
         named = card.titles(self._made, self._stream.pairs)
         seen = Seen(self._stream, named, self._card.worth)
         self._episodes = Episodes(self._kind, seen, episodes, is_open)
 
-    def update(self, row: Any, at: Time | None = None) -> list[DriftEvent]:
+    def update(self, row: Any, at: Time | None = None, regime: object = None) -> list[DriftEvent]:
         """Take the next bar; return what began or is over with it.
 
         Missing values (None, NaN), infinities and values of wrong types are no evidence of drift, and are counted
@@ -119,6 +124,8 @@ class DriftMonitor:
         Args:
             row: the features in order, or by name: a mapping, a row of a frame.
             at: time of the bar.
+            regime: which one the bar is in, where the reference was made with regimes. A bar in none of those is no
+                evidence, and is counted.
 
         Raises:
             ValueError: the row has another number of values than the reference has features.
@@ -127,8 +134,15 @@ class DriftMonitor:
         when = None if at is None else self._time(at)
         if when is not None and not self._is_new(when):
             return []
-        squares = self._stream.put(numbers, when)
+        squares = self._stream.put(numbers, when, self._slot(regime) if self._slots else None)
         return self._episodes.judge(squares, when)
+
+    def _slot(self, regime: object) -> int | None:
+        slot = self._slots.get(str(regime), NOWHERE)
+        if slot == NOWHERE:
+            self._nowhere += 1
+            return None
+        return slot
 
     def _time(self, at: object) -> int | None:
         try:
@@ -179,7 +193,7 @@ class DriftMonitor:
         """Return what can be seen of each moment of each feature, and why what cannot."""
         stream = self._stream
         tests = card.Tests(stream.score, stream.window, np.sqrt(stream.threshold), self._sigma, self._spent)
-        return card.lines(self._card, tests, self._episodes.seen)
+        return card.lines(self._card, tests, self._episodes.seen, self._places.note if self._places else "")
 
     def windows(self, features: Collection[str], bars: int) -> tuple[Window, ...]:
         """Return the last bars of some features beside their reference, at most as many as are remembered."""
@@ -188,7 +202,8 @@ class DriftMonitor:
 
     def quality(self) -> tuple[Issue, ...]:
         """Return what is wrong with the data themselves."""
-        return issues_of(self._stream, self._rows, self._limits, self._made.names, (self._duplicates, self._late))
+        bars = self._duplicates, self._late, self._nowhere
+        return issues_of(self._stream, self._rows, self._limits, self._made.names, bars)
 
     def account(self) -> Account:
         """Return how the budget is divided, and what of it time has used."""
@@ -215,6 +230,8 @@ class DriftMonitor:
             counts={name: dict(getattr(rows, name)) for name in COUNTS},
             episodes=self._episodes.count,
             open=self._episodes.open,
+            places=self._places,
+            nowhere=self._nowhere,
         )
         known = {f"card_{name}": getattr(self._card, name) for name in self._card._fields}
         arrays = {**self._stream.arrays(), **known, "sigma": self._sigma, "spent": self._spent}
@@ -233,8 +250,8 @@ class DriftMonitor:
         for name in COUNTS:
             setattr(self._rows, name, Counter(facts.counts[name]))
         self._times, self._latest = deque(facts.times, TIMES), facts.latest
-        self._duplicates, self._late = facts.duplicates, facts.late
-        self._finish(facts.episodes, facts.open)
+        self._duplicates, self._late, self._nowhere = facts.duplicates, facts.late, facts.nowhere
+        self._finish(facts.places, facts.episodes, facts.open)
         return self
 
 

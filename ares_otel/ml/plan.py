@@ -147,7 +147,7 @@ def _possible(reference: Reference, tau: Floats) -> Flags:
     least[columns + positive] = np.maximum(tau[positive], tau[columns + positive])
     moves = np.isfinite(scored.spread) & (reference.related.diagonal() > MOVING)
     moves &= np.concatenate((scored.present, scored.present, np.ones(len(scored.pairs)))) >= reference.enough_present
-    possible = (windows >= RATIO * tau[:, None]) & (reference.made.bars >= ENOUGH * least[:, None]) & moves[:, None]
+    possible = (windows >= RATIO * tau[:, None]) & (reference.least >= ENOUGH * least[:, None]) & moves[:, None]
     scale = slice(columns, 2 * columns)
     possible[scale] &= (scored.lag[scale] < FAST)[:, None] & (windows >= SHORTEST)
     binary = np.flatnonzero(reference.made.binary)
@@ -180,7 +180,8 @@ def _noise(reference: Reference, posterior: Posterior, terms: Terms) -> tuple[Fl
     keep = posterior.weight.max(0) > NEGLIGIBLE
     level = posterior.level[:, None, keep]
     own = level * terms.variance[keep].T + reference.waves.fast[:, :, None]
-    offset = (posterior.level * terms.mean)[:, None, keep]
+    compared = reference.made.bars / reference.least  # the mean of a smaller slot is less certain
+    offset = (posterior.level * terms.mean)[:, None, keep] * compared
     variance = own + offset
     lagged = np.minimum(level * terms.lagged[keep].T, own) + offset
     decay = -np.log(np.clip(lagged / variance, 0.05, 0.99999)) / terms.lag[:, None]

@@ -31,7 +31,8 @@ class Issue(msgspec.Struct, frozen=True):
         problem: what it is. missing: more often than in the reference; invalid: no finite number; stale: it has not
             changed for too long; out_of_range: beyond what the reference saw; moves: it was constant there; absent:
             rows by name do not have it; unknown: they have it, but the reference does not; unseen: a category that the
-            reference does not know; duplicate, late: bars that came twice, or after later ones.
+            reference does not know; duplicate, late: bars that came twice, or after later ones; regime: bars without
+            one that the reference has enough bars of.
         count: bars; of the last 512 for missing, out_of_range and moves, in a row for stale, else since the start.
         share: count as a share of the last 512 bars, None where it is none of these.
     """
@@ -57,16 +58,17 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def issues_of(
-    stream: Stream, rows: Rows, limits: Limits, names: tuple[str, ...], times: tuple[int, int]
+    stream: Stream, rows: Rows, limits: Limits, names: tuple[str, ...], bars: tuple[int, int, int]
 ) -> tuple[Issue, ...]:
-    """Return what is wrong now; `times` are the numbers of duplicate and of late bars."""
+    """Return what is wrong now; `bars` are the numbers of duplicate and of late ones, and of those without a regime."""
     counted = (
         (Problem.INVALID, rows.invalid),
         (Problem.ABSENT, rows.absent),
         (Problem.UNKNOWN, rows.unknown),
         (Problem.UNSEEN, rows.unseen),
-        (Problem.DUPLICATE, {"": times[0]}),
-        (Problem.LATE, {"": times[1]}),
+        (Problem.DUPLICATE, {"": bars[0]}),
+        (Problem.LATE, {"": bars[1]}),
+        (Problem.REGIME, {"": bars[2]}),
     )
     said = [
         Issue(name, problem, count) for problem, counts in counted for name, count in sorted(counts.items()) if count

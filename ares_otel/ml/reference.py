@@ -18,6 +18,7 @@ from ares_otel.ml import archive
 from ares_otel.ml.frames import Column, Table, table_of
 from ares_otel.ml.memory import Bytes, recent_of
 from ares_otel.ml.products import gram
+from ares_otel.ml.regimes import Places, Slots, labels_of, slots_of
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.seasons import Seasons, seasons_of
 from ares_otel.ml.spectra import Waves, terms_of, waves_of
@@ -120,6 +121,7 @@ class Reference(NamedTuple):
         recent: bins of its last bars, MISSING where there was no value.
         windows: of the moving averages, in bars.
         seasons: what columns are like by hour and day; None without times.
+        slots: what scores are like by regime; None without regimes.
     """
 
     made: Made
@@ -131,9 +133,12 @@ class Reference(NamedTuple):
     recent: Bytes
     windows: tuple[int, ...]
     seasons: Seasons | None = None
+    slots: Slots | None = None
 
     @classmethod
-    def of(cls, data: object, names: Sequence[str] | None = None, times: object = None) -> Reference:
+    def of(
+        cls, data: object, names: Sequence[str] | None = None, times: object = None, regimes: object = None
+    ) -> Reference:
         """Learn a reference.
 
         Args:
@@ -141,6 +146,8 @@ class Reference(NamedTuple):
                 mapping of columns. A column of texts is watched by its categories.
             names: of the features, in order; else those of the frame, else f0, f1, …
             times: of the bars; else the index of a pandas frame, if it has times.
+            regimes: the regime of each bar, by any name or number, of those who know it and will say it of each live
+                bar: bars are then compared with those of their own regime.
 
         Raises:
             TypeError, ValueError: what is wrong with it, in words.
@@ -153,8 +160,9 @@ class Reference(NamedTuple):
         bars = len(table.values)
         first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
         made = Made(table.names, table.binary, bars, first, last, time.time_ns())
+        labels = None if regimes is None else labels_of(regimes, bars)
         with np.errstate(over="ignore", invalid="ignore"):  # values near the largest that there are
-            learned = made_reference(table.values, made, table.columns)
+            learned = made_reference(table.values, made, table.columns, labels)
         return learned._replace(seasons=seasons_of(table.values, table.times))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -167,8 +175,10 @@ class Reference(NamedTuple):
             "related": self.related,
             "recent": self.recent,
             **{f"seasons_{name}": array for name, array in (self.seasons._asdict() if self.seasons else {}).items()},
+            **{f"slots_{name}": getattr(self.slots, name) for name in (Slots._fields[1:] if self.slots else ())},
         }
-        archive.write(path, OF, VERSION, _Facts(self.made, self.source, self.windows), arrays)
+        places = self.slots.places if self.slots else None
+        archive.write(path, OF, VERSION, _Facts(self.made, self.source, self.windows, places), arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:
@@ -184,7 +194,13 @@ class Reference(NamedTuple):
             arrays["recent"],
             facts.windows,
             Seasons(*(arrays[f"seasons_{name}"] for name in Seasons._fields)) if facts.made.first is not None else None,
+            Slots(facts.places, *(arrays[f"slots_{name}"] for name in Slots._fields[1:])) if facts.places else None,
         )
+
+    @property
+    def least(self) -> int:
+        """Bars that a live one is compared with, at least: those of the smallest slot."""
+        return self.slots.places.least if self.slots else self.made.bars
 
     @property
     def enough_present(self) -> float:
@@ -220,18 +236,31 @@ class _Facts(msgspec.Struct):
     made: Made
     source: tuple[Column, ...]
     windows: tuple[int, ...]
+    places: Places | None = None
 
 
-def made_reference(values: Floats, made: Made, source: tuple[Column, ...]) -> Reference:
-    """Learn a reference from values (bars x columns), NaN where they are missing."""
+def made_reference(
+    values: Floats, made: Made, source: tuple[Column, ...], labels: list[str] | None = None
+) -> Reference:
+    """Learn a reference from values (bars x columns), NaN where they are missing, and the regimes of bars."""
     knots = knots_of(values)
     bins = bins_of(values, knots)
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
+    slots = None
+    if labels is not None:
+        slots, series = slots_of(labels, values, series, _known(values, scored.pairs))
     windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
     waves = waves_of(series, terms_of(len(values), windows))
     related = np.abs(gram(series) / len(values))
     run = _run(series, np.array(windows, np.float64))
-    return Reference(made, source, scored, waves, related, run, recent_of(bins, np.isnan(values)), windows)
+    recent = recent_of(bins, np.isnan(values))
+    return Reference(made, source, scored, waves, related, run, recent, windows, slots=slots)
+
+
+def _known(values: Floats, pairs: Bins) -> Flags:
+    """Return which scores are not missing: bars x scores."""
+    known = ~np.isnan(values)
+    return np.concatenate((known, known, known[:, pairs[:, 0]] & known[:, pairs[:, 1]]), 1)
 
 
 def _scored(values: Floats, knots: Floats, bins: Bins, binary: Flags) -> tuple[Scored, Floats]:

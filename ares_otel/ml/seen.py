@@ -44,7 +44,8 @@ class Seen(NamedTuple):
     def moved(self, test: int, square: float, length: int) -> Moved:
         """Return how the quantity of a test stands, its effect averaged over the last bars; over its window for 0."""
         score = int(self.stream.score[test])
-        mean = self.stream.scores(score)[-length:].mean() if length else self.stream.average[test]
+        average = self.stream.average[test] * self.stream.unit(score)
+        mean = self.stream.scores(score)[-length:].mean() if length else average
         return Moved(
             feature=self.named[score][0],
             moment=self.named[score][1],

@@ -9,6 +9,7 @@ import numpy as np
 from ares_otel.ml.memory import MISSING, Memory, no_times
 from ares_otel.ml.plan import Plan
 from ares_otel.ml.reference import Reference, standardized
+from ares_otel.ml.regimes import Placed
 from ares_otel.ml.scores import BINS, KNOTS, Flags, Floats
 
 __all__ = ["Stream"]
@@ -29,6 +30,8 @@ PARTS: Final = (
     "last",
 )
 RING: Final = ("ring", "times")
+SLOTS: Final = ("shift", "stretch", "slots")
+"""There only with regimes."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,6 +51,7 @@ class Stream:
         runs: for how many bars each column has not changed.
         last: the last numbers.
         memory: the last bars.
+        placed: compares bars with their regime; None without regimes.
         bar: how many bars were seen.
     """
 
@@ -58,6 +62,7 @@ class Stream:
         self.threshold, self.average, self.square = arrays["threshold"], arrays["average"], arrays["square"]
         self.runs, self.infinite, self.last = arrays["runs"], arrays["infinite"], arrays["last"]
         self.memory = Memory(arrays["ring"], arrays["times"])
+        self.placed = Placed(*(arrays[name] for name in SLOTS)) if SLOTS[0] in arrays else None
         self.bar = bar
         self._prepare()
 
@@ -83,11 +88,17 @@ class Stream:
             "ring": reference.recent.copy(),
             "times": no_times(),
         }
+        if reference.slots is not None:
+            slots = reference.slots
+            arrays.update(zip(SLOTS, (slots.shift, slots.stretch, slots.recent.copy()), strict=True))
         return cls(arrays)
 
     def arrays(self) -> dict[str, Array]:
         """Return all that has to be kept to go on."""
-        return {**{name: getattr(self, name) for name in PARTS}, **{name: getattr(self.memory, name) for name in RING}}
+        placed = self.placed
+        slots = () if placed is None else zip(SLOTS, (placed.shift, placed.stretch, placed.ring), strict=True)
+        own, ring = {name: getattr(self, name) for name in PARTS}, {name: getattr(self.memory, name) for name in RING}
+        return {**own, **ring, **dict(slots)}
 
     def _prepare(self) -> None:
         columns = self.knots.shape[1]
@@ -111,8 +122,14 @@ class Stream:
         self._same = np.empty(columns, np.bool_)
         self._step, self._now = np.empty(len(self.score)), np.empty(len(self.score))
 
-    def put(self, row: Floats, at: int | None) -> Floats:
-        """Take the numbers of a bar; return for each test the square of its evidence, valid until the next bar."""
+    def put(self, row: Floats, at: int | None, slot: int | None = None) -> Floats:
+        """Take the numbers of a bar; return for each test the square of its evidence, valid until the next bar.
+
+        Args:
+            row: the numbers.
+            at: its time.
+            slot: of its regime; None without one, which is no evidence where the reference has regimes.
+        """
         np.greater(row, self.knots, out=self._above)
         np.add.reduce(self._bytes, axis=0, dtype=np.uint8, out=self._bins)
         np.add(self._base, self._bins, out=self._at)
@@ -125,10 +142,11 @@ class Stream:
             both *= ranks[self._second]
             both -= self._middle
             np.multiply(both, self._width, out=scores[2 * columns :])
+        is_placed = self.placed is None or self.placed.put(scores, self.bar + 1, slot)
         now, step = self._now, self._step
         now[:] = scores[self.score]
         np.isfinite(row, out=self._same)
-        gone = None if self._same.all() else self._missing(row)
+        gone = None if is_placed and self._same.all() else self._missing(row, is_placed)
         kept = None if gone is None else self.square[gone]
         self._remember(row, at)
         np.subtract(now, self.average, out=step)
@@ -152,32 +170,40 @@ class Stream:
         start = score % len(self._base) * BINS
         return tables[start : start + BINS].astype(np.float64)
 
+    def unit(self, score: int) -> float:
+        """Return the standard deviation of a score within regimes, in terms of that of the whole reference."""
+        return 1.0 if self.placed is None else float(self.placed.unit[score])
+
     def scores(self, score: int) -> Floats:
         """Return a score at each of the last bars, the oldest first; 0, which is no evidence, where it is missing."""
         columns = len(self._base)
-        if score < 2 * columns:
-            return np.append(self.table(score), np.zeros(MISSING + 1 - BINS))[
-                self.memory.last(self.bar, score % columns)
-            ]
-        pair = score - 2 * columns
+        found = self._alone(score) if score < 2 * columns else self._both(score - 2 * columns)
+        if self.placed is not None:
+            found = found - self.placed.means(self.bar, score)
+        return np.where(np.isnan(found), 0, found)
+
+    def _alone(self, score: int) -> Floats:
+        table = np.append(self.table(score), np.full(MISSING + 1 - BINS, np.nan))
+        return table[self.memory.last(self.bar, score % len(self._base))]
+
+    def _both(self, pair: int) -> Floats:
         first, second = (
             self._ranks(place, self.pairs[pair, side])
             for side, place in enumerate((self._first[pair], self._second[pair]))
         )
-        both = (first * second - self._middle[pair]) * self._width[pair]
-        return np.where(np.isnan(both), 0, both)
+        return (first * second - self._middle[pair]) * self._width[pair]
 
     def _ranks(self, place: int, column: int) -> Floats:
         table = self._rank[place * BINS : (place + 1) * BINS].astype(np.float64)
         return np.append(table, np.full(MISSING + 1 - BINS, np.nan))[self.memory.last(self.bar, column)]
 
-    def _missing(self, row: Floats) -> Flags:
+    def _missing(self, row: Floats, is_placed: bool) -> Flags:  # noqa: FBT001  (an attribute of the bar)
         """Leave the averages of what is missing as they are: no value is no evidence, in neither direction."""
         missing = ~np.isfinite(row)
         self._bins[missing] = MISSING
         self.infinite += np.isinf(row)
         pairs = missing[self.pairs[:, 0]] | missing[self.pairs[:, 1]]
-        gone = np.asarray(np.concatenate((missing, missing, pairs))[self.score], np.bool_)
+        gone = np.asarray(np.concatenate((missing, missing, pairs))[self.score] | (not is_placed), np.bool_)
         self._now[gone] = self.average[gone]
         return gone
 

@@ -301,6 +301,7 @@ class DriftProblem(StrEnum):
     UNSEEN = "unseen"
     DUPLICATE = "duplicate"
     LATE = "late"
+    REGIME = "regime"
 
 
 class DriftFate(StrEnum):
