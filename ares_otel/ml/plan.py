@@ -1,9 +1,9 @@
 """Which tests a monitor makes, what each may spend of the budget of false alarms, and its threshold.
 
 The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
-volatility; within a half it goes by independent values, to each score in proportion to 1/tau. Tests of one stream alarm
-together, so that a plain division would leave most of the budget unspent: `OVERLAP` says by how much. These factors and
-`HAZARD` were chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
+volatility; within a half it goes by independent values, to each test in proportion to 1/tau and to the root of its
+window, for small changes are seen by long ones. Tests of one stream alarm together, so that a plain division would leave
+most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` were chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from ares_otel.ml.thresholds import solved
 
 __all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
 
-HAZARD: Final = 1 / 9000
+HAZARD: Final = 1 / 6000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
+PAIRED: Final = 0.2
+"""Part of it that holds for dependences."""
 DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (2.6, 2.0)
+OVERLAP: Final = (3.5, 3.0)
 """How often tests of means and pairs, and of volatility, alarm together."""
+SELDOM: Final = 2.0
+"""Weight of scales of columns that are never negative: regimes move them least."""
 RATIO: Final = 8.0
 """Independent values that a window holds at least."""
 ENOUGH: Final = 24.0
@@ -38,11 +42,15 @@ SHORTEST: Final = 128
 """Least window of tests of scale."""
 RARE: Final = 5.0
 """How often a share's rarer side is expected within a window at least."""
-UNSURE: Final = 0.05
+PROMPT: Final = 0.5
+"""The same, up to which it may tell that a reference has too few of them."""
+UNSURE: Final = 0.02
 """Variance of the mean level of regimes in a reference, in terms of a single bar's, up to which volatility is tested.
 
 It is the variance of the regimes divided by how often they came and went: few strong ones say little of the next.
 """
+WARY: Final = 0.006
+"""The same, from which on tests of volatility get nothing for alarming together."""
 WANDERING: Final = 0.97
 """Autocorrelation from one bar to the next from which on a score may be a random walk, which no spectrum here is."""
 MOVING: Final = 0.25
@@ -62,6 +70,7 @@ class Belief(NamedTuple):
         tau: integrated autocorrelation time that decides, in bars.
         volatile: which scores follow volatility.
         cycles: how often regimes of volatility passed within the reference if that was too rarely, else infinite.
+        wary: whether they passed rarely enough for caution.
         possible: scores x windows: which tests can be made.
     """
 
@@ -69,6 +78,7 @@ class Belief(NamedTuple):
     tau: Floats
     volatile: Flags
     cycles: float
+    wary: bool
     possible: Flags
 
 
@@ -96,15 +106,15 @@ def believed(reference: Reference, hazard: float) -> Belief:
     columns, scored = reference.columns, reference.scored
     scores = len(scored.center)
     volatile = np.concatenate((scored.positive, np.ones(columns, np.bool_), np.zeros(len(scored.pairs), np.bool_)))
-    slow = np.where(
-        volatile | (np.arange(scores) >= 2 * columns), min(0.5, max(hazard, NEGLIGIBLE) * reference.made.bars), DOUBT
-    )
+    expected = max(hazard, NEGLIGIBLE) * reference.made.bars
+    slow = np.where(volatile, min(0.5, expected), DOUBT)
+    slow[2 * columns :] = min(0.5, PAIRED * expected)
     posterior = posterior_of(reference.waves, terms, slow)
     posterior = _with_regimes_shared(reference, posterior, slow, volatile)
     tau = np.maximum(posterior.tau, _wandering(scored.lag))
-    cycles = _cycles(reference, posterior, volatile)
+    cycles, wary = _cycles(reference, posterior, volatile)
     possible = _possible(reference, tau) & ~(volatile & np.isfinite(cycles))[:, None]
-    return Belief(posterior, tau, volatile, cycles, possible)
+    return Belief(posterior, tau, volatile, cycles, wary, possible)
 
 
 def _wandering(lag: Floats) -> Floats:
@@ -112,8 +122,8 @@ def _wandering(lag: Floats) -> Floats:
     return np.where(lag > WANDERING, (1 + lag) / np.maximum(1 - lag, 1e-9), 0)
 
 
-def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> float:
-    """Return how often the regimes of volatility passed within a reference; infinite if it was often enough.
+def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> tuple[float, bool]:
+    """Return how often the regimes of volatility passed within a reference, infinite if often enough; whether seldom.
 
     Regimes are those of a market: what one feature shows of them holds for the others.
     """
@@ -121,10 +131,10 @@ def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> floa
     variance = product(posterior.weight * posterior.level, FAMILY) * (1 - decay) / (1 + decay)
     slow = np.where(TIMES >= SLOW, variance, 0).sum(1)
     time = (variance * TIMES).sum(1) / np.maximum(variance.sum(1), 1e-9)
-    primary = volatile & (reference.scored.lag < QUICK)
     passed = reference.made.bars / (2 * np.maximum(time, 1))
-    few = primary & (posterior.factor > EVIDENT) & (slow > UNSURE * passed)
-    return float(passed[few].min(initial=np.inf))
+    evident = volatile & (reference.scored.lag < PROMPT) & (posterior.factor > EVIDENT)
+    few = evident & (slow > UNSURE * passed)
+    return float(passed[few].min(initial=np.inf)), bool((evident & (slow > WARY * passed)).any())
 
 
 def _with_regimes_shared(reference: Reference, posterior: Posterior, slow: Floats, volatile: Flags) -> Posterior:
@@ -159,18 +169,20 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
     """Return the tests with thresholds for the chance `alpha` of any false alarm within `horizon` bars."""
     terms = terms_of(reference.made.bars, reference.windows)
     score, window = np.nonzero(belief.possible)
-    share = _shares(belief)[score, window]
+    share = _shares(reference, belief)[score, window]
     sigma, rate, weight = _noise(reference, belief.posterior, terms)
     picked = sigma[score, window], weight[score], rate[score, window]
-    overlap = np.where(belief.volatile, OVERLAP[1], OVERLAP[0])[score]
-    threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9)) ** 2
+    overlap = np.where(belief.volatile, 1.0 if belief.wary else OVERLAP[1], OVERLAP[0])[score]
+    freedom = 2.0 * int(terms.low.sum())
+    threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9), freedom) ** 2
     threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])
     return Plan(score, window, threshold, share, np.sqrt((picked[0] ** 2 * picked[1]).sum(1)))
 
 
-def _shares(belief: Belief) -> Floats:
+def _shares(reference: Reference, belief: Belief) -> Floats:
     """Return what part of the budget each test may spend: scores x windows."""
-    value = belief.possible / np.maximum(belief.tau, 1)[:, None]
+    value = belief.possible * np.sqrt(reference.windows) / np.maximum(belief.tau, 1)[:, None]
+    value[reference.columns + np.flatnonzero(reference.scored.positive)] *= SELDOM
     halves = [np.where(half[:, None], value, 0) for half in (~belief.volatile, belief.volatile)]
     return np.asarray(sum(0.5 * half / max(float(half.sum()), 1e-9) for half in halves), np.float64)
 

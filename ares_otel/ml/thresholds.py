@@ -2,7 +2,8 @@
 
 The average of a score is taken as a Gaussian process that looks like an Ornstein-Uhlenbeck one nearby; the chance that
 it crosses a level follows from the rate at which its autocorrelation decays (Pickands 1969), with Siegmund's correction
-(1985) for being looked at bar by bar.
+(1985) for being looked at bar by bar. How much the average varies is an estimate itself: a level counts for as much less
+as it is rarer under a normal law than under Student's t with the degrees of freedom of that estimate (Wallace 1959).
 """
 
 from __future__ import annotations
@@ -35,13 +36,23 @@ def crossing(level: Floats, rate: Floats, horizon: float) -> Floats:
     return np.asarray(ROOT * (rising + 0.95 * np.exp(-level * level / 2) / high), np.float64)
 
 
-def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: Floats) -> Floats:
-    """Return the threshold of each test: the last axis of sigma, weight and rate are models, averaged by weight."""
+def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: Floats, freedom: float) -> Floats:
+    """Return the threshold of each test: the last axis of sigma, weight and rate are models, averaged by weight.
+
+    Args:
+        sigma: standard deviation of the average under each model.
+        weight: of each model.
+        rate: decay of the log autocorrelation per bar at small lags.
+        horizon: bars.
+        target: chance of a crossing.
+        freedom: degrees of freedom of the variance that sigma was estimated from.
+    """
     typical = np.sqrt((sigma**2 * weight).sum(-1))
     low, high = 2 * typical, 16 * typical
     for _ in range(STEPS):
         middle = (low + high) / 2
-        chance = (np.minimum(1, crossing(middle[..., None] / sigma, rate, horizon)) * weight).sum(-1)
+        level = np.sqrt(freedom * np.log1p((middle[..., None] / sigma) ** 2 / freedom))
+        chance = (np.minimum(1, crossing(level, rate, horizon)) * weight).sum(-1)
         above = chance > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return np.asarray(high, np.float64)
