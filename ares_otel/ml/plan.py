@@ -1,8 +1,8 @@
 """Which tests a monitor makes, what each may spend of the budget of false alarms, and its threshold.
 
 The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
-volatility; within a half it goes by independent values, to each test in proportion to 1/tau and to the root of its
-window, for small changes are seen by long ones. Tests of one stream alarm together, so that a plain division would leave
+volatility; within a half it goes by independent values, to each test in proportion to 1/tau; long windows of means get
+more of it, for small changes of these are seen by them alone. Tests of one stream alarm together, so that a plain division would leave
 most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` were chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
 """
 
@@ -22,12 +22,14 @@ __all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
 
 HAZARD: Final = 1 / 6000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
-PAIRED: Final = 0.2
+PAIRED: Final = 0.5
 """Part of it that holds for dependences."""
 DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (3.5, 3.0)
+OVERLAP: Final = (3.8, 4.0)
 """How often tests of means and pairs, and of volatility, alarm together."""
+LONGER: Final = 2 / 3
+"""Power of its window by which a test of a mean or a pair gets more of the budget."""
 SELDOM: Final = 2.0
 """Weight of scales of columns that are never negative: regimes move them least."""
 RATIO: Final = 8.0
@@ -173,7 +175,7 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
     sigma, rate, weight = _noise(reference, belief.posterior, terms)
     picked = sigma[score, window], weight[score], rate[score, window]
     overlap = np.where(belief.volatile, 1.0 if belief.wary else OVERLAP[1], OVERLAP[0])[score]
-    freedom = 2.0 * int(terms.low.sum())
+    freedom = float(terms.low.sum())
     threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9), freedom) ** 2
     threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])
     return Plan(score, window, threshold, share, np.sqrt((picked[0] ** 2 * picked[1]).sum(1)))
@@ -181,7 +183,8 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
 
 def _shares(reference: Reference, belief: Belief) -> Floats:
     """Return what part of the budget each test may spend: scores x windows."""
-    value = belief.possible * np.sqrt(reference.windows) / np.maximum(belief.tau, 1)[:, None]
+    value = belief.possible / np.maximum(belief.tau, 1)[:, None]
+    value[~belief.volatile] *= np.array(reference.windows) ** LONGER
     value[reference.columns + np.flatnonzero(reference.scored.positive)] *= SELDOM
     halves = [np.where(half[:, None], value, 0) for half in (~belief.volatile, belief.volatile)]
     return np.asarray(sum(0.5 * half / max(float(half.sum()), 1e-9) for half in halves), np.float64)

@@ -152,15 +152,15 @@ class Reference(NamedTuple):
         Raises:
             TypeError, ValueError: what is wrong with it, in words.
         """
-        return cls.learned(checked(data, names, times))
+        table = checked(data, names, times)
+        return cls.learned(table, None if regimes is None else labels_of(regimes, len(table.values)))
 
     @classmethod
-    def learned(cls, table: Table) -> Reference:
-        """Learn a reference from what `checked` has found to be one."""
+    def learned(cls, table: Table, labels: list[str] | None = None) -> Reference:
+        """Learn a reference from what `checked` has found to be one, and from the regimes of its bars."""
         bars = len(table.values)
         first, last = (None, None) if table.times is None else (int(table.times[0]), int(table.times[-1]))
         made = Made(table.names, table.binary, bars, first, last, time.time_ns())
-        labels = None if regimes is None else labels_of(regimes, bars)
         with np.errstate(over="ignore", invalid="ignore"):  # values near the largest that there are
             learned = made_reference(table.values, made, table.columns, labels)
         return learned._replace(seasons=seasons_of(table.values, table.times))
