@@ -2,8 +2,9 @@
 
 The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
 volatility; within a half it goes by independent values, to each test in proportion to 1/tau; long windows of means get
-more of it, for small changes of these are seen by them alone. Tests of one stream alarm together, so that a plain division would leave
-most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` were chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
+more of it, for small changes of these are seen by them alone. Tests of one stream alarm together, so that a plain
+division would leave most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` were chosen on
+streams that nothing is judged by (docs/drift.md); no bound is proved.
 """
 
 from __future__ import annotations
@@ -106,7 +107,6 @@ def believed(reference: Reference, hazard: float) -> Belief:
     """Judge the scores of a reference."""
     terms = terms_of(reference.made.bars, reference.windows)
     columns, scored = reference.columns, reference.scored
-    scores = len(scored.center)
     volatile = np.concatenate((scored.positive, np.ones(columns, np.bool_), np.zeros(len(scored.pairs), np.bool_)))
     expected = max(hazard, NEGLIGIBLE) * reference.made.bars
     slow = np.where(volatile, min(0.5, expected), DOUBT)

@@ -191,7 +191,7 @@ class Stream:
             self._ranks(place, self.pairs[pair, side])
             for side, place in enumerate((self._first[pair], self._second[pair]))
         )
-        return (first * second - self._middle[pair]) * self._width[pair]
+        return np.asarray((first * second - self._middle[pair]) * self._width[pair], np.float64)
 
     def _ranks(self, place: int, column: int) -> Floats:
         table = self._rank[place * BINS : (place + 1) * BINS].astype(np.float64)

@@ -2,8 +2,9 @@
 
 The average of a score is taken as a Gaussian process that looks like an Ornstein-Uhlenbeck one nearby; the chance that
 it crosses a level follows from the rate at which its autocorrelation decays (Pickands 1969), with Siegmund's correction
-(1985) for being looked at bar by bar. How much the average varies is an estimate itself: a level counts for as much less
-as it is rarer under a normal law than under Student's t with the degrees of freedom of that estimate (Wallace 1959).
+(1985) for being looked at bar by bar. How much the average varies is an estimate itself: a level counts for as much
+less as it is rarer under a normal law than under Student's t with the degrees of freedom of that estimate (Wallace
+1959).
 """
 
 from __future__ import annotations
