@@ -23,13 +23,13 @@ __all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
 
 HAZARD: Final = 1 / 6000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
-PAIRED: Final = 0.5
+PAIRED: Final = 0.2
 """Part of it that holds for dependences."""
 DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (3.8, 4.0)
+OVERLAP: Final = (3.2, 4.0)
 """How often tests of means and pairs, and of volatility, alarm together."""
-LONGER: Final = 2 / 3
+LONGER: Final = 0.5
 """Power of its window by which a test of a mean or a pair gets more of the budget."""
 SELDOM: Final = 2.0
 """Weight of scales of columns that are never negative: regimes move them least."""
@@ -175,7 +175,7 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
     sigma, rate, weight = _noise(reference, belief.posterior, terms)
     picked = sigma[score, window], weight[score], rate[score, window]
     overlap = np.where(belief.volatile, 1.0 if belief.wary else OVERLAP[1], OVERLAP[0])[score]
-    freedom = float(terms.low.sum())
+    freedom = np.where(belief.volatile, 1.0, 2.0)[score] * int(terms.low.sum())
     threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9), freedom) ** 2
     threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])
     return Plan(score, window, threshold, share, np.sqrt((picked[0] ** 2 * picked[1]).sum(1)))

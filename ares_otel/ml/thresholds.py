@@ -37,7 +37,7 @@ def crossing(level: Floats, rate: Floats, horizon: float) -> Floats:
     return np.asarray(ROOT * (rising + 0.95 * np.exp(-level * level / 2) / high), np.float64)
 
 
-def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: Floats, freedom: float) -> Floats:
+def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: Floats, freedom: Floats) -> Floats:
     """Return the threshold of each test: the last axis of sigma, weight and rate are models, averaged by weight.
 
     Args:
@@ -46,8 +46,9 @@ def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: 
         rate: decay of the log autocorrelation per bar at small lags.
         horizon: bars.
         target: chance of a crossing.
-        freedom: degrees of freedom of the variance that sigma was estimated from.
+        freedom: degrees of freedom of the estimate of sigma.
     """
+    freedom = freedom[:, None]
     typical = np.sqrt((sigma**2 * weight).sum(-1))
     low, high = 2 * typical, 16 * typical
     for _ in range(STEPS):
