@@ -53,7 +53,7 @@ UNSURE: Final = 0.02
 It is the variance of the regimes divided by how often they came and went: few strong ones say little of the next.
 """
 WARY: Final = 0.006
-"""The same, from which on tests of volatility get nothing for alarming together."""
+"""The same, from which on no test gets anything for alarming together with others."""
 WANDERING: Final = 0.97
 """Autocorrelation from one bar to the next from which on a score may be a random walk, which no spectrum here is."""
 MOVING: Final = 0.25
@@ -174,7 +174,7 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
     share = _shares(reference, belief)[score, window]
     sigma, rate, weight = _noise(reference, belief.posterior, terms)
     picked = sigma[score, window], weight[score], rate[score, window]
-    overlap = np.where(belief.volatile, 1.0 if belief.wary else OVERLAP[1], OVERLAP[0])[score]
+    overlap = np.ones(len(score)) if belief.wary else np.where(belief.volatile, OVERLAP[1], OVERLAP[0])[score]
     freedom = np.where(belief.volatile, 1.0, 2.0)[score] * int(terms.low.sum())
     threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9), freedom) ** 2
     threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])

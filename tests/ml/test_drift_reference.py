@@ -124,7 +124,9 @@ def test_thresholds_of_a_known_process() -> None:
     window, horizon, streams = 64, 1000, 4000
     rate = 2 / (window + 1)
     sigma = np.sqrt(rate / (2 - rate))
-    level = solved(np.array([[sigma]]), np.ones((1, 1)), np.array([[rate]]), horizon, np.array([0.1]), np.array([1e6]))[0]
+    level = solved(np.array([[sigma]]), np.ones((1, 1)), np.array([[rate]]), horizon, np.array([0.1]), np.array([1e6]))[
+        0
+    ]
     generator = np.random.default_rng(1)
     average, crossed = sigma * generator.normal(size=streams), np.zeros(streams, np.bool_)
     for _ in range(horizon):
