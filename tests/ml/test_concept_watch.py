@@ -121,6 +121,21 @@ def test_an_episode_of_outcomes_is_linked_to_the_decisions_that_predicted(ares_c
     assert set(episode["links"]) <= set(spans[first - 1 : last])
 
 
+def test_the_card_is_said_again_once_outcomes_can_be_tested(ares_capture: Capture) -> None:
+    """Nothing can be tested at the beginning; what can be is said when it can, and once."""
+    watch = Plan(WatchedModel("m"), Drift(check_bars=50, check_interval=86_400.0), "bot", None).make()
+    watch.begin()
+    for place in range(1_200):
+        watch.feed([Observed(None, 1.0, place, place, 0, None), Matured(place, 1.0 * (place % 3 == 0), place, 0)])
+    ares.flush()
+    cards = [span["attributes"] for span in ares_capture.spans("drift_card")]
+
+    assert len(cards) == 2
+    assert "ares.drift.samples" not in cards[0]
+    assert "0 outcomes" in str(cards[0])
+    assert "0 outcomes" not in str(cards[1])
+
+
 def test_a_dead_edge_is_an_episode_of_its_own() -> None:
     """Losses and profits each have one, numbered through; profits say what of the edge is gone."""
     watch = watched()
