@@ -15,6 +15,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
+from ares_otel.guard import GUARD
 from ares_otel.ml.cloudevents import About, quantity
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved, Quantity
 from ares_otel.ml.memory import LAST
@@ -27,6 +28,7 @@ __all__ = [
     "PROFITS",
     "Awaiting",
     "Cadence",
+    "Cards",
     "Comparing",
     "Monitor",
     "Part",
@@ -254,6 +256,27 @@ def card_of(parts: Sequence[Part], about: About, promise: Promise) -> DriftCard:
         reasons={name: each.reason for name, each in card.items() if not each.testable and each.reason},
         version=about.version,
     )
+
+
+class Cards:
+    """Says what can be detected, and again once that is more or less: outcomes have to come in first.
+
+    Args:
+        promise: what was promised of the monitors.
+    """
+
+    def __init__(self, promise: Promise) -> None:
+        self._promise = promise
+        self._said: dict[DriftKind, tuple[About, list[tuple[int, int]]]] = {}
+
+    def say(self, kind: DriftKind, parts: Iterable[Part], about: About, tell: Callable[[DriftCard], None]) -> None:
+        """Say the card of all monitors of a kind, if it is not the one that was said last."""
+        with GUARD.shield("drift.card"):
+            telling = [part for part in parts if part.kind is kind]
+            now = about, [part.testable(kind) for part in telling]
+            if self._said.get(kind) != now:
+                tell(card_of(telling, about, self._promise))
+                self._said[kind] = now
 
 
 def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> tuple[DriftWindow, ...]:

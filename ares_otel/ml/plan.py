@@ -29,7 +29,7 @@ DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
 OVERLAP: Final = (3.2, 4.0)
 """How often tests of means and pairs, and of volatility, alarm together."""
-LONGER: Final = 0.5
+LONGER: Final = 0.8
 """Power of its window by which a test of a mean or a pair gets more of the budget."""
 SELDOM: Final = 2.0
 """Weight of scales of columns that are never negative: regimes move them least."""
@@ -52,8 +52,6 @@ UNSURE: Final = 0.02
 
 It is the variance of the regimes divided by how often they came and went: few strong ones say little of the next.
 """
-WARY: Final = 0.006
-"""The same, from which on no test gets anything for alarming together with others."""
 WANDERING: Final = 0.97
 """Autocorrelation from one bar to the next from which on a score may be a random walk, which no spectrum here is."""
 MOVING: Final = 0.25
@@ -73,7 +71,7 @@ class Belief(NamedTuple):
         tau: integrated autocorrelation time that decides, in bars.
         volatile: which scores follow volatility.
         cycles: how often regimes of volatility passed within the reference if that was too rarely, else infinite.
-        wary: whether they passed rarely enough for caution.
+        wary: whether there are any, so that no test gets anything for alarming together with others.
         possible: scores x windows: which tests can be made.
     """
 
@@ -125,7 +123,7 @@ def _wandering(lag: Floats) -> Floats:
 
 
 def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> tuple[float, bool]:
-    """Return how often the regimes of volatility passed within a reference, infinite if often enough; whether seldom.
+    """Return how often the regimes of volatility passed within a reference, infinite if often enough; whether any are.
 
     Regimes are those of a market: what one feature shows of them holds for the others.
     """
@@ -136,7 +134,7 @@ def _cycles(reference: Reference, posterior: Posterior, volatile: Flags) -> tupl
     passed = reference.made.bars / (2 * np.maximum(time, 1))
     evident = volatile & (reference.scored.lag < PROMPT) & (posterior.factor > EVIDENT)
     few = evident & (slow > UNSURE * passed)
-    return float(passed[few].min(initial=np.inf)), bool((evident & (slow > WARY * passed)).any())
+    return float(passed[few].min(initial=np.inf)), bool(evident.any())
 
 
 def _with_regimes_shared(reference: Reference, posterior: Posterior, slow: Floats, volatile: Flags) -> Posterior:

@@ -23,7 +23,7 @@ from ares_otel.ml.condition import Condition
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.naming import Named
-from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Part, Promise, card_of, check_of, windows_of
+from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Cards, Part, Promise, check_of, windows_of
 from ares_otel.ml.tables import Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.pipeline.recorder import RECORDER as R
@@ -73,13 +73,13 @@ class Watch:
         self.calls = True
         self._cadence = cadence
         self._beside = Beside()
-        self._testable: dict[DriftKind, list[tuple[int, int]]] = {}
+        self._cards = Cards(promise)
         self._looked = False
 
     def begin(self) -> None:
         """Say what can be detected, and what another process has left open: the next bar may be long in coming."""
         for kind in dict.fromkeys(part.kind for part in self.parts.values()):
-            self._say_card(kind)
+            self._cards.say(kind, self.parts.values(), self.teller.about, self.teller.card)
         for part in self.parts.values():
             for kind in sorted(part.open):
                 self._check(part, kind, ())
@@ -180,17 +180,8 @@ class Watch:
 
     # --- what is said ------------------------------------------------------------------------------------------
 
-    def _say_card(self, kind: DriftKind) -> None:
-        """Say what can be detected, and say it again once that is more or less: outcomes have to come in first."""
-        with GUARD.shield("drift.card"):
-            telling = [part for part in self.parts.values() if part.kind is kind]
-            testable = [part.testable(part.kind) for part in telling]
-            if self._testable.get(kind) != testable:
-                self.teller.card(card_of(telling, self.teller.about, self.promise))
-                self._testable[kind] = testable
-
     def _check(self, part: Part, kind: DriftKind, events: Sequence[DriftEvent]) -> None:
-        self._say_card(part.kind)
+        self._cards.say(part.kind, self.parts.values(), self.teller.about, self.teller.card)
         with GUARD.shield("drift.check"):
             links = part.trail.links(part.told + 1, part.bar, LINKS_OF_A_CHECK)
             others = [each for each in self.parts.values() if each is not part and each.kind is kind]

@@ -20,7 +20,7 @@ LEFT_OUT = ("--exclude-path", "/api/v1/stream", "--exclude-path", "/api/v1/repor
 
 KNOWN = """\
 [[operations]]
-include-path-regex = "\\\\{{id\\\\}}"
+include-path-regex = "(?<!episodes/)\\\\{{id\\\\}}"
 parameters = {{ "path.id" = "{correlation_id}" }}
 [[operations]]
 include-path-regex = "client_id"

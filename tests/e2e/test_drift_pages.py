@@ -50,8 +50,8 @@ def test_the_history_of_the_demo(demo: EmbeddedServer, browser: Browser, theme: 
     barriers = violations(page, axe())
     page.screenshot(path=PICTURES / f"drift-{theme}-{width}.png", full_page=True)
 
-    page.get_by_role("region", name="Watched models").get_by_role("link", name="market/SP500").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("market/SP500")
+    page.get_by_role("region", name="Watched models").get_by_role("link", name="market/NASDAQ").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("market/NASDAQ")
     shaded = page.locator("svg.timeline rect title").all_text_contents()
     assert any("2008" in title for title in shaded)
     page.get_by_role("region", name="Episodes").get_by_role("link", name=re.compile("^2008-")).first.click()

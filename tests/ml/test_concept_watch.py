@@ -160,7 +160,7 @@ def test_two_episodes_of_a_kind_are_shown_as_the_worse_one(ares_capture: Capture
 
     assert ares_capture.value("ares_drift_active", **LABELS) == 1.0
     assert (ares_capture.value("ares_drift_severity", **LABELS) or 0) >= 2
-    (card,) = ares_capture.spans("drift_card")
+    *_, card = ares_capture.spans("drift_card")
     assert "profit:profit" in card["attributes"]["ares.drift.mde"]
 
 

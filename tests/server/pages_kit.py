@@ -109,6 +109,10 @@ def _drift(at: int, market: int, day: int, whole: Whole) -> Iterator[Span]:
         }
         count = {a.DRIFT_VALUES: 15, a.DRIFT_WINDOW: 20, a.DRIFT_EPISODE: number, a.DRIFT_BAR: 900 + day}
         made += [span(s.DRIFT_WINDOW, {**about, **count, **each}) for each in (window, level)]
+    elif day in {28, 55}:
+        named = {a.DRIFT_P_VALUES: {"gap": 0.002}} if day == 28 else {}
+        kind = {a.DRIFT_KIND: "feature", a.DRIFT_EPISODE: number, a.DRIFT_RESULT: "drift" if named else "no_drift"}
+        made.append(span(s.DRIFT_CHECK, {**about, **kind, **named}))
     elif not day:
         card = {a.DRIFT_SHARES: {"gap:scale": 1.0}, a.DRIFT_SAMPLES: {"gap:scale": 240.0}, a.DRIFT_HORIZON: 4_000}
         why = {a.DRIFT_ALARMS: 0.05, a.DRIFT_REASONS: {"vol:scale": "untestable: n_eff 6 < 24"}}

@@ -511,6 +511,8 @@ def test_drift_of_a_model(site: Site) -> None:
     page = site.page("/drift/forest")
 
     assert "forest has data drift (warning) since" in page.text
+    assert "p 0.002" in page.text
+    assert page.text.count("none can be named") == 1
     assert "60 checks. Highest: 1.30 of the threshold, gap:scale" in page.text
     assert "largest difference 0.25 between both; n 15 of 20 bars" in page.text
     assert [facts.get("class") for _, facts in page.tags].count("shapes") == 2
