@@ -10,8 +10,7 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bot import VARIANTS
@@ -87,11 +86,7 @@ def paced(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        all_, judged = plan.rounds(4), plan.rounds(36)
-        for answers in chain(
-            fleet.rounds(all_, "paced", rate=PACE, seconds=1.0),
-            fleet.rounds(judged, "paced", only=PACED, rate=PACE, seconds=1.0),
-        ):
+        for answers in _longer(fleet, plan, (4, 36), "paced", PACED, rate=PACE, seconds=1.0):
             for name, answer in answers.items():
                 times[name] += answer["times"]
                 rounds[name].append(statistics.median(answer["times"]) / 1_000)
@@ -130,14 +125,19 @@ def beside(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        all_, judged = plan.rounds(8), plan.rounds(80)
-        for answers in chain(
-            fleet.rounds(all_, "beside", rate=BESIDE_PACE, seconds=plan.share),
-            fleet.rounds(judged, "beside", only=BESIDE, rate=BESIDE_PACE, seconds=plan.share),
-        ):
+        for answers in _longer(fleet, plan, (8, 80), "beside", BESIDE, rate=BESIDE_PACE, seconds=plan.share):
             for name, answer in answers.items():
                 kept[name].append(answer["kept"])
     return {name: {"kept": median(values)._asdict()} for name, values in kept.items()}
+
+
+def _longer(
+    fleet: Fleet, plan: Plan, rounds: tuple[int, int], do: str, only: Collection[str], **arguments: float
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield the answers of some rounds of all, and of further ones of some."""
+    all_, further = map(plan.rounds, rounds)
+    yield from fleet.rounds(all_, do, only=None, **arguments)
+    yield from fleet.rounds(further, do, only=only, **arguments)
 
 
 def loop(sink: Sink, plan: Plan) -> Figures:

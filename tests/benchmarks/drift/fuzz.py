@@ -11,22 +11,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from batch import each
+from broken import EDGE, outlived
 from numpy.typing import NDArray
-from rows import Row, share
+from rows import Row
 
 from ares_otel.ml import DriftMonitor
 
 __all__ = ["DAMAGES", "Case", "kept", "rows"]
 
-CASES: Final = 1000
 REFERENCE: Final = 1200
 BARS: Final = 1500
 CHANGE: Final = 300
 WINDOW: Final = 512
 NAMES: Final = ("return", "spread", "volume", "imbalance", "momentum")
 SHARE: Final = 0.05
-EDGE: Final = 0.1
 SECTION: Final = "Same verdict within a window"
 
 Floats = NDArray[np.float64]
@@ -174,14 +172,4 @@ def on_edge(case: Case) -> bool:
 
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     """Yield the share of verdicts that outlive damage, for each kind and over all."""
-    count = CASES // 10 if quick else CASES
-    names = list(DAMAGES)
-    cases = [Case(names[number % len(names)], 100_000 + number) for number in range(count)]
-    found = list(each(kept, cases))
-    for name in names:
-        its = [same for case, same in zip(cases, found, strict=True) if case.damage == name]
-        yield share(SECTION, name, sum(its), len(its))
-    changed = [case for case, same in zip(cases, found, strict=True) if not same]
-    edges = sum(map(on_edge, changed))
-    note = f"{edges} others at the edge: no change, evidence within a tenth of the threshold by chance"
-    yield share(SECTION, "all, no crash", sum(found), count, "all but edges", met=edges == len(changed), note=note)
+    yield from outlived(SECTION, DAMAGES, Case, kept, on_edge, quick=quick)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from batch import each
-from rows import Row, share
+from broken import EDGE, outlived
+from rows import Row
 
 from ares_otel.config.drift import Drift
 from ares_otel.decision.watched import Matured, Observed, Told, WatchedModel
@@ -25,13 +25,11 @@ from ares_otel.ml.watching import Watch
 
 __all__ = ["DAMAGES", "Case", "kept", "rows"]
 
-CASES: Final = 1000
 BARS: Final = 1800
 CHANGE: Final = 1000
 WAITS: Final = 8
 WINDOW: Final = 400
 SHARE: Final = 0.05
-EDGE: Final = 0.1
 SECTION: Final = "Same verdict on outcomes within a window"
 
 Items = list[Told]
@@ -216,14 +214,4 @@ def on_edge(case: Case) -> bool:
 
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     """Yield the share of verdicts that outlive damage, for each kind and over all."""
-    count = CASES // 10 if quick else CASES
-    names = list(DAMAGES)
-    cases = [Case(names[number % len(names)], 100_000 + number) for number in range(count)]
-    found = list(each(kept, cases))
-    for name in names:
-        its = [same for case, same in zip(cases, found, strict=True) if case.damage == name]
-        yield share(SECTION, name, sum(its), len(its))
-    changed = [case for case, same in zip(cases, found, strict=True) if not same]
-    edges = sum(map(on_edge, changed))
-    note = f"{edges} others at the edge: no change, evidence within a tenth of the threshold by chance"
-    yield share(SECTION, "all, no crash", sum(found), count, "all but edges", met=edges == len(changed), note=note)
+    yield from outlived(SECTION, DAMAGES, Case, kept, on_edge, quick=quick)
