@@ -27,6 +27,8 @@ SMALLEST: Final = 1e-12
 
 
 def _error(prediction: Value, actual: Value) -> float:
+    if isinstance(prediction, str) is not isinstance(actual, str):  # "n/a" among 0 and 1 is no class that came true
+        return math.nan
     return float(prediction != actual)
 
 
@@ -49,7 +51,10 @@ LOSSES: Final[Mapping[LossName, Callable[[Value, Value], float]]] = {
     "squared": _squared,
     "log": _log,
 }
-"""Loss of a prediction: 1 for a wrong class; absolute or squared difference; minus log of the chance of a class."""
+"""Loss of a prediction: 1 for a wrong class; absolute or squared difference; minus log of the chance of a class.
+
+A text where classes are numbers, or the other way round, has none.
+"""
 
 
 class Metric(msgspec.Struct, frozen=True):

@@ -57,6 +57,26 @@ def test_losses(loss: LossName, prediction: float | str, actual: float | str, ex
     assert LOSSES[loss](prediction, actual) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("prediction", "broken"), [(1, "n/a"), ("up", 1.0)])
+def test_an_outcome_of_another_type_is_no_error(prediction: float | str, broken: float | str) -> None:
+    """It matures and is counted, and leaves the mean loss and the evidence as they were."""
+    watch, other = ConceptMonitor(5), ConceptMonitor(5)
+    for bar in range(100):
+        actual = broken if bar % 10 == 0 else prediction
+        watch.predicted(f"{bar}", prediction, at=bar)
+        watch.outcome(f"{bar}", actual, at=bar)
+        if bar % 10:
+            other.predicted(f"{bar}", prediction, at=bar)
+            other.outcome(f"{bar}", actual, at=bar)
+
+    assert watch.metric().mean == 0.0
+    assert watch.metric().n == other.metric().n == 90
+    assert watch.metric().counts.matured == 100
+    assert [(each.feature, each.evidence) for each in watch.monitor.standing()] == [
+        (each.feature, each.evidence) for each in other.monitor.standing()
+    ]
+
+
 def test_little_is_known() -> None:
     """Without labels there is no metric but the counts; of few there is no interval; what has no loss is counted."""
     watch = ConceptMonitor(10, loss="absolute")
