@@ -3,9 +3,10 @@ from __future__ import annotations
 import batch
 import numpy as np
 import pytest
-from fuzz import DAMAGES, Case, kept
+from batch import Kind
+from fuzz import DAMAGES, Case, compared
 
-from ares_otel.ml import DriftMonitor
+from ares_otel.ml import DriftMonitor, Reference
 from ares_otel.ml.scores import Floats
 
 
@@ -38,8 +39,29 @@ def test_batch_is_the_monitor() -> None:
     assert first == int((squares > plan.threshold).any(1).argmax())
 
 
+def test_a_reference_is_learned_as_by_the_product() -> None:
+    """Without going bar by bar the same averages, squares and largest statistics come out."""
+    quick, product = batch.learned(values()[:900], [0.05], 4000)[0].run, Reference.of(values()[:900]).run
+    for name in product._fields:
+        assert getattr(quick, name) == pytest.approx(getattr(product, name), rel=1e-9, abs=1e-12)
+
+
+def test_episodes_begin_once() -> None:
+    """An episode goes on while evidence is above half its threshold, whose square is a quarter."""
+    assert batch.began([0.9, 1.1, 0.9, 1.2, 0.26, 0.24, 0.9, 1.1, 0.2, 0.3]) == [1, 7]
+
+
+def test_streams_are_checked_by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream whose alarms are other ones than those of the product is told."""
+    monkeypatch.setattr("working.PROCESSES", 1)
+    kinds = [Kind("garch", "vol x2", 600, 1)]
+    assert batch.checked("s", kinds, quick=True).met is True
+    monkeypatch.setattr(batch, "began", lambda _: [3])
+    assert batch.checked("s", kinds, quick=True).met is False
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_verdicts_outlive_damage(damage: str) -> None:
-    """Each kind of broken data leaves the verdict as it was, on a stream that changed and on one that did not."""
-    assert kept(Case(damage, 1))
-    assert kept(Case(damage, 2))
+    """Broken data leave the verdict as it was, with a change or without, and say what they say where it is missing."""
+    assert compared(Case(damage, 1)) == (True, True, True, None)
+    assert compared(Case(damage, 2)) == (True, True, False, None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from kept import PAGES, RESULT, Kept, read, write, written
 from rows import Row, share
+from tabled import nulls, power
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -43,3 +44,18 @@ def test_sections_are_kept_beside_each_other(tmp_path: Path) -> None:
     assert "NOT MEASURED: OSError: gone" in page
     assert "old" not in page
     assert read(tmp_path / "none.json") == {}
+
+
+def test_cells_hold_what_was_found_and_no_more() -> None:
+    """A length or a shift that was not measured has a dash; a delay beyond what counts has no number."""
+    hits = {0.01: 0, 0.05: 6, 0.1: 20}
+    chances = [share("s", f"garch, N=1000, nominal {alpha}", found, 400) for alpha, found in hits.items()]
+    pooled = Row("s", "observed / nominal at 0.05, garch", 0.3, 0.2, 0.5, n=400)
+    seen = [
+        Row("Power at nominal .05, N=1000", "garch, vol x2: median delay in bars", 480.0, 448.0, float("inf")),
+        share("Power at nominal .05, N=1000", "garch, vol x2: found within 2,000", 20, 20),
+    ]
+
+    assert any(line.endswith("| .000 / **.015** [.007, .032] / .050 | - | - |") for line in nulls([*chances, pooled]))
+    assert nulls([*chances, pooled])[-1] == "The first three together (400 streams): 5 % → .015 [.010, .025]."
+    assert "| volatility x 2 | 480 [448, > 2000] / 1.00 [.839, 1.00] | - | - | - |" in power(seen)

@@ -26,6 +26,7 @@ FEATURES: Final = 20
 REFERENCE: Final = 2000
 BARS: Final = 10_000
 MANY: Final = 1_000_000
+RESTORED: Final = 500
 SECTION: Final = "Cost of 20 features"
 IMPORTED: Final = """
 import time
@@ -95,6 +96,18 @@ def limited(what: str, measured: float, most: float, n: int, note: str = "") -> 
     return Row(SECTION, what, measured, None, None, f"≤ {most:g}", measured <= most, n, note)
 
 
+def restored(monitor: DriftMonitor, path: Path) -> Row:
+    """Return after how many bars a monitor out of a file has another state than the one that wrote it."""
+    again, differ = DriftMonitor.load(path), 0
+    for row in values(BARS)[:RESTORED]:
+        said = monitor.update(row), again.update(row)
+        ours, theirs = (each._stream.arrays() for each in (monitor, again))
+        alike = all(ours[name].tobytes() == theirs[name].tobytes() for name in ours)
+        differ += not alike or said[0] != said[1]
+    what = "bars at which a restored monitor differs, to the last bit"
+    return Row(SECTION, what, differ, None, None, "none", differ == 0, RESTORED)
+
+
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     """Yield time and memory."""
     stream = values(REFERENCE + BARS)
@@ -108,6 +121,7 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     with tempfile.TemporaryDirectory() as folder:
         monitor.save(Path(folder) / "state.npz")
         yield limited("state in a file, KiB", (Path(folder) / "state.npz").stat().st_size / 1024, 32, 1)
+        yield restored(monitor, Path(folder) / "state.npz")
     for what, values_, most in zip(
         ("ms", "MiB"), zip(*(imported() for _ in range(7)), strict=True), (150, 15), strict=True
     ):

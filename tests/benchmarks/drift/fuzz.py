@@ -2,22 +2,25 @@
 
 A stream is watched as it is and damaged: values missing, infinite or texts, bars left out, twice or in disorder,
 constant columns, rows by name in another order, numbers of another type. The verdict of the damaged one (which feature
-is in the alarm, or that there is none) must come within a window of 512 bars of the other one's.
+is in the alarm, or that there is none) must come within a window of 512 bars of the other one's. And all that is said
+of the damaged one, and the state it leaves, must be that of its twin: arrays of the same bars, without times, NaN where
+a value is no number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
-from broken import EDGE, outlived
+from broken import Compared, outlived
 from numpy.typing import NDArray
 from rows import Row
 
-from ares_otel.ml import DriftMonitor
+from ares_otel.ml import DriftEvent, DriftMonitor
 
-__all__ = ["DAMAGES", "Case", "kept", "rows"]
+__all__ = ["DAMAGES", "Case", "compared", "rows"]
 
 REFERENCE: Final = 1200
 BARS: Final = 1500
@@ -25,10 +28,13 @@ CHANGE: Final = 300
 WINDOW: Final = 512
 NAMES: Final = ("return", "spread", "volume", "imbalance", "momentum")
 SHARE: Final = 0.05
+HOUR: Final = 3_600_000_000_000
+"""In nanoseconds."""
 SECTION: Final = "Same verdict within a window"
 
 Floats = NDArray[np.float64]
 Rows = Iterator[tuple[Any, int]]
+"""Rows and the number of the bar that each is of."""
 Damage = Callable[[Floats, np.random.Generator], Rows]
 
 
@@ -120,12 +126,21 @@ DAMAGES: Final[dict[str, Damage]] = {
 }
 
 
-def verdict(reference: Floats, given: Rows) -> tuple[int, set[str]] | None:
+def twin(damage: str, values: Floats, generator: np.random.Generator) -> Iterator[Floats]:
+    """Yield the bars of a damaged stream as they are in arrays, NaN where a value is missing or no number."""
+    last = -1
+    for row, bar in DAMAGES[damage](values, generator):
+        given = [row.get(name) for name in NAMES] if isinstance(row, dict) else list(row)
+        numbers = np.array([value if isinstance(value, float | np.floating) else np.nan for value in given], float)
+        if bar != last:
+            yield np.where(np.isfinite(numbers), numbers, np.nan)
+        last = bar
+
+
+def verdict(events: list[DriftEvent], bars: list[int]) -> tuple[int, set[str]] | None:
     """Return the bar of the first alarm and its features, None without one."""
-    monitor = DriftMonitor(reference, names=NAMES)
-    for row, bar in given:
-        for event in monitor.update(row, bar * 3_600_000_000_000):
-            return bar, {str(moved.feature) for moved in event.features}
+    for event, bar in zip(events, bars, strict=True):
+        return bar, {str(moved.feature) for moved in event.features}
     return None
 
 
@@ -143,33 +158,61 @@ def made(case: Case) -> tuple[Floats, Floats, np.random.Generator]:
     return reference, live, generator
 
 
-def kept(case: Case) -> bool:
-    """Return whether the verdict on a stream outlives its damage."""
-    reference, live, generator = made(case)
-    whole = verdict(reference, zip(live, range(len(live)), strict=True))
-    hurt = verdict(reference, DAMAGES[case.damage](live, generator))
+class Watched(NamedTuple):
+    """What a monitor said of a stream.
+
+    Attributes:
+        events: all of them.
+        bars: of the stream, at which it said them.
+        highest: the largest evidence, in thresholds.
+        state: its statistics and the bars that it remembers at the end, as bytes.
+    """
+
+    events: list[DriftEvent]
+    bars: list[int]
+    highest: float
+    state: bytes
+
+
+def watched(reference: Floats, given: Iterable[tuple[Any, int | None]]) -> Watched:
+    """Let a monitor watch a stream; bars without a number have no time."""
+    monitor, highest = DriftMonitor(reference, names=NAMES), 0.0
+    events, bars = list[DriftEvent](), list[int]()
+    for row, bar in given:
+        found = monitor.update(row, None if bar is None else bar * HOUR)
+        events += found
+        bars += [monitor.bars if bar is None else bar] * len(found)
+        highest = max(highest, float(monitor._episodes.seen.squares().max(initial=0.0)))
+    stream = monitor._stream
+    state = b"".join(part.tobytes() for part in (stream.average, stream.square, stream.memory.ring))
+    return Watched(events, bars, float(np.sqrt(highest)), state)
+
+
+def told(events: Iterable[DriftEvent]) -> list[object]:
+    """Return events without their times, which the twin does not have."""
+    return [msgspec.structs.replace(event, at=None, since=event.since and event.since.bar) for event in events]
+
+
+def within(whole: tuple[int, set[str]] | None, hurt: tuple[int, set[str]] | None) -> bool:
+    """Return whether two verdicts are the same within a window."""
     if whole is None or hurt is None:
         return whole is hurt
     return abs(whole[0] - hurt[0]) <= WINDOW and bool(whole[1] & hurt[1])
 
 
-def highest(reference: Floats, given: Rows) -> float:
-    """Return the largest evidence on a stream."""
-    monitor, found = DriftMonitor(reference, names=NAMES), 0.0
-    for row, bar in given:
-        monitor.update(row, bar * 3_600_000_000_000)
-        found = max(found, float(monitor._episodes.seen.squares().max()))
-    return float(np.sqrt(found))
-
-
-def on_edge(case: Case) -> bool:
-    """Return whether no change was there, and chance alone brought evidence within a tenth of its threshold."""
+def compared(case: Case) -> Compared:
+    """Compare what is said of a damaged stream with what is said of the whole one, and of its twin."""
     reference, live, generator = made(case)
-    whole = highest(reference, zip(live, range(len(live)), strict=True))
-    hurt = highest(reference, DAMAGES[case.damage](live, generator))
-    return case.seed % 2 == 0 and abs(whole - 1) < EDGE and abs(hurt - 1) < EDGE
+    drawn = generator.bit_generator.state
+    whole = watched(reference, zip(live, range(len(live)), strict=True))
+    hurt = watched(reference, DAMAGES[case.damage](live, generator))
+    generator.bit_generator.state = drawn
+    alike = watched(reference, ((row, None) for row in twin(case.damage, live, generator)))
+    same = within(verdict(whole.events, whole.bars), verdict(hurt.events, hurt.bars))
+    exact = told(hurt.events) == told(alike.events) and hurt.state == alike.state
+    return Compared(same, exact, case.seed % 2 == 1, None if same else (whole.highest, hurt.highest))
 
 
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     """Yield the share of verdicts that outlive damage, for each kind and over all."""
-    yield from outlived(SECTION, DAMAGES, Case, kept, on_edge, quick=quick)
+    yield from outlived(SECTION, DAMAGES, Case, compared, quick=quick)

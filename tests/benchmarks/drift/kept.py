@@ -12,10 +12,11 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import tabled
 from rows import Row, table
 
 __all__ = ["PAGES", "RESULT", "Kept", "main", "read", "write", "written"]
@@ -112,44 +113,32 @@ def _everything(sections: Mapping[str, Kept]) -> list[str]:
     return lines
 
 
-def _interval(row: Row) -> str:
-    if row.measured is None:
-        return ""
-    half = None if row.low is None or row.high is None else (row.high - row.low) / 2.0
-    digits = 0 if abs(row.measured) >= MINUTE else 3
-    shown = f"{row.measured:.{digits}f}"
-    return shown if half is None or not math.isfinite(half) else f"{shown} ± {half:.{digits}f}"
-
-
-def _streams(sections: Mapping[str, Kept]) -> list[str]:
-    """Return the published streams, a line for each stream and detector."""
-    lines = [
-        "| stream | detector | F1 | drifts found | delay | false in 1,000 | streams |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    found: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in sections["streams"].rows if "streams" in sections else ():
-        who, figure = row.what.split(": ")
-        stream, detector = who.split(", ", 1)
-        found.setdefault((stream, detector), {})[figure] = row
-    for (stream, detector), rows in found.items():
-        cells = [_interval(rows[figure]) for figure in ("F1", "drifts found", "delay", "false alarms in 1,000")]
-        lines.append("| " + " | ".join([stream, detector, *cells, f"{rows['F1'].n}"]) + " |")
-    return lines
-
-
-def _plain(name: str) -> Callable[[Mapping[str, Kept]], list[str]]:
+def _of(name: str, made: Callable[[Sequence[Row]], list[str]]) -> Callable[[Mapping[str, Kept]], list[str]]:
     def lines(sections: Mapping[str, Kept]) -> list[str]:
-        return table(list(sections[name].rows)).splitlines() if name in sections else ["Not measured."]
+        return made(sections[name].rows) if name in sections else ["Not measured."]
 
     return lines
+
+
+def _broken(sections: Mapping[str, Kept]) -> list[str]:
+    """Return what was asked of broken data and of broken outcomes."""
+    names = [name for name in ("fuzz", "outcomes") if name in sections]
+    asked = [(name, row) for name in names for row in sections[name].rows if row.target]
+    return table([row._replace(what=f"{name}: {row.what}") for name, row in asked]).splitlines()
+
+
+def _plain(rows: Sequence[Row]) -> list[str]:
+    return table(list(rows)).splitlines()
 
 
 TABLES: Final[Mapping[str, Callable[[Mapping[str, Kept]], list[str]]]] = {
     "everything": _everything,
-    "streams": _streams,
-    "series": _plain("series"),
-    "losses": _plain("losses"),
+    "nulls": _of("nulls", tabled.nulls),
+    "broken": _broken,
+    "power": _of("power", tabled.power),
+    "streams": _of("streams", tabled.streams),
+    "series": _of("series", _plain),
+    "losses": _of("losses", _plain),
 }
 
 

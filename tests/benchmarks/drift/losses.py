@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import batch
 import markets
 import numpy as np
 from numpy.typing import NDArray
 from rows import Row, quantile, share
+from working import each
 
 from ares_otel.ml.loss import LossMonitor
 
@@ -136,7 +136,7 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the runner's own
         for reference in (0, REFERENCE)
         for seed in range(SEED, SEED + streams)
     ]
-    found = list(batch.each(judged, cases))
+    found = list(each(judged, cases))
     for place in range(0, len(cases), streams):
         case, those = cases[place], found[place : place + streams]
         against = f", {case.reference} losses of training" if case.reference else ""
@@ -184,7 +184,7 @@ def _power(streams: int) -> Iterator[Row]:
     for what, measured, before, after in changes:
         for reference in (0, REFERENCE):
             cases = [Change(before, after, reference, seed) for seed in range(2 * SEED, 2 * SEED + streams)]
-            delays = [delay for delay in batch.each(measured, cases) if delay is not None]
+            delays = [delay for delay in each(measured, cases) if delay is not None]
             said = f"{what} {before:g} to {after:g}" + (f", {reference} losses of training" if reference else "")
             yield Row(POWER, f"{said}: median delay", *quantile(delays), n=len(delays))
             seen = sum(math.isfinite(each) for each in delays)

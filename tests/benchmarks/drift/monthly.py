@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import batch
 import markets
 import numpy as np
 from rows import Row
+from working import each
 
 from ares_otel.ml import DriftMonitor
 from ares_otel.ml.budget import Budget
@@ -61,7 +61,7 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     generator = np.random.default_rng(1)
     for null, bars, month in CASES:
         cases = [Case(null, bars, month, SEED + number) for number in range(count)]
-        alarms, allowed = np.array(list(batch.each(raised, cases))).T
+        alarms, allowed = np.array(list(each(raised, cases))).T
         shares = [alarms[generator.integers(0, count, count)].mean() / allowed.mean() for _ in range(DRAWS)]
         low, high = np.quantile(shares, (0.025, 0.975)).tolist()
         what = f"{null}, N={bars}, {month:g} bars a month: raised / allowed"

@@ -3,6 +3,8 @@
 Predictions of classes or numbers are told with their outcomes, some places later, as they are and damaged: outcomes
 that are no number or never come, come late, twice or for nobody, in disorder, as other types; a process that ends in
 between. The verdict on the damaged ones (that losses changed, or that they did not) comes within a window of the other.
+And all that is said of them must be that of their twin, where there is one: what is no outcome does not come, and what
+is no prediction is not told. Outcomes that come late or in disorder have none, for that is how losses came.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
-from broken import EDGE, outlived
+from broken import Compared, outlived
 from rows import Row
 
 from ares_otel.config.drift import Drift
@@ -23,7 +26,7 @@ from ares_otel.ml.making import Outcome, Plan
 from ares_otel.ml.outcomes import Outcomes
 from ares_otel.ml.watching import Watch
 
-__all__ = ["DAMAGES", "Case", "kept", "rows"]
+__all__ = ["DAMAGES", "Case", "compared", "rows", "twin"]
 
 BARS: Final = 1800
 CHANGE: Final = 1000
@@ -163,8 +166,8 @@ def adds_up(watch: Watch) -> bool:
     return counts is not None and counts.recorded == counts.matured + counts.pending + counts.missing + counts.dropped
 
 
-def verdict(case: Case, items: Items) -> int | None:
-    """Return the outcome at which concept drift was told, None without any; losses of a broken ledger are an error."""
+def said(case: Case, items: Items) -> list[DriftEvent]:
+    """Return all events; losses of a broken ledger are an error."""
     watch, found = watched(case), list[DriftEvent]()
     watch.on_event = found.append
     half = len(items) // 2 if case.damage == "restart" else len(items)
@@ -178,7 +181,44 @@ def verdict(case: Case, items: Items) -> int | None:
         watch.feed(items[half:])
     if not adds_up(watch):
         raise AssertionError(f"{case}: the ledger does not add up")
-    return next((event.bar for event in found if event.kind is DriftKind.CONCEPT), None)
+    return found
+
+
+def verdict(events: list[DriftEvent]) -> int | None:
+    """Return the outcome at which concept drift was told, None without any."""
+    return next((event.bar for event in events if event.kind is DriftKind.CONCEPT), None)
+
+
+def told(events: list[DriftEvent]) -> list[object]:
+    """Return events without numbers of outcomes, from which changes are dated: an outcome without a loss has one."""
+    return [msgspec.structs.replace(event, bar=0, since=None) for event in events]
+
+
+def twin(case: Case, items: Items) -> Items | None:
+    """Return damaged items as they are where what is broken is missing; None where nothing is that could be.
+
+    Args:
+        case: what was done to them.
+        items: damaged ones.
+    """
+    if case.damage in {"late", "disorder"}:
+        return None
+    found, predicted, matured = list[Told](), set[object](), set[object]()
+    for item in items:
+        if isinstance(item, Observed):
+            if item.key not in predicted and _is_number(item.prediction):
+                found.append(item)
+                predicted.add(item.key)
+        elif not isinstance(item, Matured):
+            found.append(item)
+        elif item.key in predicted and item.key not in matured and _is_number(item.actual):
+            found.append(item._replace(actual=float(item.actual)))  # type: ignore[arg-type]  # it is one
+            matured.add(item.key)
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | np.floating | np.ndarray) and bool(np.isfinite(value))
 
 
 def damaged(case: Case) -> Items:
@@ -186,10 +226,19 @@ def damaged(case: Case) -> Items:
     return DAMAGES[case.damage](stream(case), np.random.default_rng(case.seed + 1))
 
 
-def kept(case: Case) -> bool:
-    """Return whether the verdict on a stream outlives its damage."""
-    whole, hurt = verdict(Case("", case.seed), stream(case)), verdict(case, damaged(case))
+def within(whole: int | None, hurt: int | None) -> bool:
+    """Return whether two verdicts are the same within a window."""
     return whole is hurt if whole is None or hurt is None else abs(whole - hurt) <= WINDOW
+
+
+def compared(case: Case) -> Compared:
+    """Compare what is said of damaged outcomes with what is said of the whole ones, and of their twin."""
+    plain, hurt = Case("", case.seed), damaged(case)
+    events, alike = said(case, hurt), twin(case, hurt)
+    same = within(verdict(said(plain, stream(case))), verdict(events))
+    evidence = None if same else (highest(plain, stream(case)), highest(case, hurt))
+    exact = None if alike is None else told(events) == told(said(plain, alike))
+    return Compared(same, exact, case.changes, evidence)
 
 
 def highest(case: Case, items: Items) -> float:
@@ -206,12 +255,6 @@ def highest(case: Case, items: Items) -> float:
     return found
 
 
-def on_edge(case: Case) -> bool:
-    """Return whether no change was there, and chance alone brought evidence within a tenth of its threshold."""
-    both = highest(case, stream(case)), highest(case, damaged(case))
-    return not case.changes and all(abs(evidence - 1.0) < EDGE for evidence in both)
-
-
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
     """Yield the share of verdicts that outlive damage, for each kind and over all."""
-    yield from outlived(SECTION, DAMAGES, Case, kept, on_edge, quick=quick)
+    yield from outlived(SECTION, DAMAGES, Case, compared, quick=quick)

@@ -3,7 +3,7 @@
 Each module beside this one that has `rows(quick)` is a section; naming some runs only these. Figures come with
 their intervals. `--keep` writes what was found into tests/benchmarks/drift/result.json, beside what is there of other
 sections, and the tables of docs/drift.md and docs/drift-figures.md with it. The exit status is 1 if a target was
-missed or a section broke.
+missed or a section broke. Sections take two processors where they can (ARES_DRIFT_PROCESSES).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from kept import PAGES, RESULT, Kept, read, rewrite, write
 from rows import Row, table
+from working import RESUME, saved
 
 __all__ = ["main"]
 
@@ -58,7 +59,7 @@ def measured(name: str, *, quick: bool) -> Kept:
     except Exception as error:  # noqa: BLE001  hours of other sections must not be lost to one
         traceback.print_exc()
         missing = f"{type(error).__name__}: {error}"
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started + saved.told()
     for title in dict.fromkeys(row.section for row in found):
         sys.stdout.write(f"\n### {title}\n\n{table([row for row in found if row.section == title])}\n")
     sys.stdout.write(f"\n{name}: {seconds:.0f} s {missing and f'NOT MEASURED: {missing}'}\n")
@@ -71,7 +72,8 @@ def measured(name: str, *, quick: bool) -> Kept:
 def times() -> str:
     """Return what each section is about and how long it took the last time it was kept."""
     before = read(RESULT)
-    lines = ["sections, and minutes of the run that is kept:"]
+    whole = sum(kept.seconds for kept in before.values() if not kept.quick) / 60
+    lines = [f"sections, and minutes of the run that is kept (of all that are kept whole: {whole:.0f}):"]
     for name in sections():
         kept = before.get(name)
         took = "not kept" if kept is None else f"{kept.seconds / 60:.1f}{' with --quick' if kept.quick else ''}"
@@ -87,6 +89,9 @@ def main() -> int:
     )
     parser.add_argument("sections", nargs="*", help="which; all without any")
     parser.add_argument("--quick", action="store_true", help="few streams: wide intervals, minutes instead of hours")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a run of the same sources was interrupted, see working.py"
+    )
     parser.add_argument("--json", type=Path, help="where to keep the lines, beside those of other sections")
     parser.add_argument("--keep", action="store_true", help="keep them in the repository, and write its pages")
     asked = parser.parse_args()
@@ -94,6 +99,8 @@ def main() -> int:
     if unknown := set(asked.sections) - set(names):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     target = RESULT if asked.keep else asked.json
+    if asked.resume:
+        os.environ[RESUME] = "yes"
     found: dict[str, Kept] = {}
     for name in asked.sections or names:
         found[name] = measured(name, quick=asked.quick)

@@ -1,9 +1,9 @@
-"""Section: published streams with concept drift, ours beside River's detectors on the same outcomes (ml.md 7.3).
+"""Section: published streams with concept drift, ours beside detectors of River and alibi-detect (ml.md 7.3).
 
 Chosen on other streams: SEA with noise .05 and .15, AGRAWAL without and with double perturbation, STAGGER, SINE and
 MIXED, with seeds 1 and 2. Judged here on seeds from 100000, once, with one configuration: the default one. River's
 detectors get the errors, as in the published comparisons; ours gets what a bot has, predictions and labels, and in a
-row of its own the errors alone.
+row of its own the errors alone. Those of alibi-detect that can see anything there are in `witnesses.py`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-import batch
 import numpy as np
 from numpy.typing import NDArray
 from prequential import Score, outcomes, score
 from rows import Row
+from witnesses import BATCH, as_they_come, configured, in_batches
+from working import each
 
 from ares_otel.ml.loss import LossMonitor
 
@@ -94,10 +95,10 @@ def _row(stream: str, detector: str, figure: str, values: Sequence[float], note:
 def _rows(stream: str, detector: str, scores: Sequence[Score]) -> Iterator[Row]:
     note = "mean over streams of 30 drifts"
     for figure, values in (
-        ("F1", [each.f1 for each in scores]),
-        ("drifts found", [each.recall for each in scores]),
-        ("delay", [each.delay for each in scores]),
-        ("false alarms in 1,000", [each.far for each in scores]),
+        ("F1", [one.f1 for one in scores]),
+        ("drifts found", [one.recall for one in scores]),
+        ("delay", [one.delay for one in scores]),
+        ("false alarms in 1,000", [one.far for one in scores]),
     ):
         yield _row(stream, detector, figure, values, note)
 
@@ -114,15 +115,21 @@ def judged(case: Case) -> dict[str, Score]:
     """Return how each detector did on a stream."""
     told = outcomes(*case)
     found = {"ours": score(ours(*told)), "ours, errors alone": score(from_errors(*told))}
-    return found | {name: score(rival(made, *told)) for name, made in rivals().items()}
+    found |= {name: score(rival(made, *told)) for name, made in rivals().items()}
+    wrong = (told[0] != told[1]).astype(np.int8)
+    fisher = configured(wrong)
+    found["alibi-detect FETDriftOnline"] = score(as_they_come(wrong, fisher))
+    found["alibi-detect FETDriftOnline, renewed"] = score(as_they_come(wrong, fisher, renewed=True))
+    found[f"alibi-detect FETDrift, batches of {BATCH}"] = score(in_batches(*told))
+    return found
 
 
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  the runner's own
     """Yield the figures of each detector on each stream."""
     seeds = SEEDS[:2] if quick else SEEDS
     cases = [Case(name, noise, seed) for name, noise in STREAMS for seed in seeds]
-    found = list(batch.each(judged, cases, 1))
+    found = list(each(judged, cases, 1))
     for place, (name, _) in enumerate(STREAMS):
         scores = found[place * len(seeds) : (place + 1) * len(seeds)]
         for detector in scores[0]:
-            yield from _rows(name, detector, [each[detector] for each in scores])
+            yield from _rows(name, detector, [one[detector] for one in scores])

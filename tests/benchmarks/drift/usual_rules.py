@@ -7,15 +7,16 @@ River are the real ones. Judging seeds, from 100,000 on. A stream counts as alar
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import batch
 import markets
 import numpy as np
 from numpy.typing import NDArray
 from rows import Row, share
+from shipped import ALIBI, CHECKS, RIVER, WINDOW, Case, alibi, river, windows
+from working import each
 
 from ares_otel.ml.opinion.thinning import steps, thinned
 from ares_otel.ml.pvalues import KsReference
@@ -25,8 +26,6 @@ __all__ = ["rows"]
 SECTION: Final = "False alarms of usual rules in 4,000 bars"
 NULLS: Final = ("iid", "garch", "eurusd")
 BARS: Final = (1000, 3000)
-WINDOW: Final = 240
-CHECKS: Final = markets.HORIZON // WINDOW
 LEVEL: Final = 0.05
 SEED: Final = 100_000
 STREAMS: Final = 200
@@ -37,19 +36,6 @@ OURS: Final = "ares_otel, 5 % in 4,000 bars"
 
 Floats = NDArray[np.float64]
 Rule = Callable[["Check"], bool]
-
-
-class Case(NamedTuple):
-    """A stream."""
-
-    null: str
-    seed: int
-    bars: int
-
-    def parts(self) -> tuple[Floats, Floats]:
-        """Return its reference, and what is monitored."""
-        stream = markets.stream(self.null, "", self.seed, self.bars)
-        return stream[: self.bars], stream[self.bars :]
 
 
 class Check(NamedTuple):
@@ -142,12 +128,6 @@ def checks(reference: Floats, monitored: Floats) -> Iterator[Check]:
         yield Check(len(reference), p_values, distances, usual, binned(window, edges), moved, chunks)
 
 
-def windows(monitored: Floats) -> Iterator[Floats]:
-    """Yield pieces that do not overlap."""
-    for end in range(WINDOW, len(monitored) + 1, WINDOW):
-        yield monitored[end - WINDOW : end]
-
-
 def thinned_alarms(reference: Floats, monitored: Floats) -> int:
     """Return how often KS alarms as the adapter asks it: thinned, and its level divided over columns and checks."""
     step = steps(reference)
@@ -173,45 +153,6 @@ def quick_rules(case: Case) -> list[int]:
     return [*found, thinned_alarms(reference, monitored), int(own)]
 
 
-def alibi(case: Case) -> list[int]:
-    """Return how often detectors of alibi-detect alarm, as shipped."""
-    library = importlib.import_module("alibi_detect.cd")
-    reference, monitored = case.parts()
-    scale = reference.std(axis=0) + 1e-12
-    model = importlib.import_module("sklearn.linear_model").LogisticRegression(max_iter=1_000)
-    kinds = (
-        library.KSDrift(reference),
-        library.CVMDrift(reference),
-        library.ClassifierDrift(reference / scale, model, backend="sklearn", preds_type="probs", seed=case.seed),
-    )
-    scales: Sequence[Any] = (1.0, 1.0, scale)
-    return [
-        sum(int(kind.predict(window / by)["data"]["is_drift"]) for window in windows(monitored))
-        for kind, by in zip(kinds, scales, strict=True)
-    ]
-
-
-def river(case: Case) -> list[int]:
-    """Return whether detectors of River ever alarm, one for each column, with the defaults."""
-    library = importlib.import_module("river.drift")
-    reference, monitored = case.parts()
-    kinds = (library.ADWIN, library.PageHinkley)
-    return [any(updated(kind(), *columns) for columns in zip(reference.T, monitored.T, strict=True)) for kind in kinds]
-
-
-def updated(detector: Any, reference: Floats, monitored: Floats) -> bool:
-    """Return whether a detector alarms after the reference."""
-    for value in reference:
-        detector.update(float(value))
-    for value in monitored:
-        detector.update(float(value))
-        if detector.drift_detected:
-            return True
-    return False
-
-
-ALIBI: Final = ("alibi-detect KSDrift", "alibi-detect CVMDrift", "alibi-detect ClassifierDrift")
-RIVER: Final = ("River ADWIN", "River PageHinkley")
 GROUPS: Final[tuple[tuple[Callable[[Case], list[int]], tuple[str, ...], int], ...]] = (
     (quick_rules, (*RULES, "KS thinned, as the adapter asks", OURS), STREAMS),
     (alibi, ALIBI, SLOW),
@@ -225,7 +166,7 @@ def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
         for bars in BARS:
             for function, names, streams in GROUPS:
                 cases = [Case(null, SEED + number, bars) for number in range(streams // 10 if quick else streams)]
-                alarms = np.array(list(batch.each(function, cases)), dtype=np.intp)
+                alarms = np.array(list(each(function, cases)), dtype=np.intp)
                 for name, found in zip(names, alarms.T, strict=True):
                     checked = name not in (OURS, *RIVER)  # these look at every bar
                     often = f"{found.mean() * 1000 / CHECKS:.0f} of 1,000 checks" if checked else "every bar"
