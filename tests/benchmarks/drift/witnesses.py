@@ -74,8 +74,8 @@ def as_they_come(wrong: NDArray[np.int8], detector: Any, *, renewed: bool = Fals
                 now = table[sums[number] - sums[number - window]]
                 smooth = (1 - smoothing) * last[window] + smoothing * now if window in last else now
                 last[window] = float(np.float32(smooth))
-        most, limit = max(last.values(), default=0.0), thresholds[min(seen, len(thresholds) - 1)]
-        if most > limit or (most == limit and draw.uniform() > permitted[min(seen - 1, len(permitted) - 1)]):
+        most, limit = max(last.values(), default=0.0), thresholds[min(seen, len(thresholds)) - 1]
+        if most > limit or (most == limit and draw.uniform() > permitted[min(seen, len(permitted)) - 1]):
             alarms.append(number)
             seen, last = 0, {}
             if renewed and number + n < len(sums):
