@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from ares_otel.guard import GUARD
+from ares_otel.ml.budget import Line
 from ares_otel.ml.events import DriftEvent, DriftState, Moved, Quantity
 
 __all__ = ["CLEARED", "DETECTED", "About", "Outbox", "cloud_event", "identity", "quantity"]
@@ -44,7 +45,7 @@ class About(msgspec.Struct, frozen=True):
     reference: str
 
 
-def quantity(moved: Moved | Quantity) -> str:
+def quantity(moved: Moved | Quantity | Line) -> str:
     """Return the name of a monitored quantity, `feature:moment`; that of a pair is `a & b:dependence`."""
     feature = moved.feature if isinstance(moved.feature, str) else " & ".join(moved.feature)
     return f"{feature}:{moved.moment}"

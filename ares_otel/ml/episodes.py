@@ -12,7 +12,7 @@ from ares_otel.ml.scores import Bins, Floats
 from ares_otel.ml.seen import Seen
 from ares_otel.ml.severity import severity
 
-__all__ = ["Episodes", "Open"]
+__all__ = ["CLEARED", "Episodes", "Open"]
 
 CLEARED: Final = 0.5
 """Evidence below which that of every test has to be for an episode to be over."""

@@ -128,8 +128,9 @@ class Plan:
         self.model = model
         self._settings = settings
         data = _gathered(reference, names, predictions, actuals)
-        budget = Budget.monthly(settings.false_alarms, settings.bars_per_month or _bars_per_month(data.times))
-        self._promise = Promise(budget.false_alarms, budget.horizon, data.rows)
+        month = settings.bars_per_month or _bars_per_month(data.times)
+        budget = Budget.monthly(settings.false_alarms, month)
+        self._promise = Promise(budget.false_alarms, budget.horizon, data.rows, month)
         self._ready: _Ready | None = _ready(data, outcome, edge)
         self._saved: dict[str, bytes] = {}
         self.about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard, edge))
@@ -321,7 +322,9 @@ def _bars_per_month(times: Sequence[int | None] | None) -> float:
 
 def _fingerprint(data: Data, promise: Promise, hazard: float | None, edge: Edge | None) -> str:
     """Return a hash of everything that a verdict depends on."""
-    found = hashlib.sha256(repr((promise, hazard, list(data.names or ()))).encode())
+    # what a month is taken for is in the horizon
+    told = msgspec.structs.replace(promise, month=None)
+    found = hashlib.sha256(repr((told, hazard, list(data.names or ()))).encode())
     for name, values in _hashed(data.features):
         found.update(name.encode(errors="surrogatepass"))
         array = np.asarray(values)

@@ -29,7 +29,7 @@ class Memory:
 
     Attributes:
         ring: bars x columns.
-        times: Unix ns of every STRIDE-th bar; NEVER if it had none.
+        times: Unix ns of the first and every STRIDE-th bar; NEVER if it had none.
     """
 
     def __init__(self, ring: Bytes, times: Times) -> None:
@@ -38,7 +38,7 @@ class Memory:
     def put(self, bar: int, bins: Bytes, at: int | None) -> None:
         """Remember a bar."""
         self.ring[bar % LAST] = bins
-        if bar % STRIDE == 0:
+        if bar % STRIDE == 0 or bar == 1:  # the first bar stands for those before the first stride
             self.times[bar // STRIDE % len(self.times)] = NEVER if at is None else at
 
     def last(self, bar: int, column: int) -> Bytes:

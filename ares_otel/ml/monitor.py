@@ -19,7 +19,7 @@ import numpy as np
 
 from ares_otel.ml import archive, card
 from ares_otel.ml.budget import Account, Budget, Line, account_of
-from ares_otel.ml.episodes import Episodes, Open
+from ares_otel.ml.episodes import CLEARED, Episodes, Open
 from ares_otel.ml.events import DriftEvent, DriftKind, Moved, Quantity
 from ares_otel.ml.frames import Column, Time, nanoseconds
 from ares_otel.ml.plan import HAZARD, believed, planned
@@ -77,6 +77,9 @@ class DriftMonitor:
     Raises:
         TypeError, ValueError: what is wrong with the reference or the budget, in words.
     """
+
+    ends: Final = CLEARED
+    """Evidence below which an episode is over."""
 
     def __init__(
         self,

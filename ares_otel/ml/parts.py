@@ -52,18 +52,20 @@ LEAST: Final = 64
 """Bars that such a window has at least."""
 
 
-class Promise(msgspec.Struct, frozen=True):
+class Promise(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What a user is promised.
 
     Attributes:
         false_alarms: chance of any false alarm of a model within the horizon.
         horizon: in bars.
         rows: bars of the reference, None if unknown.
+        month: bars of a month, if alarms were allowed by the month.
     """
 
     false_alarms: float
     horizon: int
-    rows: int | None = None
+    rows: int | None
+    month: float | None = None
 
 
 class Monitor(Protocol):
@@ -254,8 +256,17 @@ def card_of(parts: Sequence[Part], about: About, promise: Promise) -> DriftCard:
         delays=known(lambda each: each.delay),
         shares=known(lambda each: each.budget if each.testable else None),
         reasons={name: each.reason for name, each in card.items() if not each.testable and each.reason},
+        tests=_tests(parts) or None,
+        month=promise.month,
+        ends=getattr(parts[0].monitor, "ends", None),
         version=about.version,
     )
+
+
+def _tests(parts: Sequence[Part]) -> dict[str, float]:
+    """Return what each test may spend of the budget of its monitor."""
+    accounts = [account() for part in parts if (account := getattr(part.monitor, "account", None)) is not None]
+    return {f"{quantity(line)}@{line.window}": line.share for account in accounts for line in account.lines}
 
 
 class Cards:

@@ -125,6 +125,7 @@ class Teller:
             bar=event.bar,
             evidences={quantity(each): each.evidence for each in event.features},
             effects={quantity(each): each.effect for each in event.features},
+            memories={quantity(each): each.window for each in event.features},
             version=self.about.version,
             reference=self.about.reference,
             summary=said,

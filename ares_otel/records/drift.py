@@ -52,7 +52,8 @@ class DriftCheck(Record, frozen=True):
 class DriftEpisode(Record, frozen=True):
     """Drift that began or is over: one alarm, however many quantities moved.
 
-    `decisions` holds W3C `traceparent`s of decisions between the change and the alarm, to which its span is linked.
+    `memories` says by quantity how many bars the test remembers that saw it best. `decisions` holds W3C `traceparent`s
+    of decisions between the change and the alarm, to which its span is linked.
     """
 
     model: Annotated[str, a.MODEL_NAME]
@@ -68,6 +69,7 @@ class DriftEpisode(Record, frozen=True):
     bar: Annotated[int | None, a.DRIFT_BAR] = None
     evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
     effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
+    memories: Annotated[Mapping[str, float] | None, a.DRIFT_MEMORIES] = None
     version: Annotated[str | None, a.MODEL_VERSION] = None
     reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
     summary: Annotated[str | None, a.DRIFT_SUMMARY] = None
@@ -78,7 +80,9 @@ class DriftEpisode(Record, frozen=True):
 class DriftCard(Record, frozen=True):
     """What can be detected in a model at all, by quantity; said once for each reference.
 
-    `reasons` says why a quantity cannot be tested; such a one has no entry in `shares`.
+    `reasons` says why a quantity cannot be tested; such a one has no entry in `shares`. `tests` divides the share of a
+    quantity among its tests, by `quantity@bars` of their memory. `month` is how many bars a month was taken to have;
+    `ends` the evidence below which an episode is over, where that is how it ends.
     """
 
     model: Annotated[str, a.MODEL_NAME]
@@ -93,6 +97,9 @@ class DriftCard(Record, frozen=True):
     delays: Annotated[Mapping[str, float] | None, a.DRIFT_DELAYS] = None
     shares: Annotated[Mapping[str, float] | None, a.DRIFT_SHARES] = None
     reasons: Annotated[Mapping[str, str] | None, a.DRIFT_REASONS] = None
+    tests: Annotated[Mapping[str, float] | None, a.DRIFT_TESTS] = None
+    month: Annotated[Number | None, a.DRIFT_MONTH] = None
+    ends: Annotated[Number | None, a.DRIFT_ENDS] = None
     version: Annotated[str | None, a.MODEL_VERSION] = None
 
 

@@ -13,13 +13,13 @@ __all__ = [
     "CHECK", "CHECK_OUTCOME", "CHECK_VALUE", "CLIENT_ID", "CODE_FILE", "CODE_FUNCTION", "CODE_LINE", "COMPONENT",
     "CONFIDENCE", "CONFIDENCE_TREND", "CONSISTENCY", "CORRELATION_ID", "CORRELATION_OUTCOME", "CUM_QUANTITY",
     "CURRENCY", "DECISION_ID", "DETECTOR", "DEVICE", "DIRECTION", "DRIFT_ALARMS", "DRIFT_BAR", "DRIFT_DELAYS",
-    "DRIFT_DETECTABLE", "DRIFT_DROP", "DRIFT_EFFECT", "DRIFT_EFFECTS", "DRIFT_EPISODE", "DRIFT_EVIDENCE",
-    "DRIFT_EVIDENCES", "DRIFT_EXPECTED", "DRIFT_FATE", "DRIFT_HORIZON", "DRIFT_KIND", "DRIFT_OBSERVED",
-    "DRIFT_PROBLEM", "DRIFT_P_VALUE", "DRIFT_P_VALUES", "DRIFT_REASONS", "DRIFT_REFERENCE", "DRIFT_REFUSAL",
-    "DRIFT_RESULT", "DRIFT_ROWS", "DRIFT_SAMPLES", "DRIFT_SEVERITY", "DRIFT_SHARES", "DRIFT_SINCE",
-    "DRIFT_SINCE_BAR", "DRIFT_SPENT", "DRIFT_STATE", "DRIFT_STATISTIC", "DRIFT_SUMMARY", "DRIFT_TESTABLE",
-    "DRIFT_TESTED", "DRIFT_TIMES", "DRIFT_UNTESTABLE", "DRIFT_VALUES", "DRIFT_WINDOW", "DROP_REASON", "DUPLICATE",
-    "ENTROPY", "EQUITY", "ERROR_SWALLOWED", "ERROR_TYPE", "EVENT_TIME", "EXCEPTION_MESSAGE",
+    "DRIFT_DETECTABLE", "DRIFT_DROP", "DRIFT_EFFECT", "DRIFT_EFFECTS", "DRIFT_ENDS", "DRIFT_EPISODE", "DRIFT_EVIDENCE",
+    "DRIFT_EVIDENCES", "DRIFT_EXPECTED", "DRIFT_FATE", "DRIFT_HORIZON", "DRIFT_KIND", "DRIFT_MEMORIES",
+    "DRIFT_MONTH", "DRIFT_OBSERVED", "DRIFT_PROBLEM", "DRIFT_P_VALUE", "DRIFT_P_VALUES", "DRIFT_REASONS",
+    "DRIFT_REFERENCE", "DRIFT_REFUSAL", "DRIFT_RESULT", "DRIFT_ROWS", "DRIFT_SAMPLES", "DRIFT_SEVERITY", "DRIFT_SHARES",
+    "DRIFT_SINCE", "DRIFT_SINCE_BAR", "DRIFT_SPENT", "DRIFT_STATE", "DRIFT_STATISTIC", "DRIFT_SUMMARY",
+    "DRIFT_TESTABLE", "DRIFT_TESTED", "DRIFT_TESTS", "DRIFT_TIMES", "DRIFT_UNTESTABLE", "DRIFT_VALUES", "DRIFT_WINDOW",
+    "DROP_REASON", "DUPLICATE", "ENTROPY", "EQUITY", "ERROR_SWALLOWED", "ERROR_TYPE", "EVENT_TIME", "EXCEPTION_MESSAGE",
     "EXCEPTION_STACKTRACE", "EXCEPTION_TYPE", "FEATURE_COUNT", "FEATURE_IMPORTANCE", "FEATURE_MISSING",
     "FEATURE_NAME", "FEATURE_VALUES", "FEE", "FEE_CURRENCY", "FIELD", "FILL_ID", "FILL_PRICE", "FILL_QUANTITY",
     "FROM", "FUNDING", "FUNDING_KIND", "GENERATION", "HTTP_METHOD", "HTTP_ROUTE", "HTTP_STATUS",
@@ -171,6 +171,12 @@ DRIFT_TIMES = Attribute("ares.drift.tau", "autocorrelation time in bars by quant
 DRIFT_DETECTABLE = Attribute("ares.drift.mde", "least detectable effect by quantity, in reference sigmas", MAP)
 DRIFT_DELAYS = Attribute("ares.drift.delay", "expected bars to detection by quantity", MAP)
 DRIFT_SHARES = Attribute("ares.drift.share", "share of the false-alarm budget by quantity", MAP)
+DRIFT_TESTS = Attribute(
+    "ares.drift.test_share", "share of the false-alarm budget by test (`feature:moment@bars of its memory`)", MAP
+)
+DRIFT_MEMORIES = Attribute("ares.drift.memory", "memory in bars of the test that saw a quantity best, by quantity", MAP)
+DRIFT_MONTH = Attribute("ares.drift.bars_per_month", "bars of a month, for which alarms are allowed", REAL, low=0.0)
+DRIFT_ENDS = Attribute("ares.drift.ends_below", "evidence below which an episode is over, if any", REAL, low=0.0)
 DRIFT_REASONS = Attribute("ares.drift.untestable_because", "why a quantity cannot be tested, by quantity", TEXTS)
 DRIFT_ALARMS = Attribute("ares.drift.false_alarms", "probability of any false alarm within the horizon", REAL, low=0.0)
 DRIFT_HORIZON = Attribute("ares.drift.horizon", "bars within which the false alarms are counted", INT, low=0)

@@ -101,8 +101,26 @@ def test_last_bars_are_told_beside_their_reference(ares_capture: Capture) -> Non
     assert ended["ares.drift.bar"] == cleared["ares.drift.bar"]
     assert {each["ares.feature.name"] for each in windows} == {"a"}
     assert began["ares.drift.observed"]["inf"] > 0.2
+    assert started["ares.drift.memory"].keys() == started["ares.drift.evidences"].keys() == {"a:scale"}
+    assert started["ares.drift.memory"]["a:scale"] in {64, 128, 512}
     parents = [checks[span["parent_id"]]["ares.drift.bar"] for span in ares_capture.spans("drift_window")]
     assert parents == [each["ares.drift.bar"] for each in windows]
+
+
+def test_a_card_divides_the_budget_among_tests(ares_capture: Capture) -> None:
+    """Each test has its share of the whole; a month is what it was taken for, and an episode ends where it does."""
+    monitor = DriftMonitor(np.random.default_rng(5).normal(size=(900, 2)), names=["a", "b"])
+    parts = [Part(DriftKind.DATA, monitor, DriftMonitor.load)]
+    promise = Promise(0.05, 4_000, 900, 21.0)
+    Watch(WatchedModel("lgbm", "3"), parts, Teller(ABOUT, None), promise, Cadence(10, 1e9)).begin()
+
+    (card,) = (span["attributes"] for span in ares_capture.spans("drift_card"))
+    tests = card["ares.drift.test_share"]
+    assert {"a:location@64", "b:scale@512"} <= tests.keys()
+    assert sum(tests.values()) == pytest.approx(1.0)
+    of_a = sum(share for test, share in tests.items() if test.startswith("a:location@"))
+    assert of_a == pytest.approx(card["ares.drift.share"]["a:location"])
+    assert (card["ares.drift.bars_per_month"], card["ares.drift.ends_below"]) == (21.0, 0.5)
 
 
 def test_a_cloud_event_has_what_the_specification_asks_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ares_otel.ml import DriftMonitor
+from ares_otel.ml.memory import LAST, Memory, no_times
 from ares_otel.ml.windows import Window
 
 NAMES = ["wide", "flag", "level", "still", "gone"]
@@ -94,3 +95,12 @@ def test_a_rare_flag_keeps_its_share() -> None:
 
     assert rare.expected[1:3] == pytest.approx((0.997, 0.003), abs=1e-4)
     assert rare.observed[1:3] == (0.0, 1.0)
+
+
+def test_the_first_bars_have_a_time() -> None:
+    """A change among the first bars, before a stride of them is full, is placed at the first one."""
+    memory, bins = Memory(np.zeros((LAST, 1), np.uint8), no_times()), np.zeros(1, np.uint8)
+    for bar in range(1, 10):
+        memory.put(bar, bins, 100 * bar)
+
+    assert [memory.time(bar, 9) for bar in (0, 1, 5, 8, 9)] == [None, 100, 100, 800, 800]

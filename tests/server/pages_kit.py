@@ -13,7 +13,7 @@ from ares_otel.semconv import attributes as a
 from ares_otel.semconv import spans as s
 from ares_otel.semconv.model import Attribute
 
-__all__ = ["DAYS", "HOSTILE", "Taken", "history", "renamed"]
+__all__ = ["DAYS", "HOSTILE", "MARKET", "Taken", "history", "renamed"]
 
 DAY = 86_400 * 1_000_000_000
 DAYS = 60
@@ -96,6 +96,7 @@ def _drift(at: int, market: int, day: int, whole: Whole) -> Iterator[Span]:
     if day in {20, 35, 50}:
         state = {a.DRIFT_EPISODE: number, a.DRIFT_STATE: "cleared" if day == 35 else "started"}
         since = {a.DRIFT_SINCE: market - 5 * DAY, a.DRIFT_EVIDENCE: evidence, a.EVENT_TIME: market, **stands}
+        since |= {a.DRIFT_MEMORIES: {"gap:scale": 64}, a.DRIFT_BAR: 900 + day}
         made.append(span(s.DRIFT_EPISODE, {**about, **state, **since, a.DRIFT_SEVERITY: "warning"}))
         made[1].links.append(made[0].links[0])
         shares = dict(
@@ -115,6 +116,7 @@ def _drift(at: int, market: int, day: int, whole: Whole) -> Iterator[Span]:
         made.append(span(s.DRIFT_CHECK, {**about, **kind, **named}))
     elif not day:
         card = {a.DRIFT_SHARES: {"gap:scale": 1.0}, a.DRIFT_SAMPLES: {"gap:scale": 240.0}, a.DRIFT_HORIZON: 4_000}
+        card |= {a.DRIFT_TESTS: {"gap:scale@64": 0.25, "gap:scale@512": 0.75}, a.DRIFT_MONTH: 20.0, a.DRIFT_ENDS: 0.5}
         why = {a.DRIFT_ALARMS: 0.05, a.DRIFT_REASONS: {"vol:scale": "untestable: n_eff 6 < 24"}}
         made += [span(s.DRIFT_CARD, {**about, **card, **why}), span(s.DRIFT_CHECK, {**about, **other})]
     for place, each in enumerate(made, start=20):

@@ -350,11 +350,15 @@ def drifts(around: Whole) -> list[Span]:
     account = {a.DRIFT_TESTED: 3, a.DRIFT_UNTESTABLE: 1, a.DRIFT_SPENT: 0.125, a.DRIFT_BAR: 900, a.EVENT_TIME: MARKET}
     episode = {a.DRIFT_EPISODE: 2, a.DRIFT_SEVERITY: "warning", a.DRIFT_EVIDENCE: 1.25, a.DRIFT_EFFECT: 0.75, **moved}
     since = {a.DRIFT_SINCE: MARKET - 9 * SECOND, a.DRIFT_SINCE_BAR: 812, a.DRIFT_SUMMARY: "it moved"}
+    since |= {a.DRIFT_MEMORIES: {"rsi:scale": 128}}
     card = {a.DRIFT_ROWS: 500, a.DRIFT_HORIZON: 4_000, a.DRIFT_ALARMS: 0.05, a.DRIFT_SAMPLES: {"rsi:scale": 240.0}}
     seen = {
         a.DRIFT_DETECTABLE: {"rsi:scale": 0.5},
         a.DRIFT_SHARES: {"rsi:scale": 0.25},
         a.DRIFT_TIMES: {"rsi:scale": 2},
+        a.DRIFT_TESTS: {"rsi:scale@128": 0.25},
+        a.DRIFT_MONTH: 21.0,
+        a.DRIFT_ENDS: 0.5,
     }
     window = {
         a.DRIFT_EXPECTED: {"inf": 0.0, "-1": 0.25, "2.5": 0.75},

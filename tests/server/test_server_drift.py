@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,18 +21,21 @@ from ares_otel.semconv.enums import DriftKind, DriftSeverity
 from ares_otel.server.api.promised.drifted import DriftAsked, ml_drift, ml_retraining
 from ares_otel.server.api.promised.learned import ml_models, ml_summary
 from ares_otel.server.pages import plots
-from ares_otel.server.pages.drift_leads import SIGMA, drift_lead, model_lead, moved
+from ares_otel.server.pages.drift_leads import drift_lead, model_lead
 from ares_otel.server.query import learning
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.drift import checks as looked
-from ares_otel.server.query.drift.cards import CardsAsked, accounts, cards
+from ares_otel.server.query.drift.account import accounts
+from ares_otel.server.query.drift.cards import CardsAsked, cards
 from ares_otel.server.query.drift.checks import ChecksAsked, DriftStand, Kind, TimelineAsked, checks, timeline
 from ares_otel.server.query.drift.episodes import EpisodeAsked, EpisodesAsked, Severity, episode, episodes
-from ares_otel.server.query.drift.states import DriftState, ModelsAsked, drifting
+from ares_otel.server.query.drift.states import DriftModel, DriftState, ModelsAsked, drifting
 from ares_otel.server.query.drift.windows import WindowsAsked, windows
+from ares_otel.server.query.drift.wording import SIGMA, moved
 from ares_otel.server.story.reader import Reader
 
 SECOND = 1_000_000_000
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUS = "\N{MINUS SIGN}"
 ABOUT = {a.MODEL_NAME: "lgbm", a.DRIFT_KIND: "data", a.DETECTOR: "ares", a.DRIFT_REFERENCE: "beef"}
 
@@ -59,12 +63,14 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     quiet = [check(bar, bar / 100) for bar in range(1, 91)]
     loud = [check(bar, 1.5, DRIFT_EPISODE=2, DRIFT_SEVERITY="critical", DRIFT_RESULT="drift") for bar in (91, 92)]
     other = check(93, 0.5, DETECTOR="KSDrift", DRIFT_P_VALUE=0.04, DRIFT_EVIDENCES={})
+    first = {"DRIFT_EVIDENCES": {"x:scale": 1.1, "y:location": 1.2}, "DRIFT_MEMORIES": {"y:location": 128}}
     ends = [
-        end(1, 20, "started", DRIFT_EVIDENCE=1.1, DRIFT_EFFECTS={"x:scale": -0.5, "y:location": 0.9}),
+        end(1, 20, "started", DRIFT_EVIDENCE=1.2, DRIFT_EFFECTS={"x:scale": -0.5, "y:location": 0.9}, **first),
         end(1, 30, "cleared", DRIFT_EVIDENCE=1.4),
         end(2, 91, "started", DRIFT_SUMMARY="again"),
     ]
     card = {a.DRIFT_HORIZON: 100, a.DRIFT_ALARMS: 0.05, a.DRIFT_SHARES: {"x:scale": 0.7, "y:location": 0.3}}
+    card |= {a.DRIFT_TESTS: {"x:scale@512": 0.2, "x:scale@64": 0.5}, a.DRIFT_MONTH: 95.0, a.DRIFT_ENDS: 0.5}
     told = span(s.DRIFT_CARD, {**ABOUT, **card, a.DRIFT_REASONS: {"z:scale": "n_eff 6 < 24"}}, own=b"lgbmcard")
     named = check(95, 0.0, DRIFT_KIND="feature", DRIFT_P_VALUES={"x": 0.001}, DRIFT_EPISODE=2, DRIFT_RESULT="drift")
     spent = check(94, 1.6, DRIFT_EPISODE=2, DRIFT_SEVERITY="critical", DRIFT_RESULT="drift", DRIFT_SPENT=0.04)
@@ -117,7 +123,7 @@ def test_a_timeline_keeps_the_highest(reader: Reader, monkeypatch: pytest.Monkey
     whole = timeline(reader, TimelineAsked(model="lgbm"))
     thin = timeline(reader, TimelineAsked(model="lgbm", points=4))
 
-    assert (whole.n, len(whole.points), whole.whole, whole.threshold) == (93, 93, True, 1.0)
+    assert (whole.n, len(whole.points), whole.whole, whole.threshold, whole.ends) == (93, 93, True, 1.0, 0.5)
     assert [(each.n, each.evidence, each.quantity) for each in thin.points] == [
         (24, 0.24, "x:scale"),
         (24, 0.48, "x:scale"),
@@ -197,8 +203,61 @@ def test_the_account_of_a_model(reader: Reader) -> None:
 
     assert account.allowed == spender.allowed == pytest.approx(0.0408, abs=1e-4)
     assert (spender.bars, spender.spent, spender.alarms, account.alarms) == (94, 0.04, 2, 2)
+    assert account.chance == pytest.approx(1 - 0.96 * (1 + 0.0408), abs=1e-4)
     assert spender.share == pytest.approx(0.0408 / 94 * 100 / 0.0513, abs=1e-3)
-    assert [line.quantity for line in spender.lines] == ["x:scale", "y:location"]
+    assert [(line.quantity, line.share, line.tests) for line in spender.lines] == [
+        ("x:scale", 0.7, {"64": 0.5, "512": 0.2}),
+        ("y:location", 0.3, {}),
+    ]
+    assert [line.allowed for line in spender.lines] == pytest.approx([0.7 * 0.0408, 0.3 * 0.0408], abs=1e-4)
+    assert [(line.evidence, line.effect, line.alarms) for line in spender.lines] == [(1.6, None, 0), (0.8, None, 1)]
+
+
+def test_the_month_of_an_account(reader: Reader) -> None:
+    """A month has its budget; what its bars have used is of the reference alone, and the rest is left."""
+    account = accounts(reader, CardsAsked(model="lgbm"))
+    (spender,), month = account.spenders, account.month
+
+    assert account.monthly == pytest.approx(0.0513 * 0.95, abs=1e-4)
+    assert account.bars_a_month == 95.0
+    assert month is not None
+    assert (month.start, month.alarms) == (datetime(2007, 3, 1, tzinfo=UTC), 2)
+    assert month.used == spender.month == pytest.approx(0.0408, abs=1e-4)
+    assert month.left == pytest.approx(month.allowed - month.used)
+
+
+def test_what_raised_each_alarm(reader: Reader) -> None:
+    """Each alarm has the quantity with most evidence, the memory of its test, and what was allowed by then."""
+    newest, first = accounts(reader, CardsAsked(model="lgbm")).raised
+
+    assert (first.quantity, first.memory, first.evidence, first.effect) == ("y:location", 128, 1.2, 0.9)
+    assert (first.bar, first.count, first.budgeted) == (20, 1, True)
+    assert first.allowed == pytest.approx(0.0408 / 94 * 20, abs=1e-4)
+    assert (newest.quantity, newest.memory, newest.count, newest.open) == (None, None, 2, True)
+
+
+def test_profits_have_a_budget_of_their_own(tmp_path: Path) -> None:
+    """An alarm of an edge is told, and is none of those of the monthly budget; without times months go by the clock."""
+    database = fresh(tmp_path)
+    about = {"DRIFT_KIND": "concept"}
+    card = {**ABOUT, a.DRIFT_KIND: "concept", a.DRIFT_HORIZON: 100, a.DRIFT_ALARMS: 0.05, a.DRIFT_MONTH: 10.0}
+    edge = end(1, 20, "started", **about, DRIFT_EVIDENCES={"profit:profit": 1.1})
+    loss = end(2, 30, "started", **about, DRIFT_EVIDENCES={"loss:loss": 1.1})
+    checks = [check(bar, 0.5, **about, DRIFT_SPENT=bar / 100) for bar in (40, 50)]
+    for each in checks:
+        (pair,) = (pair for pair in each.attributes if pair.key == a.EVENT_TIME.key)
+        each.attributes.remove(pair)
+    store_all(database, [[*checks, edge, loss, span(s.DRIFT_CARD, card, own=b"lgbmcard")]])
+    with Reader(database) as opened:
+        account = accounts(opened, CardsAsked(model="lgbm"))
+
+    assert [(each.quantity, each.budgeted, each.count) for each in account.raised] == [
+        ("loss:loss", True, 1),
+        ("profit:profit", False, 1),
+    ]
+    assert (account.alarms, account.raised[1].allowed) == (1, None)
+    assert account.month is not None
+    assert (account.month.start, account.month.left) == (datetime(2023, 11, 1, tzinfo=UTC), 0.0)
 
 
 def test_questions_use_the_index(reader: Reader) -> None:
@@ -255,6 +314,7 @@ def test_a_picture_of_evidence() -> None:
     assert 'class="l-crossed" vector-effect="non-scaling-stroke"><title>high</title>' in drawn
     assert '<rect x="250" y="0" width="250" height="200" class="e-critical"><title>episode 1 &lt;b&gt;</title>' in drawn
     assert "l-spark" not in plots.timeline([], [], 2)
+    assert ("l-grid" in drawn, "l-grid" in plots.timeline([], [], 2, 0.5)) == (False, True)
 
 
 def test_areas_are_shares() -> None:
@@ -280,8 +340,20 @@ def test_what_the_pages_say_first() -> None:
     assert model_lead("lgbm", quiet, []) == (
         "lgbm has no data drift: the largest evidence is 0.25 of its threshold after 1,200 bars."
     )
-    assert model_lead("lgbm", blind, []) == ("Whether lgbm has data drift cannot be told: nothing of it can be tested.")
+    assert model_lead("lgbm", blind, []).startswith(
+        "Whether lgbm has data drift cannot be told: nothing of it can be tested. A longer reference helps"
+    )
+    unmatured = msgspec.structs.replace(blind, kind="concept")
+    assert "model.outcome(key, actual)" in model_lead("lgbm", unmatured, [])
     assert drift_lead([], [], []) == ""
+    models = [DriftModel(model=name, open=0, severity=None, checked=NOW, states=(blind,)) for name in "ab"]
+    assert drift_lead(models, [], []).startswith(
+        "Whether any of 2 watched models drifts cannot be told: nothing of them"
+    )
+    calm = msgspec.structs.replace(models[0], states=(quiet,))
+    assert drift_lead([calm, models[1]], [], []) == (
+        "None of 2 watched models drifts now; of 1 other model nothing can be tested."
+    )
 
 
 def _state() -> DriftState:

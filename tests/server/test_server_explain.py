@@ -399,7 +399,7 @@ def test_explain_command(stored: tuple[Path, list[Whole]], capsys: pytest.Captur
     out, err = capsys.readouterr()
     assert codes == [0, 0, 1, 1, 2]
     assert "nothing is stored of nope\n" in out
-    assert out.endswith('{\n  "query": "nope",\n  "stories": []\n}\n')
+    assert out.endswith('{\n  "query": "nope",\n  "stories": [],\n  "drift": {}\n}\n')
     assert err.startswith("ares-otel explain: there is no database ")
 
 

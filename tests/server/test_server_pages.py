@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from pages_kit import DAYS, HOSTILE, Taken, history, renamed
+from pages_kit import DAYS, HOSTILE, MARKET, Taken, history, renamed
 from server_kit import Reply, fresh, rows, send, store_all, until
 from spans import START, Bot, body, key_values
 
@@ -30,6 +31,7 @@ PAGES = ("/", "/decisions", "/orders", "/models", "/drift", "/regimes", "/system
 PATHS = (*PAGES, "/fragments/tiles", "/fragments/desk", "/fragments/decisions", "/fragments/ratios")
 MOST = 250
 ORDERED = "SELECT hex(trace) FROM decision WHERE id IN (SELECT decision FROM orders WHERE id % 2 >= 0) AND rejected = 0"
+MINUS, SIGMA = "\N{MINUS SIGN}", "\N{GREEK SMALL LETTER SIGMA}"
 
 
 class Site:
@@ -52,6 +54,11 @@ class Site:
         """Return the trace id of the newest decision; of the newest one with an order from the table `orders`."""
         query = {"decision": "SELECT hex(trace) FROM decision", "orders": ORDERED}[table]
         return str(rows(self.server.database, query + " ORDER BY id DESC LIMIT 1")[0][0]).lower()
+
+
+def _day(number: int) -> str:
+    """Return a day of the history."""
+    return f"{datetime.fromtimestamp(MARKET // 1_000_000_000, UTC) + timedelta(days=number):%Y-%m-%d}"
 
 
 def _site(directory: Path, requests: Iterator[list[Span]] | None) -> Iterator[Site]:
@@ -517,7 +524,6 @@ def test_drift_of_a_model(site: Site) -> None:
     assert "largest difference 0.25 between both; n 15 of 20 bars" in page.text
     assert [facts.get("class") for _, facts in page.tags].count("shapes") == 2
     assert sum(facts.get("class") == "e-warning" for _, facts in page.tags) == 2
-    assert "A chance of 5.0 % of any false alarm within 4,000 bars" in page.text
     assert "gap:scale 240" in page.text
     decisions = [link for link in page.links if link.startswith("/decisions/")]
     assert len(decisions) == 3
@@ -527,7 +533,41 @@ def test_drift_of_a_model(site: Site) -> None:
     assert "at the alarm of episode" in chosen.text
     one = site.page("/drift/forest?kind=data&quantity=a%20%26%20b:dependence")
     assert "Highest: 0.10 of the threshold, a & b:dependence" in one.text
-    assert "No evidence" in site.page("/drift/forest?quantity=nothing").text
+    assert "Nothing of this name was tested" in site.page("/drift/forest?quantity=nothing").text
+
+
+def test_the_budget_line_by_line(site: Site) -> None:
+    """What a month allows and its bars have used, each alarm with its test, and what each quantity may spend."""
+    text = site.page("/drift/forest").text
+
+    assert "0.00026 false alarms a month of 20 bars may be raised for this model, all kinds together" in text
+    assert "a chance of 5.0 % of any within 4,000 bars" in text
+    assert (
+        f"Of the budget of 2007-05 its bars have used 3.1e{MINUS}05, 0.00023 is left; 0 alarms were raised in it."
+        in text
+    )
+    assert (
+        "Since the reference began 0.01 were allowed for, 2 were raised: so many come by chance alone in less" in text
+    )
+    assert f"data ! warning gap:scale 64 bars 1.30 {MINUS}0.70 {SIGMA} 950" in text
+    assert "data gap:scale 100.0 % 25.0 % 64 bars , 75.0 % 512 bars 0.01 1.30 2" in text
+    assert "which end below the thin line at 0.50" in text
+
+
+def test_a_decision_says_which_models_were_drifting(site: Site) -> None:
+    """Those of an open episode stand on its page with a link, and beside their vote; where none was, nothing does."""
+    days = rows(site.server.database, "SELECT hex(trace) FROM decision ORDER BY id")
+    calm, unseen, known = (site.page(f"/decisions/{days[day][0].lower()}") for day in (5, 17, 25))
+
+    assert "Models that were drifting" not in calm.text
+    assert (
+        f"forest voted or predicted data ! warning no, seen later {_day(15)} {_day(20)} {_day(35)} gap scale"
+        in unseen.text
+    )
+    assert f"forest voted or predicted data ! warning yes {_day(15)} {_day(20)} {_day(35)} gap scale" in known.text
+    assert ("! data drift" in unseen.text, "! data drift" in known.text) == (False, True)
+    (link,) = {link for link in known.links if link.startswith("/drift/")}
+    assert "at the alarm of episode 1" in site.page(link).text
 
 
 def test_drift_that_there_is_not(site: Site, empty: Site) -> None:

@@ -71,13 +71,13 @@ def test_drift_becomes_rows(tmp_path: Path) -> None:
         (("quantity", "volume:location"), 5_000, None),
     }
     ended, began = sorted(found["drift_episode"], key=lambda row: repr(row[3]))
-    moved = '{"rsi:scale":[-0.75,1.25],"volume:location":[null,0.5]}'
+    moved = '{"rsi:scale":[-0.75,1.25,128.0],"volume:location":[null,0.5,null]}'
     assert began[3:10] == (("state", "started"), warning, None, own, 2, MARKET - 9 * SECOND, 812)
     assert began[10:17] == (900, None, 0.75, 1.25, "7", moved, "it moved")
     assert began[17:] == (f'["{decided}"]', b"T" * 16, b"drifted\x02")
     assert (ended[3], ended[10:12], ended[17]) == (("state", "cleared"), (990, MARKET), None)
     (card,) = found["drift_card"]
-    line = '"rsi:scale":{"n_eff":240.0,"tau":2.0,"mde":0.5,"share":0.25}'
+    line = '"rsi:scale":{"n_eff":240.0,"tau":2.0,"mde":0.5,"share":0.25,"tests":{"128":0.25}}'
     assert card[1:] == (
         BOOSTING,
         data,
@@ -87,6 +87,7 @@ def test_drift_becomes_rows(tmp_path: Path) -> None:
         0.05,
         "7",
         f'{{{line},"vol:scale":{{"reason":"n_eff 6 < 24"}}}}',
+        *(21.0, 0.5),
     )
     (window,) = found["drift_window"]
     bins = "[[-1.0,0.25,0.5],[2.5,0.75,0.5],[null,0.0,0.0]]"
@@ -100,7 +101,7 @@ def test_drift_that_is_odd(tmp_path: Path) -> None:
         span(s.DRIFT_CHECK, {a.MODEL_NAME: "m", a.DRIFT_EVIDENCES: {"a": 1e9, "b": True, "c": 2}, a.DRIFT_BAR: "x"}),
         span(s.DRIFT_EPISODE, {a.DRIFT_EVIDENCES: 3, a.DRIFT_TESTED: 1 << 40}, own=b"E" * 8),
         span(s.DRIFT_WINDOW, {a.DRIFT_EXPECTED: ends, a.DRIFT_VALUES: 1 << 40}, own=b"W" * 8),
-        span(s.DRIFT_CARD, {a.DRIFT_REASONS: {"a": 3}}, own=b"C" * 8),
+        span(s.DRIFT_CARD, {a.DRIFT_REASONS: {"a": 3}, a.DRIFT_TESTS: {"x": 1.0, "y@64": 1.0}}, own=b"C" * 8),
     ]
     found = told(tmp_path, *spans)
 
@@ -110,7 +111,7 @@ def test_drift_that_is_odd(tmp_path: Path) -> None:
     }
     assert found["drift_episode"][0][15:18] == (None, None, None)
     assert found["drift_window"][0][-4:] == (None, None, None, "[[1.0,0.5,null]]")
-    assert found["drift_card"][0][-1] is None
+    assert found["drift_card"][0][-3:] == (None, None, None)
 
 
 def test_links_that_cannot_be_read(tmp_path: Path) -> None:

@@ -478,6 +478,8 @@ def test_frames_are_references(begin: Begin) -> None:
     hours = Plan(ares.WatchedModel("m"), Drift(), "bot", REFERENCE).make(quiet=True)
 
     assert (days.promise.horizon, hours.promise.horizon) == (78, 1872)
+    assert days.promise.month == pytest.approx(365.25 / 12)
+    assert hours.promise.month == 730.0
     assert days.teller.about.reference != hours.teller.about.reference
     with begin():
         model = ares.model("m", reference=frame)

@@ -26,7 +26,7 @@ from ares_otel.server.query import (
     trading,
     workflows,
 )
-from ares_otel.server.query.drift import cards, checks, episodes, states, windows
+from ares_otel.server.query.drift import account, cards, checks, episodes, states, windows
 
 __all__ = ["ENDPOINTS"]
 
@@ -65,7 +65,7 @@ OWN: Final[tuple[Endpoint, ...]] = (
     endpoint("/models/drift/episodes/{id}", episodes.episode, "drift"),
     endpoint("/models/drift/windows", windows.windows, "drift"),
     endpoint("/models/drift/cards", cards.cards, "drift"),
-    endpoint("/models/drift/account", cards.accounts, "drift"),
+    endpoint("/models/drift/account", account.accounts, "drift"),
     endpoint("/stages", timing.stages, "performance"),
     endpoint("/stages/hours", timing.hours, "performance"),
     endpoint("/calls", timing.calls, "performance"),

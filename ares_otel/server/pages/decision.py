@@ -17,6 +17,7 @@ from ares_otel.server.query.asking import SECOND
 from ares_otel.server.query.bars import Bar, Bars
 from ares_otel.server.query.console.regimes import Episode, episodes
 from ares_otel.server.query.detail import neighbors
+from ares_otel.server.query.drift.then import DriftThen, drifting_then
 from ares_otel.server.query.naming import numbers
 from ares_otel.server.query.notes import LogRow, LogsAsked, logs
 from ares_otel.server.story.ballots import CLOSE, Pivot, leaning, pivots, said
@@ -71,13 +72,17 @@ class Combined(msgspec.Struct, frozen=True):
 
 
 class Around(msgspec.Struct, frozen=True):
-    """What is stored around a decision; log records of its correlation by time, the newest ones."""
+    """What is stored around a decision; log records of its correlation by time, the newest ones.
+
+    `drift` are the episodes of drift that were open then.
+    """
 
     bars: Sequence[Bar] = ()
     regimes: Sequence[Episode] = ()
     before: str | None = None
     after: str | None = None
     notes: Sequence[LogRow] = ()
+    drift: Sequence[DriftThen] = ()
 
 
 class View(msgspec.Struct, frozen=True):
@@ -188,7 +193,7 @@ def _walk(spans: Sequence[SpanStory], depth: int) -> Iterator[tuple[SpanStory, i
 
 
 def _around(reader: Reader, story: Story) -> Around:
-    around = _market(reader, story)
+    around = msgspec.structs.replace(_market(reader, story), drift=drifting_then(reader, story))
     if not story.correlation_id:
         return around
     found = logs(reader, LogsAsked(correlation_id=story.correlation_id, limit=NOTES))

@@ -17,7 +17,8 @@ from ares_otel.server.pages.drift_leads import drift_lead, model_lead
 from ares_otel.server.pages.models import has_page
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.asking import NotFoundError
-from ares_otel.server.query.drift.cards import CardsAsked, DriftAccount, DriftCard, accounts, cards
+from ares_otel.server.query.drift.account import DriftAccount, accounts
+from ares_otel.server.query.drift.cards import CardsAsked, DriftCard, cards
 from ares_otel.server.query.drift.checks import (
     ChecksAsked,
     DriftCheck,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
-from ares_otel.server.pages.formats import signed, word
-from ares_otel.server.query.drift.cards import DriftAccount
-from ares_otel.server.query.drift.checks import DriftStand
+from ares_otel.semconv.enums import DriftKind, DriftResult
+from ares_otel.server.pages.formats import word
+from ares_otel.server.query.drift.account import DriftAccount
 from ares_otel.server.query.drift.episodes import DriftEpisode
-from ares_otel.server.query.drift.states import DriftModel, DriftState
+from ares_otel.server.query.drift.states import OWN, DriftModel, DriftState
+from ares_otel.server.query.drift.wording import day, moved
 
-__all__ = ["SIGMA", "drift_lead", "model_lead", "moved"]
+__all__ = ["drift_lead", "model_lead"]
 
-SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
+ADVICE: Final = "A longer reference helps; the card says of each quantity what is missing."
+WAIT: Final = "Outcomes have to come in first, each by model.outcome(key, actual); the card says how many are missing."
 
 
 def drift_lead(models: Sequence[DriftModel], newest: Sequence[DriftEpisode], accounts: Iterable[DriftAccount]) -> str:
     """Say which models drift now, and how many alarms there were where how many false ones were allowed."""
     if not models:
         return ""
-    drifting = [each for each in models if each.open]
+    drifting, blind = [each for each in models if each.open], [each for each in models if _is_blind(each)]
+    if len(blind) == len(models):
+        return f"Whether any of {_many(len(models))} drifts cannot be told: nothing of them can be tested. {ADVICE}"
     if drifting:
         names = ", ".join(f"{each.model} ({word(each.severity or 'unknown')})" for each in drifting[:3])
         more = f" and {len(drifting) - 3} more" if len(drifting) > 3 else ""  # noqa: PLR2004
@@ -31,11 +34,18 @@ def drift_lead(models: Sequence[DriftModel], newest: Sequence[DriftEpisode], acc
         last = next((each for each in newest if each.cleared is not None), None)
         ended = "" if last is None else f"; the newest episode, of {last.model}, is over"
         said = f"None of {_many(len(models))} drifts now{ended}"
-    return f"{said}{_spent(accounts)}."
+    unseen = f"; of {_many(len(blind), 'other')} nothing can be tested" if blind else ""
+    return f"{said}{unseen}{_spent(accounts)}."
 
 
-def _many(n: int) -> str:
-    return f"{n:,} watched model{'' if n == 1 else 's'}"
+def _is_blind(model: DriftModel) -> bool:
+    """Tell whether nothing of a model can be tested."""
+    own = [each for each in model.states if each.detector == OWN and each.kind != DriftKind.FEATURE]
+    return bool(own) and all(each.result == DriftResult.UNTESTABLE for each in own)
+
+
+def _many(n: int, which: str = "watched") -> str:
+    return f"{n:,} {which} model{'' if n == 1 else 's'}"
 
 
 def _spent(accounts: Iterable[DriftAccount]) -> str:
@@ -56,8 +66,9 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
         what = "" if own is None or not own.features else f": {moved(own.features)}"
         return f"{model} has {kind} drift ({word(state.severity or 'unknown')}){since}{what}."
     bars = "" if state.bar is None else f" after {state.bar:,} bars"
-    if state.result == "untestable":
-        return f"Whether {model} has {kind} drift cannot be told: nothing of it can be tested."
+    if state.result == DriftResult.UNTESTABLE:
+        advice = WAIT if state.kind in {DriftKind.CONCEPT, DriftKind.LABEL} else ADVICE
+        return f"Whether {model} has {kind} drift cannot be told: nothing of it can be tested. {advice}"
     evidence = (
         "" if state.evidence is None else f": the largest evidence is {state.evidence:.2f} of its threshold{bars}"
     )
@@ -66,22 +77,5 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
 
 def _since(own: DriftEpisode) -> str:
     if own.since is not None:
-        return f" since {_day(own.since)}"
+        return f" since {day(own.since)}"
     return "" if own.since_bar is None else f" since bar {own.since_bar:,}"
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
-
-
-def moved(features: Sequence[DriftStand], most: int = 3) -> str:
-    """Say what moved, the largest effect first."""
-    told = [_moved(each) for each in features[:most]]
-    if len(features) > most:
-        told.append(f"{len(features) - most} more")
-    return ", ".join(told)
-
-
-def _moved(each: DriftStand) -> str:
-    name = each.quantity.replace(":", " ")
-    return name if each.effect is None else f"{name} {signed(f'{each.effect:.2f}', each.effect)} {SIGMA}"

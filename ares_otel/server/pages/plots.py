@@ -14,8 +14,6 @@ WIDTH: Final = 1_000.0
 HEIGHT: Final = 200.0
 LEAST_TOP: Final = 2
 MOST_TOP: Final = 5
-CLEARED: Final = 0.5
-"""Evidence below which an episode ends."""
 SIDE: Final = 16.0
 GAP: Final = 4.0
 FACE: Final = (240.0, 96.0)
@@ -38,10 +36,16 @@ def top_of(evidence: Sequence[float]) -> int:
     return min(max(LEAST_TOP, math.ceil(max(evidence, default=0.0))), MOST_TOP)
 
 
-def timeline(points: Sequence[tuple[float, float, str]], shades: Sequence[Shade], top: int) -> Markup:
-    """Return evidence over time (place from 0 to 1, evidence, title), with its threshold at 1 and episodes shaded."""
+def timeline(
+    points: Sequence[tuple[float, float, str]], shades: Sequence[Shade], top: int, ends: float | None = None
+) -> Markup:
+    """Return evidence over time (place from 0 to 1, evidence, title), with its threshold at 1 and episodes shaded.
+
+    A thin line is where these end, if that is known.
+    """
     drawn = [_shade(each) for each in shades]
-    drawn += [_level(CLEARED / top, "l-grid"), _level(1 / top, "l-bound")]
+    drawn += [] if ends is None else [_level(ends / top, "l-grid")]
+    drawn.append(_level(1 / top, "l-bound"))
     places = [(x * WIDTH, HEIGHT * (1 - min(value / top, 1.0))) for x, value, _ in points]
     if places:
         path = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in places)

@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, bindparam, select
 
 from ares_otel.server.query.asking import Moment, NotFoundError, clock, ns_of
 from ares_otel.server.query.bars import NO_BARS, Bars, Move, moved
+from ares_otel.server.query.drift.then import DriftThen, drifting_then
 from ares_otel.server.query.naming import NOBODY, number
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import TEXT_LIMIT, decision_id, span_told
@@ -67,7 +68,8 @@ class DecisionDetail(msgspec.Struct, frozen=True, kw_only=True):
     """A decision with what surrounds it.
 
     `previous` and `following` are decision ids of the same strategy and symbol; `others` counts further decisions that
-    the id means, which `/stories/{id}` has all.
+    the id means, which `/stories/{id}` has all. `drift` are the episodes of drift that were open then, of models that
+    have a part in it.
     """
 
     story: Story
@@ -77,6 +79,7 @@ class DecisionDetail(msgspec.Struct, frozen=True, kw_only=True):
     following: str | None
     others: int
     pivotal: tuple[Pivot, ...]
+    drift: tuple[DriftThen, ...]
 
 
 def stories(reader: Reader, asked: Asked) -> tuple[Story, ...]:
@@ -101,6 +104,7 @@ def decision(reader: Reader, asked: Asked) -> DecisionDetail:
         following=after,
         others=len(found) - 1,
         pivotal=() if story.decision is None else pivots(story.decision),
+        drift=drifting_then(reader, story),
     )
 
 

@@ -74,7 +74,8 @@ def _episode(rows: Rows, desk: Desk, said: Said) -> None:
     counted = (a.DRIFT_EPISODE, a.DRIFT_SINCE, a.DRIFT_SINCE_BAR, a.DRIFT_BAR, a.EVENT_TIME)
     evidences, effects = _numbers(facts, a.DRIFT_EVIDENCES.key), _numbers(facts, a.DRIFT_EFFECTS.key)
     moved = sorted({*evidences, *effects}, key=lambda key: (-abs(effects.get(key, 0.0)), key))[:QUANTITIES]
-    features = {key: [effects.get(key), evidences.get(key)] for key in moved}
+    memories = _numbers(facts, a.DRIFT_MEMORIES.key)
+    features = {key: [effects.get(key), evidences.get(key), memories.get(key)] for key in moved}
     told = (_text(facts, a.MODEL_VERSION.key), json_text(features or None), _text(facts, a.DRIFT_SUMMARY.key))
     linked = _linked(said)
     rows.add(
@@ -99,13 +100,17 @@ CARD: Final = {
 
 def _card(rows: Rows, desk: Desk, said: Said) -> None:
     facts = said.facts
-    lines: dict[str, dict[str, float | str]] = {}
+    lines: dict[str, dict[str, Any]] = {}
     for name, key in CARD.items():
         for quantity, value in _numbers(facts, key).items():
             lines.setdefault(quantity, {})[name] = value
     for quantity, reason in _map(facts, a.DRIFT_REASONS.key).items():
         if isinstance(reason, str):
             lines.setdefault(quantity, {})["reason"] = bounded(reason)
+    for test, share in _numbers(facts, a.DRIFT_TESTS.key).items():
+        quantity, _, memory = test.rpartition("@")
+        if quantity in lines:
+            lines[quantity].setdefault("tests", {})[memory] = share
     # where there are too many, those go that use least of the budget
     kept = sorted(lines, key=lambda each: (-float(lines[each].get("share", 0.0)), each))[:QUANTITIES]
     rows.add(
@@ -114,6 +119,7 @@ def _card(rows: Rows, desk: Desk, said: Said) -> None:
             *(desk.free("drift_card", said.base), *_about(desk, facts)),
             *(whole(facts, a.DRIFT_ROWS.key), whole(facts, a.DRIFT_HORIZON.key), number(facts, a.DRIFT_ALARMS.key)),
             *(_text(facts, a.MODEL_VERSION.key), json_text({each: lines[each] for each in kept} or None)),
+            *(number(facts, a.DRIFT_MONTH.key), number(facts, a.DRIFT_ENDS.key)),
         ),
     )
 

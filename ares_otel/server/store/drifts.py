@@ -36,8 +36,8 @@ drift_episode = Table(
     Column("trace", LargeBinary),
     Column("span", LargeBinary),
 )
-"""An episode that began or is over, a row each: `features` is a JSON object of effect and evidence by quantity,
-`decisions` a JSON list of ids of decisions between the change and the alarm."""
+"""An episode that began or is over, a row each: `features` is a JSON object of effect, evidence and memory in bars by
+quantity, `decisions` a JSON list of ids of decisions between the change and the alarm."""
 
 drift_card = Table(
     "drift_card",
@@ -47,8 +47,10 @@ drift_card = Table(
     *bigs("rows", "horizon"),
     *reals("false_alarms"),
     *texts("version", "data"),
+    *reals("month", "ends"),
 )
-"""What can be detected: `data` is a JSON object by quantity."""
+"""What can be detected: `data` is a JSON object by quantity, `month` how many bars a month has, `ends` the evidence
+below which an episode is over."""
 
 drift_window = Table(
     "drift_window",

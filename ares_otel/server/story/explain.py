@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TextIO, TypeAlias
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from ares_otel.server.query.drift.then import DriftThen, drifting_then
 from ares_otel.server.store.driver import Location
 from ares_otel.server.story.outline import Line, outline
 from ares_otel.server.story.reader import Reader
@@ -22,12 +24,19 @@ COLUMN = 11
 PLAIN_WIDTH = 120
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
+Drift: TypeAlias = Mapping[str, Sequence[DriftThen]]
+NO_DRIFT: Final[Drift] = MappingProxyType({})
+
 
 class Answer(msgspec.Struct, frozen=True):
-    """What `--json` prints: the id that was asked for, and what it means, newest first."""
+    """What `--json` prints: the id that was asked for, and what it means, newest first.
+
+    `drift` are the episodes of drift that were open at a decision, of models that have a part in it, by decision id.
+    """
 
     query: str
     stories: Sequence[Story]
+    drift: Drift = {}
 
 
 def explain(database: Location, text: str, out: TextIO, *, json: bool = False) -> int:
@@ -38,25 +47,27 @@ def explain(database: Location, text: str, out: TextIO, *, json: bool = False) -
     """
     with Reader(database) as reader:
         stories = reader.find(text)
+        drift = {story.decision_id: drifting_then(reader, story) for story in stories if story.decision_id is not None}
     if json:
-        out.write(as_json(text, stories))
+        out.write(as_json(text, stories, drift))
     else:
-        render(text, stories, out)
+        render(text, stories, out, drift)
     return FOUND if stories else NOT_FOUND
 
 
-def as_json(text: str, stories: Sequence[Story]) -> str:
+def as_json(text: str, stories: Sequence[Story], drift: Drift = NO_DRIFT) -> str:
     """Return stories as JSON."""
-    return msgspec.json.format(msgspec.json.encode(Answer(text, stories)), indent=2).decode() + "\n"
+    answer = Answer(text, stories, {own: found for own, found in drift.items() if found})
+    return msgspec.json.format(msgspec.json.encode(answer), indent=2).decode() + "\n"
 
 
-def render(text: str, stories: Sequence[Story], out: TextIO) -> None:
+def render(text: str, stories: Sequence[Story], out: TextIO, drift: Drift = NO_DRIFT) -> None:
     """Write one story as a tree, or several as a list; in color on a terminal only."""
     console = Console(file=out, highlight=False, emoji=False, markup=False)
     if not stories:
         lines = [Text(f"nothing is stored of {clean(text)}")]
     elif len(stories) == 1:
-        lines = list(_told(stories[0], console))
+        lines = list(_told(stories[0], drift.get(stories[0].decision_id or "", ()), console))
     else:
         lines = list(_list(text, stories))
     for line in lines:
@@ -72,8 +83,10 @@ def _list(text: str, stories: Sequence[Story]) -> Iterator[Text]:
     yield Text("`ares-otel explain` with one of the ids in the second column tells one of them.", "dim")
 
 
-def _told(story: Story, console: Console) -> Iterator[Text]:
+def _told(story: Story, drift: Sequence[DriftThen], console: Console) -> Iterator[Text]:
     yield Text(story.sentence, "bold")
+    for each in drift:
+        yield Text(clean(each.sentence), "yellow" if each.known else "dim")
     yield Text()
     names = {"correlation": story.correlation_id, "decision": story.decision_id, "causation": story.causation_id}
     for name, value in {**names, "trace": story.trace_id}.items():

@@ -10,7 +10,8 @@ from msgspec import Meta
 from sqlalchemy import select
 
 from ares_otel.server.query.asking import Moment, Name, Page, Paged, Period, clock, row_time
-from ares_otel.server.query.drift.states import OWN, kinds_of
+from ares_otel.server.query.drift.states import NEWEST, OWN, kinds_of
+from ares_otel.server.query.drift.verdicts import NAMED, Verdict, facts_of
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.packed import stands
@@ -25,6 +26,7 @@ __all__ = [
     "Kind",
     "TimelineAsked",
     "checks",
+    "own_check",
     "timeline",
 ]
 
@@ -43,48 +45,48 @@ class ChecksAsked(Paged, frozen=True, kw_only=True):
 
 
 class DriftStand(msgspec.Struct, frozen=True, kw_only=True):
-    """How a quantity stood: evidence in thresholds of its test, effect in standard deviations of the reference."""
+    """How a quantity stood: evidence in thresholds of its test, effect in standard deviations of the reference.
+
+    `memory` is that of the test, in bars, where it is said.
+    """
 
     quantity: str
     evidence: float | None
     effect: float | None
+    memory: int | None = None
 
 
-class DriftCheck(msgspec.Struct, frozen=True, kw_only=True):
+class DriftCheck(Verdict, frozen=True, kw_only=True):
     """A check; `quantities` are those with most evidence (32 at most), `decision_id` the last decision of its bars.
 
     One of the kind `feature` is no alarm: it names features that moved in an episode, with their `p_values`.
     """
 
     model: str | None
-    kind: str | None
-    detector: str | None
-    result: str | None
     time: Moment
-    event_time: Moment | None
-    bar: int | None
-    episode: int | None
-    severity: str | None
-    evidence: float | None
-    effect: float | None
-    p_value: float | None
-    statistic: float | None
-    threshold: float | None
     quantities: tuple[DriftStand, ...]
     p_values: dict[str, float]
     decision_id: str | None
-    version: str | None
-    reference: str | None
 
 
 def checks(reader: Reader, asked: ChecksAsked) -> Page[DriftCheck]:
     """List checks for drift, newest first."""
     rows = sorted(_rows(reader, asked), key=lambda each: -each.id)[: asked.limit]
-    named = ("model", "kind", "detector", "result", "severity", "reference")
+    return Page(items=_told(reader, rows), next=str(rows[-1].id) if len(rows) == asked.limit else None)
+
+
+def own_check(reader: Reader, model: int, kind: int, reference: int | None) -> DriftCheck | None:
+    """Return the newest check that our detector made with a reference, by the numbers of their names."""
+    row, detector = t.drift_check.c, number(reader, "detector", OWN)
+    query = select(t.drift_check).where(row.model == model, row.kind == kind).order_by(row.id.desc()).limit(NEWEST)
+    own = [each for each in reader.db.execute(query) if (each.detector, each.reference) == (detector, reference)]
+    return next(iter(_told(reader, own[:1])), None)
+
+
+def _told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftCheck, ...]:
     packed = [stands(each.quantities) for each in rows]
-    known = words(reader, *([getattr(each, name) for name in named] for each in rows), *_quantities(packed))
-    items = tuple(_check(each, quantities, known) for each, quantities in zip(rows, packed, strict=True))
-    return Page(items=items, next=str(rows[-1].id) if len(rows) == asked.limit else None)
+    known = words(reader, *([getattr(each, name) for name in (*NAMED, "model")] for each in rows), *_quantities(packed))
+    return tuple(_check(each, quantities, known) for each, quantities in zip(rows, packed, strict=True))
 
 
 def _rows(reader: Reader, asked: ChecksAsked) -> Iterator[Any]:
@@ -108,25 +110,12 @@ def _quantities(packed: Sequence[Sequence[Any]]) -> list[list[int | None]]:
 
 def _check(each: Any, quantities: Sequence[Any], known: dict[int | None, str]) -> DriftCheck:
     return DriftCheck(
+        **facts_of(each, known),
         model=known.get(each.model),
-        kind=known.get(each.kind),
-        detector=known.get(each.detector),
-        result=known.get(each.result),
         time=row_time(each.id),
-        event_time=clock(each.event_time),
-        bar=each.bar,
-        episode=each.episode,
-        severity=known.get(each.severity),
-        evidence=each.evidence,
-        effect=each.effect,
-        p_value=each.p_value,
-        statistic=each.statistic,
-        threshold=each.threshold,
         quantities=tuple(_stand(one, known) for one in quantities if one.quantity in known),
         p_values=msgspec.json.decode(each.p_values or "{}", type=dict[str, float]),
         decision_id=each.decision_id,
-        version=each.version,
-        reference=known.get(each.reference),
     )
 
 
@@ -163,12 +152,15 @@ class DriftPoint(msgspec.Struct, frozen=True, kw_only=True):
 class DriftTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """Evidence over time in thresholds of its test: at `threshold` it crosses. `n` checks are behind the points.
 
+    An episode is over when all evidence is below `ends`; null where that is not what ends it, or the bot does not say.
+
     `whole` is false where more than the newest 40,000 checks of the period are stored: the older ones are left out.
     """
 
     model: str
     kind: str
     threshold: float
+    ends: float | None
     n: int
     whole: bool
     points: tuple[DriftPoint, ...]
@@ -194,8 +186,23 @@ def timeline(reader: Reader, asked: TimelineAsked) -> DriftTimeline:
     highest = [(max(part, key=lambda each: each[1]), len(part)) for part in parts]
     known = words(reader, [each[2] for each, _ in highest])
     points = tuple(_point(*each, known, n) for each, n in highest)
-    whole = len(rows) < LOOKED_AT
-    return DriftTimeline(model=asked.model, kind=asked.kind, threshold=1.0, n=len(told), whole=whole, points=points)
+    return DriftTimeline(
+        model=asked.model,
+        kind=asked.kind,
+        threshold=1.0,
+        ends=_ends(reader, asked),
+        n=len(told),
+        whole=len(rows) < LOOKED_AT,
+        points=points,
+    )
+
+
+def _ends(reader: Reader, asked: TimelineAsked) -> float | None:
+    """Return the evidence below which an episode is over, as the newest card says."""
+    row = t.drift_card.c
+    own = row.model == number(reader, "model", asked.model), row.kind == number(reader, "drift", asked.kind)
+    found = reader.db.execute(select(row.ends).where(*own).order_by(row.id.desc()).limit(1)).scalar()
+    return None if found is None else float(found)
 
 
 Evidence: TypeAlias = tuple[Any, float, int | None, float | None]

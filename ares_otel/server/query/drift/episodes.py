@@ -17,7 +17,16 @@ from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["DriftEpisode", "EpisodeAsked", "EpisodesAsked", "Severity", "WholeDriftEpisode", "episode", "episodes"]
+__all__ = [
+    "DriftEpisode",
+    "EpisodeAsked",
+    "EpisodesAsked",
+    "Severity",
+    "WholeDriftEpisode",
+    "episode",
+    "episodes",
+    "told",
+]
 
 
 class EpisodesAsked(Paged, frozen=True, kw_only=True):
@@ -92,7 +101,7 @@ def episodes(reader: Reader, asked: EpisodesAsked) -> Page[DriftEpisode]:
         conditions.append(row.severity == number(reader, "severity", asked.severity))
     query = select(t.drift_episode).where(*conditions).order_by(row.id.desc()).limit(asked.limit)
     rows = reader.db.execute(query).all()
-    return Page(items=_told(reader, rows), next=str(rows[-1].id) if len(rows) == asked.limit else None)
+    return Page(items=told(reader, rows), next=str(rows[-1].id) if len(rows) == asked.limit else None)
 
 
 def episode(reader: Reader, asked: EpisodeAsked) -> WholeDriftEpisode:
@@ -104,12 +113,12 @@ def episode(reader: Reader, asked: EpisodeAsked) -> WholeDriftEpisode:
     ).first()
     if found is None:
         raise NotFoundError(f"no episode {asked.id} is stored")
-    (told,) = _told(reader, [found])
+    (known,) = told(reader, [found])
     shown: Sequence[DriftWindow] = ()
-    if told.model is not None and told.kind is not None and told.episode is not None and told.reference is not None:
-        where = {"model": told.model, "kind": told.kind, "reference": told.reference, "episode": told.episode}
+    if known.model is not None and known.kind is not None and known.episode is not None and known.reference is not None:
+        where = {"model": known.model, "kind": known.kind, "reference": known.reference, "episode": known.episode}
         shown = windows_between(reader, msgspec.convert(where, WindowsAsked), found.id - AROUND, found.id + AROUND)
-    return WholeDriftEpisode(episode=told, windows=tuple(shown))
+    return WholeDriftEpisode(episode=known, windows=tuple(shown))
 
 
 LATEST: Final = (1 << 63) - 1
@@ -124,7 +133,8 @@ def _key(row: Any) -> Key:
     return row.model, row.kind, row.reference, row.episode
 
 
-def _told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftEpisode, ...]:
+def told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftEpisode, ...]:
+    """Return episodes of the rows that say their start."""
     ends = _ends(reader, rows)
     named = ("model", "kind", "severity", "reference", "detector")
     known = words(reader, *([getattr(each, name) for name in named] for each in rows))
@@ -175,7 +185,9 @@ def _episode(each: Any, end: Any | None, known: dict[int | None, str]) -> DriftE
 
 
 def _features(data: str | None) -> tuple[DriftStand, ...]:
-    found = msgspec.json.decode(data or "{}", type=dict[str, tuple[float | None, float | None]])
+    """Return what moved; rows of before have no memory of the test."""
+    found = msgspec.json.decode(data or "{}", type=dict[str, list[float | None]])
     return tuple(
-        DriftStand(quantity=name, effect=effect, evidence=evidence) for name, (effect, evidence) in found.items()
+        DriftStand(quantity=name, effect=effect, evidence=evidence, memory=None if memory is None else round(memory))
+        for name, (effect, evidence, memory, *_) in ((name, (*values, None)) for name, values in found.items())
     )

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, tuple_
+from sqlalchemy import Table, select, tuple_
 
 from ares_otel.semconv.enums import DriftKind, DriftSeverity
-from ares_otel.server.query.asking import Moment, Name, NotFoundError, clock, row_time
+from ares_otel.server.query.asking import Moment, Name, NotFoundError, row_time
+from ares_otel.server.query.drift.verdicts import NAMED, Verdict, facts_of
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
@@ -30,31 +31,11 @@ class ModelsAsked(msgspec.Struct, frozen=True, kw_only=True):
     model: Name | None = None
 
 
-class DriftState(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest check of a model and kind by a detector.
-
-    `evidence` is the largest statistic in thresholds of its own test, above 1 it has crossed; `effect` is in standard
-    deviations of the reference; `episode` and `severity` are those of the one that is open; `bar` counts the bars that
-    were compared with this reference, `event_time` is the time of the last of them.
-    """
+class DriftState(Verdict, frozen=True, kw_only=True):
+    """The newest check of a model and kind by a detector, and when that was."""
 
     kind: str
-    detector: str | None
-    result: str | None
-    episode: int | None
-    severity: str | None
-    evidence: float | None
-    effect: float | None
-    p_value: float | None
-    statistic: float | None
-    threshold: float | None
-    tested: int | None
-    untestable: int | None
-    bar: int | None
-    event_time: Moment | None
     checked: Moment
-    version: str | None
-    reference: str | None
 
     @property
     def is_open(self) -> bool:
@@ -88,9 +69,9 @@ def rank(severity: str | None) -> int:
     return RANKS.get(severity or "", 0)
 
 
-def pairs(reader: Reader, model: str | None = None) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of models and kinds that were checked: a look-up each, whatever the number of checks."""
-    row = t.drift_check.c
+def pairs(reader: Reader, model: str | None = None, of: Table = t.drift_check) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of models and kinds of a table: a look-up each, whatever the number of its rows."""
+    row = of.c
     own = None if model is None else number(reader, "model", model)
     last = (0, 0) if own is None else (own, 0)
     for _ in range(PAIRS):
@@ -127,28 +108,6 @@ def _states(reader: Reader, model: int, kind: int) -> list[DriftState]:
     newest: dict[int | None, Any] = {}
     for each in reader.db.execute(query):
         newest.setdefault(each.detector, each)
-    known = words(reader, *((e.detector, e.result, e.severity, e.reference, e.kind) for e in newest.values()))
-    made = [_state(each, known) for each in newest.values()]
+    known = words(reader, *([getattr(each, name) for name in NAMED] for each in newest.values()))
+    made = [DriftState(**facts_of(each, known), checked=row_time(each.id)) for each in newest.values()]
     return sorted(made, key=lambda each: (each.detector != OWN, each.detector or ""))
-
-
-def _state(each: Any, known: dict[int | None, str]) -> DriftState:
-    return DriftState(
-        kind=known[each.kind],
-        detector=known.get(each.detector),
-        result=known.get(each.result),
-        episode=each.episode,
-        severity=known.get(each.severity),
-        evidence=each.evidence,
-        effect=each.effect,
-        p_value=each.p_value,
-        statistic=each.statistic,
-        threshold=each.threshold,
-        tested=each.tested,
-        untestable=each.untestable,
-        bar=each.bar,
-        event_time=clock(each.event_time),
-        checked=row_time(each.id),
-        version=each.version,
-        reference=known.get(each.reference),
-    )

@@ -1,0 +1,198 @@
+"""Which models that have a part in a decision were drifting when it was made, and whether that was known.
+
+Two clocks could tell. A bot that trades now knows of an episode from when its alarm was said. Where history is replayed
+a day takes a moment, and alarms come late by the clock on the wall, so there the time of bars tells: a bar is judged
+after the decision that saw it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+from sqlalchemy import and_, or_, select
+
+from ares_otel.semconv.enums import DriftKind, DriftState
+from ares_otel.server.query.asking import last_row, ns_of
+from ares_otel.server.query.drift.episodes import DriftEpisode, told
+from ares_otel.server.query.drift.states import OWN, pairs, rank
+from ares_otel.server.query.drift.wording import day, moved
+from ares_otel.server.query.naming import number, words
+from ares_otel.server.store import schema as t
+from ares_otel.server.store.ids import decision_id
+from ares_otel.server.story.reader import Reader
+from ares_otel.server.story.stories import DecisionStory, Story
+
+__all__ = ["DriftThen", "Part", "drifting_then"]
+
+SAME: Final = 60_000_000_000
+"""Market time that is so many ns off the clock is a replay's."""
+NEWEST: Final = 8
+"""Episodes of a model and kind that are looked at: the last alarms before a moment, and the first ones after it."""
+MILLI: Final = 1_000_000
+NEAR: Final = 2 * MILLI
+MOMENT_DIGITS, DIGITS = 12, 28
+
+Part: TypeAlias = Literal["vote", "observed", "market"]
+
+
+class DriftThen(msgspec.Struct, frozen=True, kw_only=True):
+    """An episode of a model that has a part in a decision, as it stood when that was made.
+
+    `part`: it voted or predicted in it (vote); it is observed in decisions of this strategy and symbol (observed), or
+    its features are, in those of another strategy on this symbol (market). `known` is false where the model had changed
+    by then, as is estimated, and the alarm came afterwards. `page` is the path of its page.
+    """
+
+    part: Part
+    known: bool
+    sentence: str
+    page: str
+    episode: DriftEpisode
+
+
+class _When(NamedTuple):
+    """When a decision was made: by the wall, or, where history is replayed, by the bars."""
+
+    wall: int
+    market: int | None
+
+    @property
+    def bars(self) -> int:
+        """Time of the bars."""
+        return self.wall if self.market is None else self.market
+
+
+def drifting_then(reader: Reader, story: Story) -> tuple[DriftThen, ...]:
+    """Return the episodes of drift that were open when a decision was made, those that were known and worst first."""
+    decision = story.decision
+    if decision is None:
+        return ()
+    when, names = _when(story, decision), _names(decision)
+    found = []
+    for each, known in _open(reader, when):
+        linked = _linked(reader, each.decisions)
+        if known or _had_changed(each, linked, when):
+            part = "vote" if each.model in names else _part(reader, each, linked, decision)
+            if part is not None:
+                found.append(_then(each, part, known=known))
+    return tuple(sorted(found, key=lambda each: (not each.known, -rank(each.episode.severity), each.part != "vote")))
+
+
+def _when(story: Story, decision: DecisionStory) -> _When:
+    wall, event = ns_of(story.start), decision.event_time
+    market = None if event is None else ns_of(event) if isinstance(event, datetime) else int(event)
+    return _When(wall, market if market is not None and abs(market - wall) > SAME else None)
+
+
+def _names(decision: DecisionStory) -> Collection[str]:
+    """Return the models that speak in a decision."""
+    votes, predictions = (vote.model for vote in decision.votes), (each.model for each in decision.predictions)
+    return {name for name in (*votes, *predictions, *(each.model for each in decision.features)) if name}
+
+
+# --- episodes at a moment ----------------------------------------------------------------------------------------
+
+
+def _open(reader: Reader, when: _When) -> Iterator[tuple[DriftEpisode, bool]]:
+    """Yield episodes that were not over at a moment, and whether their alarm had been raised by then."""
+    row, started = t.drift_episode.c, number(reader, "state", DriftState.STARTED)
+    begun = row.id <= last_row(when.wall) if when.market is None else row.event_time < when.market
+    later = row.id > last_row(when.wall) if when.market is None else row.event_time >= when.market
+    changed = or_(row.since <= when.bars, row.since.is_(None))
+    for model, kind in pairs(reader, of=t.drift_episode):
+        query = select(t.drift_episode).where(row.model == model, row.kind == kind, row.state == started)
+        before = query.where(begun).order_by(row.id.desc()).limit(NEWEST)
+        for each in told(reader, reader.db.execute(before).all()):
+            if _is_open(each, when) and _stood(reader, each, when):
+                yield each, True
+        after = query.where(later, changed).order_by(row.id).limit(NEWEST)
+        yield from ((each, False) for each in told(reader, reader.db.execute(after).all()))
+
+
+def _is_open(each: DriftEpisode, when: _When) -> bool:
+    """Tell whether an episode was not over yet."""
+    if when.market is None:
+        return each.cleared is None or ns_of(each.cleared) > when.wall
+    if each.cleared_event_time is None:
+        return each.cleared is None
+    return ns_of(each.cleared_event_time) >= when.market
+
+
+def _stood(reader: Reader, each: DriftEpisode, when: _When) -> bool:
+    """Tell whether the newest check before a moment agrees: a bot that was killed says no end of its episodes."""
+    row = t.drift_check.c
+    before = row.id <= last_row(when.wall) if when.market is None else row.event_time < when.market
+    query = select(row.episode, row.reference).where(
+        row.model == number(reader, "model", each.model or ""),
+        row.kind == number(reader, "drift", each.kind or ""),
+        row.detector == number(reader, "detector", OWN),
+        before,
+    )
+    newest = reader.db.execute(query.order_by(row.id.desc()).limit(1)).first()
+    if newest is None:
+        return True
+    return newest.episode is not None and words(reader, [newest.reference]).get(newest.reference) == each.reference
+
+
+# --- whose they are ----------------------------------------------------------------------------------------------
+
+
+def _part(reader: Reader, each: DriftEpisode, linked: Sequence[Any], decision: DecisionStory) -> Part | None:
+    """Return what a model that does not speak in a decision has to do with it; None for nothing."""
+    if decision.symbol is None:
+        return None
+    symbol = number(reader, "symbol", decision.symbol)
+    strategy = None if decision.strategy is None else number(reader, "strategy", decision.strategy)
+    same = [other for other in linked if other.symbol == symbol]
+    if any(other.strategy == strategy for other in same):
+        return "observed"
+    return "market" if same and each.kind == DriftKind.DATA else None
+
+
+def _had_changed(each: DriftEpisode, linked: Sequence[Any], when: _When) -> bool:
+    """Tell whether a model had changed by a moment, as is estimated, or as the first decisions since then say."""
+    if each.since is not None:
+        return ns_of(each.since) <= when.bars
+    times = (other.id if when.market is None else other.event_time for other in linked)
+    return any(time is not None and time <= when.bars for time in times)
+
+
+def _linked(reader: Reader, decisions: Sequence[str]) -> Sequence[Any]:
+    """Return decisions of an episode as they are stored; an id of the library says when its decision began."""
+    row, moments = t.decision.c, {each: moment for each in decisions if (moment := _moment(each)) is not None}
+    near = [and_(row.id >= moment - NEAR, row.id < moment + NEAR) for moment in {*moments.values()}]
+    if not near:
+        return ()
+    columns = (row.id, row.trace, row.span, row.strategy, row.symbol, row.event_time)
+    found = reader.db.execute(select(*columns).where(or_(*near)))
+    return [each for each in found if decision_id(each.trace, each.span) in moments]
+
+
+def _moment(decision: str) -> int | None:
+    """Return the time in a decision id of the library, Unix ns; None for any other id."""
+    try:
+        return int(decision[:MOMENT_DIGITS], 16) * MILLI if len(decision) == DIGITS else None
+    except ValueError:
+        return None
+
+
+# --- as it is told -----------------------------------------------------------------------------------------------
+
+
+def _then(each: DriftEpisode, part: Part, *, known: bool) -> DriftThen:
+    page = f"/drift/{quote(each.model or '', safe='')}?kind={quote(each.kind or '')}&episode={each.id}"
+    return DriftThen(part=part, known=known, sentence=_sentence(each, known=known), page=page, episode=each)
+
+
+def _sentence(each: DriftEpisode, *, known: bool) -> str:
+    what = ", ".join(word for word in (each.kind, each.severity) if word)
+    since = f" since {day(each.since)}" if each.since else f" since bar {each.since_bar:,}" if each.since_bar else ""
+    seen = day(each.event_time or each.started)
+    head = f"{each.model} was drifting{since} ({what})"
+    when = f"which was known from {seen} on" if known else f"which was not known then, but from {seen} on"
+    which = f": {moved(each.features)}" if each.features else ""
+    return f"{head}, {when}{which}"

@@ -1,0 +1,36 @@
+"""What moved in an episode of drift, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from ares_otel.server.query.drift.checks import DriftStand
+
+__all__ = ["SIGMA", "day", "moved"]
+
+SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+def moved(features: Sequence[DriftStand], most: int = 3) -> str:
+    """Say what moved, the largest effect first."""
+    told = [_moved(each) for each in features[:most]]
+    if len(features) > most:
+        told.append(f"{len(features) - most} more")
+    return ", ".join(told)
+
+
+def _moved(each: DriftStand) -> str:
+    name = each.quantity.replace(":", " ")
+    if each.effect is None:
+        return name
+    size = f"{abs(each.effect):.2f}"
+    sign = "" if not float(size) else "+" if each.effect > 0 else MINUS
+    return f"{name} {sign}{size} {SIGMA}"
+
+
+def day(moment: datetime) -> str:
+    """Return the day of a bar."""
+    return f"{moment:%Y-%m-%d}"
