@@ -36,10 +36,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     replay = kinds.add_parser(
         "replay",
         help="look at a recorded history again: the same verdicts as live",
-        description="Let the monitors of `ares.model()` look at a recorded history, bar by bar, and print each event.",
+        description="Let the monitors of `ares.model()` look at a recorded history, bar by bar, and print each event. "
+        "What `drift.record` keeps says itself how the model was watched: give FILE alone. Any other table, and one "
+        "that is to be looked at in another way, needs what the bot says of its model.",
         epilog="A table is CSV, JSON lines, npz or Parquet; columns `time`, `prediction`, `key`, `actual`, `pnl` are "
-        "no features. Say of the model what the bot said. Exit codes: 0 replayed, 1 with drift at the end, 2 a file "
-        "that cannot be used.",
+        "no features. Exit codes: 0 replayed, 1 with drift at the end, 2 a file that cannot be used.",
     )
     replay.add_argument("file", type=Path, metavar="FILE", help="the history, such as `drift.record` keeps it")
     replay.add_argument("--reference", type=Path, metavar="FILE", help="table of training rows")
@@ -51,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_model(replay: argparse.ArgumentParser) -> None:
+    replay.add_argument("--regimes", metavar="COLUMN", help="of both tables, the regime of each bar")
     replay.add_argument("--horizon", type=float, metavar="S", help="seconds from a prediction to its outcome")
     replay.add_argument("--no-outcomes", action="store_true", help="it was said that none will be told")
     replay.add_argument(
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
     """Print what was asked for and return the exit code."""
     try:
         from ares_otel.ml.profits import Edge  # noqa: PLC0415  imports numpy
-        from ares_otel.ml.replaying import Asked, Replayed, card_of_file, replay  # noqa: PLC0415  imports numpy
+        from ares_otel.ml.replaying import Asked, card_of_file, replay, replay_kept  # noqa: PLC0415  imports numpy
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
@@ -81,16 +83,25 @@ def run(args: argparse.Namespace, loaded: Loaded) -> int:
         if args.what == "card":
             _print(args, [msgspec.to_builtins(each) for each in card_of_file(args.file, settings)], _card)
             return 0
-        edge = None
-        if args.sharpe is not None or args.volatility is not None:
-            edge = Edge(args.sharpe or 0.0, args.volatility or 0.0, periods=args.periods, false_alarms=args.pnl_alarms)
-        asked = Asked(args.horizon, args.loss, edge, outcomes=not args.no_outcomes)
-        found: Replayed = replay(args.file, args.reference, args.rows, settings, asked)
+        found = replay_kept(args.file) if _is_bare(args) else None
+        if found is None:
+            edge = None
+            if args.sharpe is not None or args.volatility is not None:
+                more = {"periods": args.periods, "false_alarms": args.pnl_alarms}
+                edge = Edge(args.sharpe or 0.0, args.volatility or 0.0, **more)
+            asked = Asked(args.horizon, args.loss, edge, outcomes=not args.no_outcomes, regimes=args.regimes)
+            found = replay(args.file, args.reference, args.rows, settings, asked)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"ares-otel drift {args.what}: {error}\n")
         return USAGE
     _print(args, found, _events)
     return int(found.is_open)
+
+
+def _is_bare(args: argparse.Namespace) -> bool:
+    """Tell whether nothing was said of the model, so that the history is to say it."""
+    said = ("reference", "rows", "regimes", "false_alarms", "horizon", "loss", "sharpe", "volatility")
+    return not args.no_outcomes and all(getattr(args, name) is None for name in said)
 
 
 def _print(args: argparse.Namespace, found: Any, lines: Any) -> None:
@@ -134,6 +145,8 @@ def _events(found: Any) -> Iterator[str]:
     for kind, issues in found.issues.items():
         for issue in issues:
             yield f"values of {kind}: {issue.feature or 'bars'} {issue.problem}, {issue.count:,} bars"
+    if found.skipped:
+        yield f"{found.skipped:,} lines of before it was kept how the model was watched; they were not looked at"
     checked = ", ".join(f"{bars:,} bars of {kind}" for kind, bars in found.bars.items())
     yield f"{checked}; {found.invalid:,} could not be looked at; {len(found.events):,} events"
 

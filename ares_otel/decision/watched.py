@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from ares_otel.correlation.context import DECISION_KEY, get
 from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER as R
+from ares_otel.records import Regime
 from ares_otel.records.model import Time
 from ares_otel.semconv.enums import DriftDrop
 
@@ -37,6 +38,7 @@ class Observed(NamedTuple):
         at: the time of the bar that the bot gave.
         seen: when it was handed over (monotonic ns).
         decision: in which it was.
+        regime: in which the bar was, if the bot said so here.
     """
 
     x: object
@@ -45,6 +47,19 @@ class Observed(NamedTuple):
     at: Time | None
     seen: int
     decision: OpenDecision | None
+    regime: object = None
+
+    def in_regime(self) -> object:
+        """Return the regime of the bar: the one that was said with it, else the last one its decision had said."""
+        if self.regime is not None or self.decision is None:
+            return self.regime
+        said = None
+        for item in self.decision.items:
+            # what was said later must not count: whoever watches may look at any time
+            if isinstance(item, tuple) and item[0] <= self.seen:
+                for record in item[1] if isinstance(item[1], tuple) else (item[1],):
+                    said = record if isinstance(record, Regime) else said
+        return said
 
 
 class Matured(NamedTuple):
@@ -117,7 +132,9 @@ class WatchedModel:
         self.dropped = 0
         self.callbacks: list[Callback] = []
 
-    def observe(self, x: object, prediction: object = None, key: object = None, at: Time | None = None) -> None:
+    def observe(
+        self, x: object, prediction: object = None, key: object = None, at: Time | None = None, regime: object = None
+    ) -> None:
         """Say what the model saw and predicted.
 
         Args:
@@ -125,6 +142,8 @@ class WatchedModel:
             prediction: what it predicted: a number, a class, or the probabilities of classes.
             key: joins the prediction with its outcome: the correlation id of the decision, an order's id, …
             at: time of the bar, aware `datetime` or Unix ns; without it that of the current decision, else now.
+            regime: which one the bar is in, where the reference has regimes: a name, a number or a `Regime`; without
+                it the last one that the current decision has said by then.
         """
         if len(self.queue) >= self.limit or self.closed is not None:
             self._refuse()
@@ -137,7 +156,7 @@ class WatchedModel:
         except Exception as error:  # noqa: BLE001  a user's object may raise anything when it is copied
             GUARD.failed("model.observe()", error)
             x = None
-        self.queue.append(Observed(x, prediction, key, at, R.now(), get().get(DECISION_KEY)))
+        self.queue.append(Observed(x, prediction, key, at, R.now(), get().get(DECISION_KEY), regime))
 
     def outcome(self, key: object, actual: object, at: Time | None = None) -> None:
         """Say what came true of a prediction, whenever that is known.

@@ -71,6 +71,7 @@ class PartState(msgspec.Struct, frozen=True):
     at: int | None
     name: str = ""
     trail: list[tuple[int, str]] = []
+    bar: int | None = None
 
     @property
     def title(self) -> str:
@@ -80,7 +81,7 @@ class PartState(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, part: Part) -> PartState:
         """Return what is remembered of a part."""
-        return cls(part.kind, part.bars, list(part.open.values()), part.at, part.name, part.trail.state())
+        return cls(part.kind, part.bars, list(part.open.values()), part.at, part.name, part.trail.state(), part.bar)
 
     def resume(self, part: Part, monitor: Monitor, decisions: list[tuple[int, str]]) -> None:
         """Let a part go on; decisions of all parts together were numbered as the bars of features."""
@@ -122,7 +123,8 @@ def superseded(state: State, teller: Teller | Quiet) -> Iterator[DriftEvent]:
     about = state.about
     for part in state.parts:
         for event in part.open:
-            over = msgspec.structs.replace(event, state=DriftState.CLEARED, bar=part.bars, at=part.at)
+            bar = part.bars if part.bar is None else part.bar
+            over = msgspec.structs.replace(event, state=DriftState.CLEARED, bar=bar, at=part.at)
             check = DriftCheck(about.model, event.kind, version=about.version, reference=about.reference)
             teller.of(about).check(check, [(over, ())])
             yield over

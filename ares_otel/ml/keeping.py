@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeVar
 from ares_otel.ml.archive import ArchiveError
 from ares_otel.ml.whole import replace_whole
 
-__all__ = ["HEADER", "Saved", "Saving", "is_state", "read", "restored", "safe", "saved", "write"]
+__all__ = ["HEADER", "Saved", "Saving", "is_state", "packed", "read", "restored", "safe", "saved", "write"]
 
 M = TypeVar("M")
 HEADER: Final = "watch.json"
@@ -46,12 +46,17 @@ def write(path: Path, header: bytes, parts: Saving) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    replace_whole(path, packed(header, parts))
+
+
+def packed(header: bytes, parts: Saving) -> bytes:
+    """Return a header and the states of monitors as one archive."""
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr(zipfile.ZipInfo(HEADER, EPOCH), header)
         for name, part in parts.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), saved(part))
-    replace_whole(path, whole.getvalue())
+    return whole.getvalue()
 
 
 def is_state(path: Path) -> bool:
@@ -90,8 +95,8 @@ def _only(file: Path) -> Path:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[tuple[bytes, dict[str, Path]]]:
-    """Give the header and the monitors' files, which are there within the block.
+def read(path: Path | io.BytesIO) -> Iterator[tuple[bytes, dict[str, Path]]]:
+    """Give the header and the monitors' files of a file or of what `packed` returned; they are there within the block.
 
     Raises:
         FileNotFoundError: nothing is saved.

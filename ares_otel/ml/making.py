@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from ares_otel.config.drift import Drift
@@ -20,31 +18,28 @@ from ares_otel.ml.cloudevents import About, Outbox
 from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName
 from ares_otel.ml.events import DriftKind, Quantity
 from ares_otel.ml.frames import Table as Matrix
+from ares_otel.ml.given import Data, bars_per_month, fingerprint, gathered
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.outcomes import Outcomes, class_of, plain
 from ares_otel.ml.parts import PROFITS, Cadence, Monitor, Part, Promise
 from ares_otel.ml.plan import HAZARD
 from ares_otel.ml.profits import Edge, Profits
 from ares_otel.ml.reference import Reference, checked
-from ares_otel.ml.tables import Table, Tape, read_table
+from ares_otel.ml.tape import Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.ml.watching import Watch
 
 if TYPE_CHECKING:
     from ares_otel.ml.opinion.witness import Witness
 
-__all__ = ["BARS_PER_MONTH", "Data", "Outcome", "Plan", "cards_of_state"]
+__all__ = ["READ", "Outcome", "Plan", "cards_of_state", "part_of"]
 
-BARS_PER_MONTH: Final = 730.0
-"""Of hours, where nothing says how long a bar is."""
-MONTH: Final = 365.25 / 12 * 86_400e9
 FOREVER: Final = timedelta(days=3_650)
 CLASSES: Final = 10
 """Whole numbers up to here are classes, larger ones are measured."""
 LEAST_LOSSES: Final = 500
 SHARES: Final = {DriftKind.DATA: 3.0, DriftKind.PREDICTION: 1.0, DriftKind.LABEL: 1.0, DriftKind.CONCEPT: 1.0}
 """How the budget is divided: features are many, all else is one."""
-DIGITS: Final = 16
 
 Read = Callable[[Path], Monitor]
 READ: Final[Mapping[str, Read]] = {
@@ -55,26 +50,6 @@ READ: Final[Mapping[str, Read]] = {
     PROFITS: Profits.load,
 }
 """By the name of the part."""
-
-
-class Data(NamedTuple):
-    """What a reference is made of.
-
-    Attributes:
-        features: bars by features, or whatever the monitor takes for that; None without any.
-        names: of the features, None where they are in the features.
-        predictions: of these bars.
-        actuals: of these predictions.
-        times: Unix ns of each bar.
-        rows: how many bars.
-    """
-
-    features: Any
-    names: Sequence[str] | None
-    predictions: Sequence[Any] | None
-    actuals: Sequence[Any] | None
-    times: Sequence[int | None] | None
-    rows: int | None
 
 
 class Outcome(NamedTuple):
@@ -106,6 +81,7 @@ class Plan:
         opinions: detectors of other libraries that are to judge the features, too.
         outcome: what outcomes will be like; None if none will be told.
         edge: what the model earns; None if no profits will be told.
+        regimes: of the reference's bars, or the name of its column of them; None if no bar is said to be in any.
 
     Raises:
         TypeError, ValueError: no monitor can be made of that.
@@ -124,16 +100,19 @@ class Plan:
         opinions: Sequence[Any] = (),
         outcome: Outcome | None = TOLD,
         edge: Edge | None = None,
+        regimes: Any = None,
     ) -> None:
         self.model = model
         self._settings = settings
-        data = _gathered(reference, names, predictions, actuals)
-        month = settings.bars_per_month or _bars_per_month(data.times)
+        data = gathered(reference, names, predictions, actuals, regimes)
+        month = settings.bars_per_month or bars_per_month(data.times)
         budget = Budget.monthly(settings.false_alarms, month)
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows, month)
         self._ready: _Ready | None = _ready(data, outcome, edge)
         self._saved: dict[str, bytes] = {}
-        self.about = About(service, model.name, model.version, _fingerprint(data, self._promise, settings.hazard, edge))
+        more = edge, None if outcome in {None, TOLD} else outcome
+        reference_hash = fingerprint(data, self._promise, settings.hazard, *more)
+        self.about = About(service, model.name, model.version, reference_hash)
         self._features = self._ready.known.get(DriftKind.DATA) if opinions else None
         self._detectors = tuple(opinions)
 
@@ -151,7 +130,7 @@ class Plan:
         path = Path(settings.outbox) if settings.outbox else folder / "events.jsonl"
         outbox = Outbox(path, settings.outbox_bytes) if settings.directory or settings.outbox else None
         teller = Quiet(self.about) if quiet else Teller(self.about, outbox)
-        parts = [_part(name, keeping.restored(saved, READ[name])) for name, saved in self._saved.items()]
+        parts = [part_of(name, keeping.restored(saved, READ[name])) for name, saved in self._saved.items()]
         watch = Watch(model, parts, teller, self._promise, Cadence(settings.check_bars, settings.check_interval))
         watch.calls = settings.callbacks
         if settings.record and settings.directory and not quiet:
@@ -184,6 +163,7 @@ class _Ready(NamedTuple):
     """What monitors will be made of."""
 
     known: dict[DriftKind, Matrix]
+    regimes: dict[DriftKind, list[str] | None]
     outcome: Outcome | None
     loss: LossName
     losses: list[float] | None
@@ -198,6 +178,9 @@ def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
         DriftKind.LABEL: _columns("outcome", data.actuals) if data.actuals is not None else None,
     }
     known = {kind: checked(*values) for kind, values in given.items() if values is not None}
+    by_regime: dict[DriftKind, list[str] | None] = {
+        kind: data.labels(len(table.values)) for kind, table in known.items() if kind is not DriftKind.LABEL
+    }
     loss: LossName = (told.loss if told is not None else None) or _loss_for(data)
     if loss not in LOSSES:
         raise ValueError(f"a loss is one of {', '.join(LOSSES)}, not {loss!r}")
@@ -205,7 +188,7 @@ def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
         raise ValueError(f"a horizon is not negative: {told.horizon}")
     if edge is not None:
         edge.watched()
-    return _Ready(known, told, loss, _losses(loss, data) if told is not None else None, edge)
+    return _Ready(known, by_regime, told, loss, _losses(loss, data) if told is not None else None, edge)
 
 
 def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[str, Monitor]]:
@@ -213,7 +196,7 @@ def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[
     whole += SHARES[DriftKind.CONCEPT] if ready.outcome is not None else 0
     hazard, horizon = HAZARD if settings.hazard is None else settings.hazard, budget.horizon
     for kind, table in ready.known.items():
-        chance, learned = _part_of(budget, SHARES[kind] / whole), Reference.learned(table)
+        chance, learned = _share_of(budget, SHARES[kind] / whole), Reference.learned(table, ready.regimes.get(kind))
         yield kind.value, DriftMonitor(learned, false_alarms=chance, horizon=horizon, kind=kind, hazard=hazard)
     if ready.outcome is not None:
         concept = _concept(ready, ready.outcome, budget, SHARES[DriftKind.CONCEPT] / whole)
@@ -222,11 +205,12 @@ def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[
         yield PROFITS, Profits(ready.edge.watched())
 
 
-def _part(name: str, monitor: Monitor) -> Part:
+def part_of(name: str, monitor: Monitor) -> Part:
+    """Return the part of a name with its monitor."""
     return Part(DriftKind.CONCEPT if name == PROFITS else DriftKind(name), monitor, READ[name], name)
 
 
-def _part_of(budget: Budget, share: float) -> float:
+def _share_of(budget: Budget, share: float) -> float:
     """Return the chance that a part of a budget allows."""
     return -math.expm1(share * math.log1p(-budget.false_alarms))
 
@@ -236,7 +220,7 @@ def _concept(ready: _Ready, told: Outcome, budget: Budget, share: float) -> Conc
     return ConceptMonitor(
         int(span.total_seconds() * 1e9),
         loss=ready.loss,
-        false_alarms=_part_of(budget, share),
+        false_alarms=_share_of(budget, share),
         outcomes=budget.horizon,
         reference=ready.losses,
     )
@@ -273,72 +257,3 @@ def _columns(name: str, values: Sequence[Any]) -> tuple[Any, list[str] | None]:
     if table.ndim > 1:
         return table, [f"{name}_{place}" for place in range(table.shape[1])]
     return {name: values}, None
-
-
-# --- what users give -----------------------------------------------------------------------------------------------
-
-
-def _gathered(reference: Any, names: Sequence[str] | None, predictions: Any, actuals: Any) -> Data:
-    if isinstance(reference, (str, Path)):
-        reference = read_table(Path(reference))
-    times: Sequence[int | None] | None = None
-    if isinstance(reference, Table):
-        times = reference.times
-        predictions = reference.own.get("prediction") if predictions is None else predictions
-        actuals = reference.own.get("actual") if actuals is None else actuals
-        reference = reference.features or None
-    elif reference is not None:
-        times = _index(reference)
-    rows = None if reference is None else _length(reference)
-    return Data(reference, names, _listed(predictions), _listed(actuals), times, rows)
-
-
-def _listed(values: Any) -> Sequence[Any] | None:
-    """Return values as a list; None for nothing, or where not one is known."""
-    if values is None:
-        return None
-    found = values.tolist() if hasattr(values, "tolist") else list(values)
-    return found if any(each is not None for each in found) else None
-
-
-def _index(frame: Any) -> list[int] | None:
-    """Return the times of a frame's index, None where that holds none."""
-    index = getattr(frame, "index", None)
-    dtype = getattr(index, "dtype", None)
-    if getattr(dtype, "kind", "") != "M":
-        return None
-    return [int(each) for each in np.asarray(index, "datetime64[ns]").astype(np.int64)]
-
-
-def _length(reference: Any) -> int:
-    return len(next(iter(reference.values()), ())) if isinstance(reference, Mapping) else len(reference)
-
-
-def _bars_per_month(times: Sequence[int | None] | None) -> float:
-    known = [each for each in times or () if each is not None]
-    span = max(known) - min(known) if known else 0
-    return (len(known) - 1) * MONTH / span if span > 0 else BARS_PER_MONTH
-
-
-def _fingerprint(data: Data, promise: Promise, hazard: float | None, edge: Edge | None) -> str:
-    """Return a hash of everything that a verdict depends on."""
-    # what a month is taken for is in the horizon
-    told = msgspec.structs.replace(promise, month=None)
-    found = hashlib.sha256(repr((told, hazard, list(data.names or ()))).encode())
-    for name, values in _hashed(data.features):
-        found.update(name.encode(errors="surrogatepass"))
-        array = np.asarray(values)
-        found.update(repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes())
-    found.update(msgspec.json.encode([plain(data.predictions), plain(data.actuals)]))
-    if edge is not None:
-        found.update(repr(edge).encode())
-    return found.hexdigest()[:DIGITS]
-
-
-def _hashed(features: Any) -> Iterator[tuple[str, Any]]:
-    columns = getattr(features, "columns", None)
-    if columns is None and not isinstance(features, Mapping):
-        yield "", features
-        return
-    for name in columns if columns is not None else features:
-        yield str(name), features[name]

@@ -25,7 +25,7 @@ from ares_otel.ml.frames import Column, Time, nanoseconds
 from ares_otel.ml.plan import HAZARD, believed, planned
 from ares_otel.ml.quality import Issue, Limits, issues_of
 from ares_otel.ml.reference import Made, Reference
-from ares_otel.ml.regimes import NOWHERE, Places
+from ares_otel.ml.regimes import NOWHERE, Places, label_of
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
 from ares_otel.ml.stream import Stream
@@ -127,8 +127,8 @@ class DriftMonitor:
         Args:
             row: the features in order, or by name: a mapping, a row of a frame.
             at: time of the bar.
-            regime: which one the bar is in, where the reference was made with regimes. A bar in none of those is no
-                evidence, and is counted.
+            regime: which one the bar is in, by name or number or as a `Regime`, where the reference was made with
+                regimes. A bar in none of those is no evidence, and is counted.
 
         Raises:
             ValueError: the row has another number of values than the reference has features.
@@ -141,7 +141,7 @@ class DriftMonitor:
         return self._episodes.judge(squares, when)
 
     def _slot(self, regime: object) -> int | None:
-        slot = self._slots.get(str(regime), NOWHERE)
+        slot = NOWHERE if regime is None else self._slots.get(label_of(regime), NOWHERE)
         if slot == NOWHERE:
             self._nowhere += 1
             return None
@@ -177,6 +177,11 @@ class DriftMonitor:
     def names(self) -> tuple[str, ...]:
         """The features."""
         return tuple(column.name for column in self._rows.columns)
+
+    @property
+    def regimes(self) -> tuple[str, ...]:
+        """The regimes of the reference that have a slot or share one, none if it was made without."""
+        return tuple(label for label, slot in self._slots.items() if slot != NOWHERE)
 
     @property
     def made(self) -> Made:

@@ -65,13 +65,17 @@ class Outcomes:
 
 
 def class_of(prediction: Any) -> Any:
-    """Return the most probable class of probabilities by class; anything else as it is.
+    """Return the most probable class of probabilities by class; of a list of one, that one; else what is given.
 
     >>> class_of({"buy": 0.2, "sell": 0.8})
     'sell'
+    >>> class_of([[0.2, 0.8]]), class_of([0.7])
+    (1, 0.7)
     """
     if isinstance(prediction, Mapping) and prediction:
         return max(prediction, key=lambda name: (prediction[name], name))
+    if isinstance(prediction, list) and len(prediction) == 1:
+        return class_of(prediction[0])
     if isinstance(prediction, list) and prediction:
         return max(range(len(prediction)), key=prediction.__getitem__)
     return prediction

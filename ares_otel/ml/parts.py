@@ -19,6 +19,7 @@ from ares_otel.guard import GUARD
 from ares_otel.ml.cloudevents import About, quantity
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved, Quantity
 from ares_otel.ml.memory import LAST
+from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.trail import Trail
 from ares_otel.ml.windows import Window
 from ares_otel.records import DriftCard, DriftCheck, DriftWindow
@@ -156,6 +157,16 @@ class Part:
     def bar(self) -> int:
         """Number of the last bar as its events count them: an outcome that found no prediction is none."""
         return self.monitor.matured if isinstance(self.monitor, Awaiting) else self.bars
+
+    def update(self, row: object, at: int, regime: object = None) -> list[DriftEvent]:
+        """Let its monitor look at the next bar."""
+        started = time.perf_counter_ns()
+        monitor = self.monitor
+        events = monitor.update(row, at, regime) if isinstance(monitor, DriftMonitor) else monitor.update(row, at)
+        self.spent += time.perf_counter_ns() - started
+        self.bars += 1
+        self.at = at
+        return events
 
     def is_due(self, cadence: Cadence) -> bool:
         """Tell whether it is time for a check."""

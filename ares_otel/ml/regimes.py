@@ -17,8 +17,9 @@ import numpy as np
 
 from ares_otel.ml.memory import LAST
 from ares_otel.ml.scores import Flags, Floats
+from ares_otel.records import Regime
 
-__all__ = ["ENOUGH_BARS", "NOWHERE", "Placed", "Places", "Slots", "labels_of", "slots_of"]
+__all__ = ["ENOUGH_BARS", "NOWHERE", "Placed", "Places", "Slots", "label_of", "labels_of", "slots_of"]
 
 ENOUGH_BARS: Final = 250
 """Bars of the reference that a slot has at least."""
@@ -119,6 +120,18 @@ class Placed:
         return table[np.roll(self.ring, -(bar % LAST) - 1)]
 
 
+def label_of(regime: object) -> str:
+    """Return a regime as a text: that of a record its name, a whole number the same whatever its type.
+
+    >>> label_of(Regime("bull_trend", 0.9)), label_of(np.float64(2.0)), label_of(2)
+    ('bull_trend', '2', '2')
+    """
+    name = regime.name if isinstance(regime, Regime) else regime
+    if isinstance(name, (float, np.floating)) and float(name).is_integer():
+        return str(int(name))
+    return str(name)
+
+
 def labels_of(given: Any, bars: int) -> list[str]:
     """Return the regime of each bar as a text; ValueError if there is not one for each."""
     numpy = getattr(given, "to_numpy", None)
@@ -127,7 +140,7 @@ def labels_of(given: Any, bars: int) -> list[str]:
         raise ValueError(f"{len(labels)} regimes for {bars} bars")
     if any(label is None or label != label for label in labels):  # noqa: PLR0124  (also true for NaN)
         raise ValueError("each bar of the reference needs a regime")
-    return [str(label) for label in labels]
+    return [label_of(label) for label in labels]
 
 
 def slots_of(labels: list[str], values: Floats, series: Floats, known: Flags) -> tuple[Slots, Floats]:

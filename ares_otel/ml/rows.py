@@ -11,7 +11,7 @@ import numpy as np
 from ares_otel.ml.frames import NUMBERS, Column, number
 from ares_otel.ml.scores import Floats
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "single"]
 
 MOST: Final = 64
 """Unknown names that are remembered at most."""
@@ -46,8 +46,7 @@ class Rows:
             found = _numbers_of(row)
             if found is not None and found.shape == self._shape:
                 return found
-        if getattr(row, "ndim", 1) > 1 and len(row) == 1:
-            row = row.iloc[0] if hasattr(row, "iloc") else row.row(0, named=True) if hasattr(row, "row") else row[0]
+        row = single(row)
         if isinstance(row, Mapping) or (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             return self._numbers(self._by_name(row))
         return self._numbers(self._in_order(row))
@@ -57,9 +56,12 @@ class Rows:
         return np.array([part for column, value in pairs for part in self._parts(column, value)], np.float64)
 
     def _in_order(self, row: Any) -> list[Any]:
-        """Return the values of a row in the order of the features."""
-        values = row.tolist() if hasattr(row, "tolist") else list(row) if isinstance(row, Iterable) else row
-        if not isinstance(values, list) or isinstance(row, str | bytes) or len(values) != len(self.columns):
+        """Return the values of a row in the order of the features; of one feature, its value is a row, too."""
+        is_plain = isinstance(row, str | bytes) or not isinstance(row, Iterable)
+        values = row.tolist() if hasattr(row, "tolist") else row if is_plain else list(row)
+        if not isinstance(values, list) and len(self.columns) == 1:
+            return [values]
+        if not isinstance(values, list) or len(values) != len(self.columns):
             said = f"{len(values)}" if isinstance(values, list) else type(values).__name__
             raise ValueError(f"a row has {len(self.columns)} values ({self._few()}), not {said}")
         return values
@@ -91,6 +93,13 @@ class Rows:
         if text not in column.known:
             self.unseen[column.name] += 1
         return (float(text == level) for level in column.levels)
+
+
+def single(row: Any) -> Any:
+    """Return the one row of a table of one row; anything else as it is."""
+    if len(getattr(row, "shape", ())) > 1 and len(row) == 1:
+        return row.iloc[0] if hasattr(row, "iloc") else row.row(0, named=True) if hasattr(row, "row") else row[0]
+    return row
 
 
 def _numbers_of(row: Any) -> Floats | None:

@@ -1,9 +1,9 @@
-"""Tables of what a model saw, from and to files: JSON lines, CSV, npz, Parquet.
+"""Tables of what a model saw, from files: JSON lines, CSV, npz, Parquet.
 
 A line is an observation, an outcome, a profit, or all of them. Columns with a name of their own: `time` (ISO 8601 or
 Unix s, ms, µs, ns) or `at` (Unix ns), `prediction`, `key`, `actual`, `pnl`; all others are features. JSON lines may
-have the features under `x`, as a list or by name; so they are written here, with every digit: a recorded history is
-what the monitors have seen.
+have the features under `x`, as a list or by name; what stands beside it may then be a `regime`, too. In any other table
+a regime is a column like all others until it is named (`by_regime`).
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
 
 from ares_otel.decision.watched import Matured, Observed, Realized, Told
-from ares_otel.guard import GUARD
 
-__all__ = ["Table", "TableError", "Tape", "read_table", "told"]
+__all__ = ["BEGIN", "REGIME", "Table", "TableError", "read_table", "told"]
 
 OWN: Final[tuple[str, ...]] = ("at", "time", "prediction", "key", "actual", "pnl")
+REGIME: Final = "regime"
+BESIDE: Final = {*OWN, REGIME}
+BEGIN: Final = "begin"
+"""In JSON lines, what says how a model was watched from there on (`ml/tape.py`): no line of a table."""
 UNITS: Final = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, 1_000_000_000))
 """From which number since 1970 on a time is in ns, µs, ms or s, and the ns of a unit."""
 
@@ -62,6 +65,17 @@ class Table(msgspec.Struct, frozen=True):
         )
         return Table(features, own, max(min(end, self.length) - first, 0), self.named)
 
+    def by_regime(self, column: str) -> Table:
+        """Return it with one of its columns as the regimes of its lines.
+
+        Raises:
+            TableError: there is no such column.
+        """
+        if column not in self.features:
+            raise TableError(f"expected a column {column!r} of regimes, there are {', '.join(self.features) or 'none'}")
+        features = {name: values for name, values in self.features.items() if name != column}
+        return Table(features, {**self.own, REGIME: self.features[column]}, self.length, self.named)
+
 
 def read_table(path: Path) -> Table:
     """Read a table.
@@ -73,9 +87,8 @@ def read_table(path: Path) -> Table:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise TableError(f"{path}: expected a file that ends with {', '.join(READERS)}")
-    columns, length = reader(path)
-    own = {name: columns.pop(name) for name in OWN if name in columns}
-    return Table(columns, own, length, named=list(columns) != [f"f{place}" for place in range(len(columns))])
+    features, own, length = reader(path)
+    return Table(features, own, length, named=list(features) != [f"f{place}" for place in range(len(features))])
 
 
 def told(table: Table) -> Iterator[Told]:
@@ -83,7 +96,7 @@ def told(table: Table) -> Iterator[Told]:
     names = list(table.features)
     columns = [table.features[name] for name in names]
     times = table.times or [None] * table.length
-    own = {name: table.own.get(name) or [None] * table.length for name in OWN}
+    own = {name: table.own.get(name) or [None] * table.length for name in (*OWN, REGIME)}
     for place, at in enumerate(times):
         values = [column[place] for column in columns]
         prediction, key, actual, pnl = (own[name][place] for name in ("prediction", "key", "actual", "pnl"))
@@ -91,62 +104,21 @@ def told(table: Table) -> Iterator[Told]:
         if seen or prediction is not None:
             known = [math.nan if value is None else value for value in values]
             x = dict(zip(names, known, strict=True)) if table.named else np.array(known, np.float64)
-            yield Observed(x if seen else None, prediction, key, at, 0, None)
+            yield Observed(x if seen else None, prediction, key, at, 0, None, own[REGIME][place])
         if actual is not None:
             yield Matured(key, actual, at, 0)
         if pnl is not None:
             yield Realized(pnl, at, 0)
 
 
-class Tape:
-    """Writes down what a model was told, one JSON object a line; at its limit the file becomes `.1`.
-
-    Args:
-        path: the file.
-        limit: in bytes.
-    """
-
-    def __init__(self, path: Path, limit: int) -> None:
-        self.path = path
-        self._limit = limit
-
-    def write(self, item: Told, at: int) -> None:
-        """Append what was told, with the time that the monitors take it for; what fails is counted."""
-        try:
-            line = json.dumps(_line(item, at), default=_plain) + "\n"
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists() and self.path.stat().st_size + len(line) > self._limit:
-                self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except (OSError, TypeError, ValueError) as error:
-            GUARD.complain("drift.tape", type(error).__name__, f"{self.path}: {error}; a replay will miss it")
-
-
-def _line(item: Told, at: int) -> dict[str, object]:
-    if isinstance(item, Realized):
-        return {"at": at, "pnl": item.profit}
-    if isinstance(item, Matured):
-        return {"at": at, "key": item.key, "actual": item.actual}
-    line = {"at": at, "x": item.x, "prediction": item.prediction, "key": item.key}
-    return {name: value for name, value in line.items() if value is not None}
-
-
-def _plain(value: Any) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    for name in ("to_dict", "tolist", "item"):
-        convert = getattr(value, name, None)
-        if callable(convert):
-            return convert()
-    return str(value)
-
-
 # --- formats -------------------------------------------------------------------------------------------------------
 
 
-def _json_lines(path: Path) -> tuple[dict[str, list[Any]], int]:
-    rows = []
+Columns: TypeAlias = dict[str, list[Any]]
+
+
+def _json_lines(path: Path) -> tuple[Columns, Columns, int]:
+    features, own = [], []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             found = json.loads(line) if line.strip() else {}
@@ -154,23 +126,32 @@ def _json_lines(path: Path) -> tuple[dict[str, list[Any]], int]:
             raise TableError(f"{path}:{number}: no JSON ({error})") from error
         if not isinstance(found, dict):
             raise TableError(f"{path}:{number}: expected an object, got {line.strip()[:40]!r}")
+        if not found or BEGIN in found:
+            continue
         x = found.pop("x", None)
-        features = dict(_named(x)) if isinstance(x, list) else x if isinstance(x, dict) else {}
-        if found or features:
-            rows.append({**features, **found})
-    return _columns(rows)
+        names = OWN if x is None and not found.keys() <= BESIDE else (*OWN, REGIME)
+        own.append({name: found.pop(name) for name in names if name in found})
+        features.append({**(dict(_named(x)) if isinstance(x, list) else x if isinstance(x, dict) else {}), **found})
+    return _columns(features), _columns(own), len(own)
 
 
 def _named(values: Sequence[object]) -> Iterator[tuple[str, object]]:
     return ((f"f{place}", value) for place, value in enumerate(values))
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]], int]:
+def _columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}, len(rows)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _csv(path: Path) -> tuple[dict[str, list[Any]], int]:
+def _parted(columns: Iterable[tuple[str, list[Any]]], length: int) -> tuple[Columns, Columns, int]:
+    """Return the features, the columns with a name of their own, and how many lines there are."""
+    found = dict(columns)
+    own = {name: found.pop(name) for name in OWN if name in found}
+    return found, own, length
+
+
+def _csv(path: Path) -> tuple[Columns, Columns, int]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         names = next(reader, None)
@@ -183,7 +164,7 @@ def _csv(path: Path) -> tuple[dict[str, list[Any]], int]:
             if cells:
                 rows.append(cells)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return {name: _cells(name, column) for name, column in zip(names, columns, strict=True)}, len(rows)
+    return _parted(((name, _cells(name, column)) for name, column in zip(names, columns, strict=True)), len(rows))
 
 
 def _cells(name: str, cells: Sequence[str]) -> list[Any]:
@@ -196,7 +177,7 @@ def _cells(name: str, cells: Sequence[str]) -> list[Any]:
         return [cell or None for cell in cells]
 
 
-def _npz(path: Path) -> tuple[dict[str, list[Any]], int]:
+def _npz(path: Path) -> tuple[Columns, Columns, int]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
@@ -207,19 +188,19 @@ def _npz(path: Path) -> tuple[dict[str, list[Any]], int]:
         raise TableError(f"{path}: expected an array `x` of bars and features")
     names = [str(each) for each in found.pop("names", ())] or [f"f{place}" for place in range(x.shape[1])]
     columns = {name: x[:, place].tolist() for place, name in enumerate(names)}
-    own = {name: found[name].tolist() for name in OWN if name in found}
+    own = {name: found[name].tolist() for name in (*OWN, REGIME) if name in found}
     if len(names) != x.shape[1] or any(len(each) != len(x) for each in own.values()):
-        raise TableError(f"{path}: `names` has to be as many as features, {', '.join(OWN)} as many as bars")
-    return {**columns, **own}, len(x)
+        raise TableError(f"{path}: `names` has to be as many as features, {', '.join(own)} as many as bars")
+    return columns, own, len(x)
 
 
-def _parquet(path: Path) -> tuple[dict[str, list[Any]], int]:
+def _parquet(path: Path) -> tuple[Columns, Columns, int]:
     try:
         from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise TableError(f"{path}: Parquet needs: pip install 'ares-otel[parquet]'") from error
     table = parquet.read_table(path)
-    return table.to_pydict(), table.num_rows
+    return _parted(table.to_pydict().items(), table.num_rows)
 
 
 READERS: Final = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".npz": _npz, ".parquet": _parquet}

@@ -7,7 +7,7 @@ what is found does not depend on how often that thread runs: a recorded history 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.naming import Named
 from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Cards, Part, Promise, check_of, windows_of
-from ares_otel.ml.tables import Tape
+from ares_otel.ml.tape import Begun, Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.pipeline.recorder import RECORDER as R
 
@@ -78,6 +78,8 @@ class Watch:
 
     def begin(self) -> None:
         """Say what can be detected, and what another process has left open: the next bar may be long in coming."""
+        if self.tape is not None:
+            self.tape.begin(self.begun)
         for kind in dict.fromkeys(part.kind for part in self.parts.values()):
             self._cards.say(kind, self.parts.values(), self.teller.about, self.teller.card)
         for part in self.parts.values():
@@ -110,6 +112,7 @@ class Watch:
             seen = seen._replace(key=decision.correlation_id)
         if self.tape is not None:
             self.tape.write(seen, at)
+        regime = seen.in_regime()
         link = None if decision is None else f"00-{decision.trace_id:032x}-{decision.span_id:016x}-01"
         self._beside.newest = link or self._beside.newest
         concept = self.parts.get(DriftKind.CONCEPT)
@@ -120,7 +123,7 @@ class Watch:
         for kind, row in ((DriftKind.DATA, seen.x), (DriftKind.PREDICTION, seen.prediction)):
             part = self.parts.get(kind)
             if part is not None and row is not None:
-                self._update(part, row, at, link)
+                self._update(part, row, at, link, regime)
 
     def _matured(self, matured: Matured) -> None:
         at, key = _moment(matured), str(matured.key)
@@ -147,17 +150,13 @@ class Watch:
             )
         self._update(part, realized.profit, at, self._beside.newest)
 
-    def _update(self, part: Part, row: Any, at: int, link: str | None) -> None:
+    def _update(self, part: Part, row: Any, at: int, link: str | None, regime: object = None) -> None:
         if link is not None:
             part.trail.add(part.bar + 1, link)
-        started = time.perf_counter_ns()
-        events = part.monitor.update(row, at)
-        part.spent += time.perf_counter_ns() - started
+        events = part.update(row, at, regime)
         if part.kind is DriftKind.CONCEPT and DriftKind.LABEL in self.parts:
             # outcomes with a reference of their own have their own monitor
             events = [event for event in events if event.kind is not DriftKind.LABEL]
-        part.bars += 1
-        part.at = at
         events = [self._beside.opened(part, event, through=PROFITS in self.parts) for event in events]
         kinds = {event.kind for event in events} | (set(self._kinds(part)) if part.is_due(self._cadence) else set())
         for kind in sorted(kinds):
@@ -212,8 +211,15 @@ class Watch:
         Raises:
             OSError: it cannot be written.
         """
+        keeping.write(path, *self._state())
+
+    def begun(self) -> Begun:
+        """Return all that the verdicts on whatever comes next depend on."""
+        return Begun.of(self.promise, keeping.packed(*self._state()))
+
+    def _state(self) -> tuple[bytes, keeping.Saving]:
         header = self._beside.header(self.teller.about, self.parts.values())
-        keeping.write(path, header, {name: part.monitor for name, part in self.parts.items()})
+        return header, {name: part.monitor for name, part in self.parts.items()}
 
     def load(self, path: Path) -> bool:
         """Go on where another process ended; False if its state is of another model, version or reference.
@@ -230,9 +236,13 @@ class Watch:
                 for over in superseded(state, self.teller):
                     self._call(over)
                 return False
-            monitors = {name: part.read(files[name]) for name, part in self.parts.items()}
-        self._beside = state.resume(self.parts, monitors)
+            self.resume(state, files)
         return True
+
+    def resume(self, state: State, files: Mapping[str, Path]) -> None:
+        """Go on from the header and the monitors of a state with the same parts."""
+        monitors = {name: part.read(files[name]) for name, part in self.parts.items()}
+        self._beside = state.resume(self.parts, monitors)
 
 
 def _first(event: DriftEvent) -> int:

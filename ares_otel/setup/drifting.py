@@ -93,6 +93,8 @@ class Kept:
         with GUARD.shield("drift.state"):
             if self._path is not None:
                 self._go_on(self._path, watch)
+        if self._vault is None:
+            watch.tape = None  # whoever keeps the state keeps the history
         self.watch, self._begun = watch, True
         watch.begin()
         return watch

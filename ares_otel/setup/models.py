@@ -37,6 +37,7 @@ def model(
     names: Sequence[str] | None = None,
     predictions: Any = None,
     actuals: Any = None,
+    regimes: Any = None,
     horizon: timedelta | None = None,
     loss: str | None = None,
     outcomes: bool = True,
@@ -58,6 +59,9 @@ def model(
         names: of the features, where the reference has none.
         predictions: what it predicted of the same bars, out of sample; without them predictions are not watched.
         actuals: what came true of these; without them outcomes are compared with earlier outcomes alone.
+        regimes: which regime each of these bars is in, by name or number, or the name of the reference's column that
+            says it and is no feature then: a bar is compared with those of its own regime, which is told by
+            `observe(regime=)`, else by the decision.
         horizon: how long after a prediction its outcome is known; without it, whenever it is told.
         loss: how a prediction is measured: `error` for classes, `absolute` or `squared` for numbers, `log` for
             chances; without it as the values of `actuals` or `predictions` are, or `error`.
@@ -79,7 +83,8 @@ def model(
             made.on_drift(on_drift)
         drifting = _drifting(config)
         asked = opinions or config.drift.opinions
-        given = {"names": names, "predictions": predictions, "actuals": actuals, "opinions": asked, "edge": edge}
+        given = {"names": names, "predictions": predictions, "actuals": actuals, "regimes": regimes}
+        given |= {"opinions": asked, "edge": edge}
         outcome = (horizon, loss) if outcomes else None
         wanted = config.drift.enabled and not config.disabled
         plan = _plan(made, config, reference, given, outcome) if wanted else None

@@ -56,7 +56,7 @@ def test_the_card_of_a_state_is_that_of_its_reference(tmp_path: Path, capsys: py
 
 
 def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Told live and recorded, then replayed from the file: the same events, to the last digit."""
+    """Told live and recorded, then replayed from the file alone, or as the caller says: the same events, all digits."""
     live: list[DriftEvent] = []
     overrides = {"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}
     with ares.setup(overrides=overrides | {"drift.record": True, "recorder.shutdown_timeout": 60}):
@@ -65,13 +65,15 @@ def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.Capt
             model.observe({"ret": row[0], "vol": row[1]}, prediction=int(row[0] > 0), key=place, at=place * 3_600)
             model.outcome(place, int(row[1] > 0), at=place * 3_600 + 1)
     (tape,) = tmp_path.rglob("m.jsonl")
-    capsys.readouterr()
-    assert main(["drift", "replay", str(tape), "--reference", str(tmp_path / "ref.csv"), "--json"]) == 1
-    said = json.loads(capsys.readouterr().out)
+    for more in ([], ["--reference", str(tmp_path / "ref.csv")]):
+        capsys.readouterr()
+        assert main(["drift", "replay", str(tape), *more, "--json"]) == 1
+        said = json.loads(capsys.readouterr().out)
 
-    assert [event["kind"] for event in said["events"]] == [event.kind for event in live] != []
-    assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
-    assert said["bars"] == {"data": 300, "concept": 300}
+        assert [event["kind"] for event in said["events"]] == [event.kind for event in live] != []
+        assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
+        assert said["bars"] == {"data": 300, "concept": 300}
+        assert [each["bar"] for each in said["changes"]["ret"]] == [101]
 
 
 def test_a_replay_reports_names_dates_and_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,12 +114,29 @@ def test_a_replay_is_told_what_the_bot_has_told_of_its_model(
         assert ares.flush(60)
     (tape,) = tmp_path.rglob("m.jsonl")
     asked = ["--horizon", "50", "--loss", "absolute", "--sharpe", "6", "--volatility", "0.5", "--periods", "365"]
-    assert main(["drift", "replay", str(tape), "--pnl-alarms", "0.1", *asked, "--json"]) == 1
-    said = json.loads(capsys.readouterr().out)
+    for more in ([], ["--pnl-alarms", "0.1", *asked]):
+        assert main(["drift", "replay", str(tape), *more, "--json"]) == 1
+        said = json.loads(capsys.readouterr().out)
 
-    moments = {event.features[0].moment for event in live}
-    assert moments >= {"loss", "profit"}
-    assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
+        moments = {event.features[0].moment for event in live}
+        assert moments >= {"loss", "profit"}
+        assert said["events"] == json.loads(json.dumps([json_of(event) for event in live]))
+
+
+def test_a_replay_takes_regimes_from_a_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the reference and of the history; the column is no feature then, and has to be there."""
+    file, known = table(tmp_path / "h.csv", LIVE[:100]), table(tmp_path / "ref.csv", REFERENCE)
+    for path in (file, known):
+        first, *rows = path.read_text().splitlines()
+        sides = "\n".join(f"{row},{place // 400}" for place, row in enumerate(rows))
+        path.write_text(f"{first},side\n{sides}")
+    assert main(["drift", "replay", str(file), "--reference", str(known), "--regimes", "side"]) == 0
+    assert "regime" not in capsys.readouterr().out
+    file.write_text(file.read_text().replace(",0\n", ",5\n"))
+    assert main(["drift", "replay", str(file), "--reference", str(known), "--regimes", "side"]) == 0
+    assert "values of data: bars regime, 99 bars" in capsys.readouterr().out
+    assert main(["drift", "replay", str(file), "--reference", str(known), "--regimes", "weather"]) == 2
+    assert "expected a column 'weather' of regimes, there are ret, vol, side" in capsys.readouterr().err
 
 
 def json_of(event: DriftEvent) -> Any:

@@ -18,7 +18,8 @@ from ares_otel.ml import DriftEvent, DriftKind, Edge, Severity
 from ares_otel.ml.loss import LossMonitor
 from ares_otel.ml.making import Plan
 from ares_otel.ml.profits import Profits
-from ares_otel.ml.tables import Tape, read_table, told
+from ares_otel.ml.tables import read_table, told
+from ares_otel.ml.tape import Tape
 from ares_otel.ml.trail import DECISIONS, WAITING, Awaited, Trail
 from ares_otel.ml.watching import Watch
 from ares_otel.testing import Capture

@@ -15,7 +15,8 @@ import pytest
 
 from ares_otel.decision.watched import Matured, Observed
 from ares_otel.guard import GUARD
-from ares_otel.ml.tables import Table, TableError, Tape, read_table, told
+from ares_otel.ml.tables import Table, TableError, read_table, told
+from ares_otel.ml.tape import Tape
 
 TIMES = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
 NS = [int(each.timestamp()) * 10**9 for each in TIMES]

@@ -19,7 +19,8 @@ from ares_otel.guard import GUARD
 from ares_otel.ml import DriftEvent, DriftKind, DriftMonitor
 from ares_otel.ml.cloudevents import About, Outbox
 from ares_otel.ml.parts import Cadence, Part, Promise
-from ares_otel.ml.tables import Tape, read_table, told
+from ares_otel.ml.tables import read_table, told
+from ares_otel.ml.tape import Tape
 from ares_otel.ml.telling import Teller
 from ares_otel.ml.watching import Watch, moment_of
 from ares_otel.testing import Capture
