@@ -136,9 +136,6 @@ def _figure(value: float | None) -> str:
 def _events(found: Any) -> Iterator[str]:
     for event in found.events:
         yield f"{_when(event.bar, event.at):20} {found.says(event)}"
-    for named in found.named:
-        names = ", ".join(f"{name} (p {p:.1g})" for name, p in named.features.items()) or "none can be named"
-        yield f"{_when(named.bar, named.at):20} features that moved in episode {named.episode}: {names}"
     for name, dates in found.changes.items():
         if dates:
             yield f"{name} changed, as seen afterwards: {', '.join(_when(each.bar, each.at) for each in dates)}"

@@ -96,6 +96,19 @@ class Derivation:
             self.complain(key, f"expected {FIELDS[key].expected}")
             self.set_default(key, None)
 
+    def edge(self) -> None:
+        """Refuse a promise that nothing can be watched by."""
+        key, sharpe, dead = "drift.edge.sharpe", self.value("drift.edge.sharpe"), self.value("drift.edge.dead")
+        if not isinstance(sharpe, float):
+            return
+        if self.value("drift.edge.volatility") is None:
+            self.complain(key, "needs drift.edge.volatility; no edge is watched")
+        elif isinstance(dead, float) and sharpe <= dead:
+            self.complain(key, f"expected a number above drift.edge.dead, {dead:g}, got {sharpe:g}; no edge is watched")
+        else:
+            return
+        self.set_default(key, None)
+
     def headers(self, section: str) -> None:
         """Add the headers of a section's `headers_file` to those given; the latter win."""
         path, given = self.text(f"{section}.headers_file"), self.settings[f"{section}.headers"]
@@ -170,6 +183,7 @@ def derive(settings: dict[str, Setting], environ: Mapping[str, str], problems: P
     run.logs()
     run.headers("logs")
     run.influx()
+    run.edge()
     run.check()
 
 

@@ -6,10 +6,39 @@ import msgspec
 
 from ares_otel.config.fields import Section, meaning, number, of_kind, path, seconds, size
 
-__all__ = ["Drift"]
+__all__ = ["Drift", "PromisedEdge"]
 
 MANY = 100_000_000
 MIB = 1 << 20
+
+
+class PromisedEdge(Section, frozen=True, kw_only=True):
+    """What models earn that `ares.model()` gives no edge of their own; `model.pnl()` is then watched."""
+
+    sharpe: (
+        Annotated[
+            float,
+            number(
+                "Yearly Sharpe ratio while the edge lives, above that of a dead one; null: none is promised.", 0, 1_000
+            ),
+        ]
+        | None
+    ) = None
+    volatility: (
+        Annotated[
+            float, number("Standard deviation of the profit of a period, in the unit of the profits.", 1e-12, 1e12)
+        ]
+        | None
+    ) = None
+    dead: Annotated[float, number("Yearly Sharpe ratio of the dead edge.", -1_000, 1_000)] = 0.0
+    periods: Annotated[int, number("Periods a year: 252 of trading days, 365 of days, 8,760 of hours.", 1, MANY)] = 252
+    false_alarms: Annotated[
+        float, number("False alarms a year of a model's profits, beside `drift.false_alarms`.", 1e-6, 100)
+    ] = 0.2
+    tau: Annotated[
+        float, number("Periods that one independent profit takes; above 1 where positions overlap.", 1, 1e6)
+    ] = 1.0
+    models: Annotated[tuple[str, ...], of_kind("list", "Models that have this edge; empty: all.")] = ()
 
 
 class Drift(Section, frozen=True, kw_only=True):
@@ -52,6 +81,7 @@ class Drift(Section, frozen=True, kw_only=True):
             "docs/second-opinion.md says which.",
         ),
     ] = ()
+    edge: PromisedEdge = PromisedEdge()
     directory: Annotated[str, path("Directory of the monitors' state.", "`<state_directory>/<service.name>/drift`")] = (
         ""
     )

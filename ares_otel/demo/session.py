@@ -83,7 +83,7 @@ class Trading:
         self.venue = PaperVenue(rules, state.seed, state.venue)
         # the markets are the same for all strategies, so the first one has them watched
         names = [strategy.name for strategy in strategies] if watched else []
-        self._watches = {name: ModelWatch(name, market=name == names[0]) for name in names}
+        self._watches = {name: ModelWatch(name, market=name == names[0], lap=lambda: self.state.lap) for name in names}
         self.bots = {strategy.name: self._bot(strategy) for strategy in strategies}
 
     def _bot(self, strategy: Strategy) -> Bot:

@@ -1,8 +1,9 @@
 """What has the demo's models watched for drift.
 
-Two things are watched. The market that all models see is compared with the two years before the turn of the year; each
-year begins anew, because models that have learned the present have nothing to be warned of. What an ensemble is worth
-is judged by its outcomes, over the whole history.
+Three things are watched. The market that all models see is compared with the two years before the turn of the year;
+each year begins anew, because models that have learned the present have nothing to be warned of. Beside it stands what
+a model would be told that was trained once, on the two calm years before 2007, and never again. What an ensemble is
+worth is judged by its outcomes, over the whole history.
 
 The bars are handed over as what they are made of (return, its size, range, change of volume) and not as the models'
 features: those are in volatilities of the last month, so a wild year looks to them like a calm one.
@@ -10,7 +11,9 @@ features: those are in volatilities of the last month, so a wild year looks to t
 
 from __future__ import annotations
 
-from datetime import datetime
+from bisect import bisect_left
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +30,7 @@ SEEN = ("return", "size of return", "range", "change of volume")
 YEAR = 252
 # Two years of days: with less, too few of the values are independent of each other.
 REFERENCE = 2 * YEAR
+ONCE = datetime(2007, 1, 1, tzinfo=UTC)
 PERCENT = 100.0
 
 FloatArray = NDArray[np.float64]
@@ -47,21 +51,26 @@ class ModelWatch:
     Args:
         strategy: name of the strategy.
         market: watch the markets, too: once is enough where several strategies see the same.
+        lap: tells how often the history was begun.
     """
 
-    def __init__(self, strategy: str, *, market: bool) -> None:
+    def __init__(self, strategy: str, *, market: bool, lap: Callable[[], int] = lambda: 1) -> None:
         self._strategy = strategy
         self._market = market
+        self._lap = lap
         self._ensembles: dict[str, ares.WatchedModel] = {}
-        self._markets: dict[str, tuple[int, ares.WatchedModel]] = {}
+        self._markets: dict[str, tuple[str, ares.WatchedModel]] = {}
         self._rows: dict[str, FloatArray] = {}
 
     def decided(self, market: Market, time: datetime, verdict: Verdict, key: str) -> None:
         """Tell the bar that a decision saw, and what the ensemble made of it; within the decision."""
         symbol, row = market.symbol, market.row(time)
         if self._market and row > REFERENCE:
-            rows = self._seen(market)
-            self._watched(market, row, rows).observe(rows[row])
+            rows, year = self._seen(market), row - (row - REFERENCE - 1) % YEAR
+            self._watched("market", market, year).observe(rows[row])
+            once = bisect_left(market.bars, ONCE, key=lambda bar: bar.time)
+            if REFERENCE < once <= row:
+                self._watched("once", market, once).observe(rows[row])
         if symbol not in self._ensembles:
             self._ensembles[symbol] = ares.model(f"{self._strategy}/{symbol}")
         self._ensembles[symbol].observe(None, prediction=verdict.leaning, key=key)
@@ -78,14 +87,14 @@ class ModelWatch:
             rows = self._rows[market.symbol] = primitives(market)
         return rows
 
-    def _watched(self, market: Market, row: int, rows: FloatArray) -> ares.WatchedModel:
-        """Return the market as it is watched in the year of a row; the same after a restart."""
-        begin = row - (row - REFERENCE - 1) % YEAR
-        known = self._markets.get(market.symbol)
-        if known is None or known[0] != begin:
-            version = f"{market.bars[begin].time:%Y-%m-%d}"
-            reference = rows[begin - REFERENCE : begin]
-            name = f"market/{market.symbol}"
+    def _watched(self, name: str, market: Market, begin: int) -> ares.WatchedModel:
+        """Return the market as it is compared with the bars before a row; the same after a restart."""
+        name = f"{name}/{market.symbol}"
+        version, lap = f"{market.bars[begin].time:%Y-%m-%d}", self._lap()
+        version = version if lap == 1 else f"{version}, lap {lap}"
+        known = self._markets.get(name)
+        if known is None or known[0] != version:
+            reference = self._rows[market.symbol][begin - REFERENCE : begin]
             made = ares.model(name, version=version, reference=reference, names=SEEN, outcomes=False)
-            known = self._markets[market.symbol] = begin, made
+            known = self._markets[name] = version, made
         return known[1]

@@ -20,10 +20,12 @@ from ares_otel.guard import GUARD
 from ares_otel.ml.budget import Line
 from ares_otel.ml.events import DriftEvent, DriftState, Moved, Quantity
 
-__all__ = ["CLEARED", "DETECTED", "About", "Outbox", "cloud_event", "identity", "quantity"]
+__all__ = ["CLEARED", "DETECTED", "NAMED", "TYPES", "About", "Outbox", "cloud_event", "identity", "quantity"]
 
 DETECTED: Final = "io.ares.ml.drift.detected.v1"
+NAMED: Final = "io.ares.ml.drift.named.v1"
 CLEARED: Final = "io.ares.ml.drift.cleared.v1"
+TYPES: Final = {DriftState.STARTED: DETECTED, DriftState.NAMED: NAMED, DriftState.CLEARED: CLEARED}
 WHERE: Final = "drift.outbox"
 DIGITS: Final = 32
 SECOND: Final = 1_000_000_000
@@ -55,7 +57,7 @@ def cloud_event(event: DriftEvent, about: About, time: int, traceparent: str, su
     """Return an event in the structured JSON form.
 
     Args:
-        event: the start or end of an episode.
+        event: the start or end of an episode, or names of its features.
         about: whose.
         time: when it was found, Unix ns.
         traceparent: of the check that found it.
@@ -66,7 +68,7 @@ def cloud_event(event: DriftEvent, about: About, time: int, traceparent: str, su
         "specversion": "1.0",
         "id": identity(event, about),
         "source": f"/ares-otel/{about.service}",
-        "type": DETECTED if event.state == DriftState.STARTED else CLEARED,
+        "type": TYPES[event.state],
         "subject": about.model,
         "time": _stamp(time),
         "datacontenttype": "application/json",
@@ -84,6 +86,7 @@ def cloud_event(event: DriftEvent, about: About, time: int, traceparent: str, su
             "bar": event.bar,
             "at": _stamp(event.at),
             "since": None if since is None else {"bar": since.bar, "at": _stamp(since.at)},
+            "names": list(event.names),
             "features": [_moved(each) for each in event.features],
             "summary": summary,
         },
@@ -98,7 +101,8 @@ def identity(event: DriftEvent, about: About) -> str:
 
 def _moved(moved: Moved) -> dict[str, Any]:
     feature = moved.feature if isinstance(moved.feature, str) else list(moved.feature)
-    return {**msgspec.structs.asdict(moved), "feature": feature, "moment": moved.moment.value}
+    found = {**msgspec.structs.asdict(moved), "feature": feature, "moment": moved.moment.value}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _stamp(time: int | None) -> str | None:

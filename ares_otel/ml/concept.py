@@ -15,15 +15,22 @@ from ares_otel.ml.archive import read_state, write_state
 from ares_otel.ml.events import DriftEvent, Quantity
 from ares_otel.ml.labels import Counts, Ledger, LedgerState, Value
 from ares_otel.ml.loss import LossMonitor, LossState
+from ares_otel.ml.memory import LAST
 from ares_otel.ml.scan import inflation
+from ares_otel.ml.windows import Window, window_of
 
-__all__ = ["LOSSES", "ConceptMonitor", "LossName", "Metric"]
+__all__ = ["EARLIER", "LOSS", "LOSSES", "ConceptMonitor", "LossName", "Metric"]
 
 LossName: TypeAlias = Literal["error", "absolute", "squared", "log"]
 OF, VERSION = "concept", 1
 RECENT: Final = 1000
 NORMAL: Final = 1.959964
 SMALLEST: Final = 1e-12
+LOSS: Final = "loss"
+EARLIER: Final = "loss against earlier"
+"""What a window of losses is called: one beside losses of training, and one beside those before."""
+LEAST: Final = 64
+"""Losses before, at least, where those of training are not known."""
 
 
 def _error(prediction: Value, actual: Value) -> float:
@@ -154,6 +161,15 @@ class ConceptMonitor:
         n_eff = n / inflation(values)
         half = NORMAL * math.sqrt(float(values.var(ddof=1)) / n_eff)
         return Metric(mean, mean - half, mean + half, n, n_eff, counts)
+
+    def windows(self, bars: int) -> tuple[Window, ...]:
+        """Return the last losses beside those of training, or, where these are not known, beside those before."""
+        recent = np.array(self._recent)
+        length = min(bars, LAST, len(recent))
+        known = np.array(self.monitor.reference)
+        before = known if len(known) else recent[: len(recent) - length]
+        found = window_of(LOSS if len(known) else EARLIER, before, recent[len(recent) - length :])
+        return () if found is None or len(before) < LEAST else (found,)
 
     def card(self) -> tuple[Quantity, ...]:
         """Return what can be seen of the outcomes."""

@@ -37,6 +37,7 @@ class Moved(msgspec.Struct, frozen=True):
         effect: signed difference from the reference, in standard deviations of a single bar there.
         evidence: its statistic divided by its threshold; above 1 it has crossed.
         n_eff: independent values that the reference is worth for it.
+        p_value: of its feature, where features are named; None in an alarm.
     """
 
     feature: Feature
@@ -45,6 +46,7 @@ class Moved(msgspec.Struct, frozen=True):
     effect: float
     evidence: float
     n_eff: float
+    p_value: float | None = None
 
 
 class Since(msgspec.Struct, frozen=True):
@@ -60,11 +62,14 @@ class Since(msgspec.Struct, frozen=True):
 
 
 class DriftEvent(msgspec.Struct, frozen=True):
-    """The start or the end of an episode.
+    """The start or the end of an episode, or, of the kind `feature`, the names of the features that moved in one.
+
+    An alarm says what has crossed its threshold. Names follow while the episode of data is open, are no alarm, and come
+    at a bounded share of wrong ones; they may be none.
 
     Attributes:
         kind: what drifted.
-        state: whether the episode started or was cleared.
+        state: whether the episode started or was cleared, or features of it are named.
         bar: number of the bar at which that was seen; the first bar that a monitor sees is 1.
         at: time of that bar, Unix ns; None if bars come without times.
         features: what moved, the largest effect first; when an episode is cleared, as it was at its start.
@@ -85,6 +90,12 @@ class DriftEvent(msgspec.Struct, frozen=True):
     evidence: float
     severity: Severity
     episode: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What moved, the largest effect first, each name once, both of a pair."""
+        listed = ((each.feature,) if isinstance(each.feature, str) else each.feature for each in self.features)
+        return tuple(dict.fromkeys(name for names in listed for name in names))
 
 
 class Quantity(msgspec.Struct, frozen=True):

@@ -123,6 +123,11 @@ class LossMonitor:
         return self._state.invalid
 
     @property
+    def reference(self) -> Sequence[float]:
+        """Losses of training, none where they are not known."""
+        return self._state.reference
+
+    @property
     def active(self) -> tuple[DriftKind, ...]:
         """Kinds of drift with an open episode."""
         return tuple(DriftKind(kind) for kind in self._state.opened)

@@ -80,7 +80,7 @@ class Plan:
         actuals: what came true of them.
         opinions: detectors of other libraries that are to judge the features, too.
         outcome: what outcomes will be like; None if none will be told.
-        edge: what the model earns; None if no profits will be told.
+        edge: what the model earns; None for what the settings promise, if anything.
         regimes: of the reference's bars, or the name of its column of them; None if no bar is said to be in any.
 
     Raises:
@@ -104,6 +104,7 @@ class Plan:
     ) -> None:
         self.model = model
         self._settings = settings
+        edge = edge if edge is not None else Edge.configured(settings.edge, model.name)
         data = gathered(reference, names, predictions, actuals, regimes)
         month = settings.bars_per_month or bars_per_month(data.times)
         budget = Budget.monthly(settings.false_alarms, month)

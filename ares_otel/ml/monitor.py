@@ -179,11 +179,6 @@ class DriftMonitor:
         return tuple(column.name for column in self._rows.columns)
 
     @property
-    def regimes(self) -> tuple[str, ...]:
-        """The regimes of the reference that have a slot or share one, none if it was made without."""
-        return tuple(label for label, slot in self._slots.items() if slot != NOWHERE)
-
-    @property
     def made(self) -> Made:
         """Where the reference comes from."""
         return self._made

@@ -11,13 +11,13 @@ then decides, in the order of the names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from ares_otel.ml.budget import Account
-from ares_otel.ml.events import DriftEvent, DriftState
+from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved
 from ares_otel.ml.fdr import Lond, LondState
 
 __all__ = ["Named", "Naming", "NamingState"]
@@ -47,6 +47,32 @@ class Named(msgspec.Struct, frozen=True):
     at: int | None
     features: dict[str, float]
     tested: int
+
+    def event(self, begun: DriftEvent, standing: Iterable[Moved]) -> DriftEvent:
+        """Return it as an event, with how each of the features stands.
+
+        Args:
+            begun: the start of the episode.
+            standing: how each quantity stands.
+        """
+        strongest: dict[object, Moved] = {}
+        for moved in standing:
+            known = strongest.get(moved.feature)
+            if moved.feature in self.features and (known is None or moved.evidence > known.evidence):
+                strongest[moved.feature] = msgspec.structs.replace(moved, p_value=self.features[str(moved.feature)])
+        features = tuple(sorted(strongest.values(), key=lambda moved: -abs(moved.effect)))
+        return DriftEvent(
+            DriftKind.FEATURE,
+            DriftState.NAMED,
+            self.bar,
+            self.at,
+            features,
+            begun.since,
+            max((abs(moved.effect) for moved in features), default=0.0),
+            max((moved.evidence for moved in features), default=0.0),
+            begun.severity,
+            self.episode,
+        )
 
 
 class NamingState(msgspec.Struct):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from ares_otel.ml.budget import Account
-from ares_otel.ml.concept import ConceptMonitor
+from ares_otel.ml.concept import LOSS, ConceptMonitor
 from ares_otel.ml.events import DriftEvent, Moved, Quantity
+from ares_otel.ml.windows import Window
 
 __all__ = ["Outcomes", "class_of", "plain"]
 
@@ -36,6 +37,10 @@ class Outcomes:
         if at is None or not isinstance(actual, (bool, int, float, str)):
             raise ValueError(f"expected an outcome that is a number or a class, got {actual!r}")
         return self.concept.outcome(str(key), actual, at)
+
+    def windows(self, features: Collection[str], bars: int) -> tuple[Window, ...]:
+        """Return the last losses beside those of training or those before, if losses are asked for."""
+        return self.concept.windows(bars) if LOSS in features else ()
 
     def card(self) -> tuple[Quantity, ...]:
         """Return what can be detected."""

@@ -304,14 +304,15 @@ class Cards:
 def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> tuple[DriftWindow, ...]:
     """Return the last bars beside the reference, when an episode begins or ends, and at most once an hour."""
     now, monitor = time.monotonic(), part.monitor
-    due = part.bars >= LEAST and now - part.windowed >= EACH
-    if not isinstance(monitor, Comparing) or not (events or due):
+    due = part.bar >= LEAST and now - part.windowed >= EACH
+    # a monitor of outcomes tells of labels, too, and has no picture of them
+    if not isinstance(monitor, Comparing) or check.kind is not part.kind or not (events or due):
         return ()
     part.windowed = now
     event = events[-1] if events else None
     since = event.since if event is not None and event.state == DriftState.STARTED else None
     # an episode shows what came after its change
-    bars = LAST if since is None else part.bars - since.bar + 1
+    bars = LAST if since is None else part.bar - since.bar + 1
     ranked = sorted(part.monitor.standing(), key=lambda each: -each.evidence)
     # what cannot be tested has a picture, too
     named = [each.feature for each in ranked] + [line.feature for line in part.monitor.card()]
@@ -330,7 +331,7 @@ def _window(window: Window, part: Part, check: DriftCheck, event: DriftEvent | N
         observed=_summed(ends, window.observed),
         n=window.n,
         bars=window.bars,
-        bar=part.bars,
+        bar=part.bar,
         episode=check.episode if event is None else event.episode,
         version=check.version,
         reference=check.reference,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import msgspec
 
+from ares_otel.config.drift import PromisedEdge
 from ares_otel.ml.events import DriftEvent, Moved, Quantity
 from ares_otel.ml.outcomes import plain
 from ares_otel.ml.pnl import PnlCusum
@@ -34,6 +35,13 @@ class Edge(msgspec.Struct, frozen=True):
     periods: int = 252
     false_alarms: float = 0.2
     tau: float = 1.0
+
+    @classmethod
+    def configured(cls, keys: PromisedEdge, model: str) -> Edge | None:
+        """Return the edge that the configuration promises for a model; None without."""
+        if keys.sharpe is None or keys.volatility is None or (keys.models and model not in keys.models):
+            return None
+        return cls(keys.sharpe, keys.volatility, keys.dead, keys.periods, keys.false_alarms, keys.tau)
 
     def watched(self) -> PnlCusum:
         """Return what watches it.

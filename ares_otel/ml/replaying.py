@@ -24,7 +24,6 @@ from ares_otel.ml.condition import issues_of_parts
 from ares_otel.ml.events import DriftEvent, DriftKind, Quantity, Since
 from ares_otel.ml.making import READ, Outcome, Plan, cards_of_state, part_of
 from ares_otel.ml.monitor import DriftMonitor
-from ares_otel.ml.naming import Named
 from ares_otel.ml.parts import Cadence
 from ares_otel.ml.profits import Edge
 from ares_otel.ml.quality import Issue
@@ -72,7 +71,6 @@ class Replayed(msgspec.Struct, frozen=True):
         bars: that each kind of monitor was given.
         invalid: what could not be looked at.
         is_open: an episode was open at the end.
-        named: which features moved in episodes that lasted long enough to be asked about.
         changes: of features in alarms, when they changed, as can be told afterwards.
         issues: what was wrong with values at the end, by kind.
         skipped: lines of before the history says how the model was watched: nothing can be said of them.
@@ -83,7 +81,6 @@ class Replayed(msgspec.Struct, frozen=True):
     bars: dict[str, int]
     invalid: int
     is_open: bool
-    named: list[Named]
     changes: dict[str, list[Since]]
     issues: dict[str, list[Issue]]
     skipped: int = 0
@@ -100,7 +97,8 @@ def replay_kept(file: Path) -> Replayed | None:
         OSError: it cannot be read.
         ValueError: it is damaged, or in words of another version.
     """
-    kept, skipped = stretches(file) if file.suffix.lower() in LINES else ([], 0)
+    # the one before has another ending behind its own
+    kept, skipped = stretches(file) if LINES & {each.lower() for each in file.suffixes} else ([], 0)
     looking = _Looking()
     for stretch in kept:
         looking.go_on(_resumed(stretch.begun), stretch.told)
@@ -155,38 +153,41 @@ class _Looking:
 
     def __init__(self) -> None:
         self._events: list[DriftEvent] = []
-        self._named: list[Named] = []
         self._bars: dict[str, int] = {}
         self._dated: dict[str, list[Since]] = {}
-        self._invalid = 0
+        self._invalid = self._before = 0
+        self._seen: list[tuple[int, Observed]] = []
         self._watch: Watch | None = None
 
     def go_on(self, watch: Watch, items: Iterable[Told]) -> None:
         """Look at what was told of a model that is watched like this."""
         before = self._watch
         if before is not None and before.teller.about != watch.teller.about:
+            self._date(before)
             before.end()
         self._watch = watch
-        watch.on_event, watch.on_named = self._events.append, self._named.append
-        started, episodes, listed = (
-            {name: part.bars for name, part in watch.parts.items()},
-            len(self._events),
-            list(items),
-        )
+        watch.on_event = self._events.append
+        listed, started = list(items), {name: part.bars for name, part in watch.parts.items()}
         watch.feed(listed)
         self._invalid += watch.invalid
         for name, part in watch.parts.items():
             self._bars[name] = self._bars.get(name, 0) + part.bars - started[name]
+        seen = (item for item in listed if isinstance(item, Observed) and item.x is not None)
+        self._seen.extend(enumerate(seen, started.get(DriftKind.DATA, 0) + 1))
+
+    def _date(self, watch: Watch) -> None:
+        """Date the changes of features in alarms, over all that was told of a model with one reference."""
         monitor = watch.parts[DriftKind.DATA].monitor if DriftKind.DATA in watch.parts else None
         if isinstance(monitor, DriftMonitor):
-            found = _dated(listed, monitor.names, self._events[episodes:], started[DriftKind.DATA])
-            for name, dates in found.items():
+            for name, dates in _dated(self._seen, monitor.names, self._events[self._before :]).items():
                 self._dated[name] = [*self._dated.get(name, []), *dates]
+        self._seen, self._before = [], len(self._events)
 
     def found(self, skipped: int = 0) -> Replayed:
         """Return all that was said."""
         watch = self._watch
         assert watch is not None
+        self._date(watch)
         parts = watch.parts.values()
         issues = {kind.value: list(issues) for kind, issues in issues_of_parts(parts).items() if issues}
         is_open = any(part.open for part in parts)
@@ -196,7 +197,6 @@ class _Looking:
             self._bars,
             self._invalid,
             is_open,
-            self._named,
             self._dated,
             issues,
             skipped,
@@ -204,20 +204,19 @@ class _Looking:
 
 
 def _dated(
-    items: Sequence[Told], names: Sequence[str], events: Sequence[DriftEvent], before: int
+    seen: Sequence[tuple[int, Observed]], names: Sequence[str], events: Sequence[DriftEvent]
 ) -> dict[str, list[Since]]:
-    """Return when features in alarms changed, by name."""
+    """Return when features in alarms changed, by name; what was seen comes with the numbers of its bars."""
     alarmed = [moved.feature for event in events if event.kind is DriftKind.DATA for moved in event.features]
     singles = [name for feature in alarmed for name in ([feature] if isinstance(feature, str) else feature)]
-    seen = [item for item in items if isinstance(item, Observed) and item.x is not None]
     found = {}
     for name in [each for each in dict.fromkeys(singles) if each in names][:DATED]:
-        values = [_value(item.x, name, names.index(name)) for item in seen]
+        values = [_value(item.x, name, names.index(name)) for _, item in seen]
         try:
             numbers = np.array([np.nan if each is None else each for each in values], np.float64)
         except (TypeError, ValueError):  # a category
             continue
-        found[name] = [Since(before + place + 1, _time(seen[place])) for place in changes(numbers)]
+        found[name] = [Since(bar, _time(item)) for bar, item in (seen[place] for place in changes(numbers))]
     return found
 
 

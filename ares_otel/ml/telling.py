@@ -13,9 +13,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import Note
 from ares_otel.guard import GUARD
-from ares_otel.ml.cloudevents import CLEARED, DETECTED, About, Outbox, cloud_event, identity, quantity
-from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Severity
-from ares_otel.ml.naming import Named
+from ares_otel.ml.cloudevents import About, Outbox, cloud_event, identity, quantity
+from ares_otel.ml.events import DriftEvent, DriftState, Severity
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, DriftWindow, Record
 from ares_otel.semconv.enums import DriftResult
@@ -68,36 +67,42 @@ class Teller:
             with GUARD.shield("drift.event"):
                 self._event(event, decisions, check.event_time, drawn)
 
-    def named(self, named: Named) -> None:
-        """Say which features moved in an episode: a check of a kind of its own, for it is no alarm."""
-        about, found = self.about, named.features
+    def named(self, event: DriftEvent, tested: int) -> None:
+        """Say which features of so many moved in an episode: a check of a kind of its own, for it is no alarm."""
+        about = self.about
+        found = {str(each.feature): each.p_value for each in event.features if each.p_value is not None}
         check = DriftCheck(
             about.model,
-            DriftKind.FEATURE,
+            event.kind,
             DriftResult.DRIFT if found else DriftResult.NO_DRIFT,
             p_value=min(found.values(), default=None),
             p_values=found or None,
-            episode=named.episode,
-            tested=named.tested,
-            bar=named.bar,
+            features=_listed(event),
+            episode=event.episode,
+            tested=tested,
+            bar=event.bar,
             version=about.version,
             reference=about.reference,
-            event_time=named.at,
+            event_time=event.at,
         )
-        _put(check)
-        names = ", ".join(found) or "none can be named"
-        LOG.info("features of %s that moved in episode %d: %s", about.model, named.episode, names)
+        drawn = R.ids.draw(R.clock.now())
+        _put(check, drawn=drawn)
+        with GUARD.shield("drift.event"):
+            self._out(event, summary(event, about.model), drawn)
 
     def _event(self, event: DriftEvent, decisions: tuple[str, ...], at: object, drawn: str) -> None:
-        trace, span = trace_of(drawn), span_of(drawn)
         said = summary(event, self.about.model)
         _put(self._episode(event, decisions, at if isinstance(at, int) else None, said), _inside(drawn))
+        self._out(event, said, drawn)
+
+    def _out(self, event: DriftEvent, said: str, drawn: str) -> None:
+        """Hand an event to whoever reads CloudEvents or log records."""
+        trace, span = trace_of(drawn), span_of(drawn)
         cloud = cloud_event(event, self.about, R.clock.now(), f"00-{trace:032x}-{span:016x}-01", said)
         if self._outbox is not None:
             self._outbox.put(cloud)
-        started = event.state == DriftState.STARTED
         extra = {
-            "event_name": DETECTED if started else CLEARED,
+            "event_name": cloud["type"],
             "cloudevents.event_id": identity(event, self.about),
             "cloudevents.event_source": cloud["source"],
             "cloudevents.event_type": cloud["type"],
@@ -108,7 +113,8 @@ class Teller:
             "span_id": f"{span:016x}",
             "trace_flags": "01",
         }
-        LOG.log(LEVELS[event.severity] if started else logging.INFO, "%s", said, extra=extra)
+        level = LEVELS[event.severity] if event.state == DriftState.STARTED else logging.INFO
+        LOG.log(level, "%s", said, extra=extra)
 
     def _episode(self, event: DriftEvent, decisions: tuple[str, ...], at: int | None, said: str) -> DriftEpisode:
         since = event.since
@@ -126,6 +132,7 @@ class Teller:
             evidences={quantity(each): each.evidence for each in event.features},
             effects={quantity(each): each.effect for each in event.features},
             memories={quantity(each): each.window for each in event.features},
+            features=_listed(event),
             version=self.about.version,
             reference=self.about.reference,
             summary=said,
@@ -155,8 +162,12 @@ class Quiet:
     ) -> None:
         """See `Teller.check`."""
 
-    def named(self, named: Named) -> None:
+    def named(self, event: DriftEvent, tested: int) -> None:
         """See `Teller.named`."""
+
+
+def _listed(event: DriftEvent) -> str | None:
+    return ", ".join(event.names) or None
 
 
 def _inside(drawn: str) -> NonRecordingSpan:
@@ -182,6 +193,9 @@ def summary(event: DriftEvent, model: str) -> str:
     >>> summary(event, "lgbm")
     'data drift of lgbm (episode 4, warning) since bar 812, seen at bar 900: volume:scale +0.82 sd'
     """
+    if event.state == DriftState.NAMED:
+        named = ", ".join(f"{quantity(each)} {each.effect:+.2g} sd" for each in event.features) or "none can be named"
+        return f"features of {model} that moved in episode {event.episode}: {named}"
     head = f"{event.kind} drift of {model} (episode {event.episode}, "
     if event.state == DriftState.CLEARED:
         return f"{head}{event.severity}) is over{_when(event.bar, event.at)}"

@@ -22,7 +22,6 @@ from ares_otel.ml.calling import called
 from ares_otel.ml.condition import Condition
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
 from ares_otel.ml.monitor import DriftMonitor
-from ares_otel.ml.naming import Named
 from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Cards, Part, Promise, check_of, windows_of
 from ares_otel.ml.tape import Begun, Tape
 from ares_otel.ml.telling import Quiet, Teller
@@ -50,10 +49,9 @@ class Watch:
         observed: what was looked at.
         invalid: what could not be looked at.
         failed: exceptions of callbacks.
-        episodes: starts and ends of episodes.
+        episodes: starts, ends and names of episodes that were told.
         condition: how values and outcomes are, apart from drift.
         on_event: is told of each event, too; for replays.
-        on_named: is told which features moved.
         tape: writes down what was told.
         calls: callbacks are called.
     """
@@ -68,7 +66,6 @@ class Watch:
         self.observed = self.invalid = self.failed = self.episodes = 0
         self.condition = Condition(model.name)
         self.on_event: Callable[[DriftEvent], object] = lambda _: None
-        self.on_named: Callable[[Named], object] = lambda _: None
         self.tape: Tape | None = None
         self.calls = True
         self._cadence = cadence
@@ -95,24 +92,24 @@ class Watch:
         for item in items:
             self.observed += 1
             try:
-                if isinstance(item, Observed):
-                    self._observed(item)
-                elif isinstance(item, Matured):
-                    self._matured(item)
-                else:
-                    self._realized(item)
+                self._take(_keyed(item), _time_of(item))
             except Exception as error:  # noqa: BLE001  one bad bar must not cost the others
                 self.invalid += 1
                 GUARD.failed(f"drift of {self.model.name}", error)
         (self.condition.look if self._looked else self.condition.count)(self.parts.values())
 
-    def _observed(self, seen: Observed) -> None:
-        at, decision = _time_of(seen), seen.decision
-        if seen.key is None and decision is not None:
-            seen = seen._replace(key=decision.correlation_id)
+    def _take(self, item: Told, at: int) -> None:
         if self.tape is not None:
-            self.tape.write(seen, at)
-        regime = seen.in_regime()
+            self.tape.write(item, at)
+        if isinstance(item, Observed):
+            self._observed(item, at)
+        elif isinstance(item, Matured):
+            self._matured(item, at)
+        else:
+            self._realized(item, at)
+
+    def _observed(self, seen: Observed, at: int) -> None:
+        decision, regime = seen.decision, seen.in_regime()
         link = None if decision is None else f"00-{decision.trace_id:032x}-{decision.span_id:016x}-01"
         self._beside.newest = link or self._beside.newest
         concept = self.parts.get(DriftKind.CONCEPT)
@@ -125,10 +122,8 @@ class Watch:
             if part is not None and row is not None:
                 self._update(part, row, at, link, regime)
 
-    def _matured(self, matured: Matured) -> None:
-        at, key = _moment(matured), str(matured.key)
-        if self.tape is not None:
-            self.tape.write(matured, at)
+    def _matured(self, matured: Matured, at: int) -> None:
+        key = str(matured.key)
         label, concept = self.parts.get(DriftKind.LABEL), self.parts.get(DriftKind.CONCEPT)
         link = self._beside.awaited.of(key)
         if label is not None:
@@ -140,11 +135,8 @@ class Watch:
                 return
         self._beside.awaited.settle(key)
 
-    def _realized(self, realized: Realized) -> None:
-        at, part = _moment(realized), self.parts.get(PROFITS)
-        if self.tape is not None:
-            self.tape.write(realized, at)
-        if part is None:
+    def _realized(self, realized: Realized, at: int) -> None:
+        if (part := self.parts.get(PROFITS)) is None:
             raise ValueError(
                 f"profits of {self.model.name} were told, but not the edge that it has: `edge` of `model()`"
             )
@@ -164,13 +156,13 @@ class Watch:
         if kinds:
             part.told, self._looked = part.bar, True
         for event in events:
-            self.episodes += 1
             self._call(event)
         if part.kind is DriftKind.DATA and isinstance(part.monitor, DriftMonitor):
             named = self._beside.naming.look(events, part.bar, at, part.monitor.account)
             if named is not None:
-                self.on_named(named)
-                self.teller.named(named)
+                event = named.event(part.open[part.kind], part.monitor.standing())
+                self.teller.named(event, named.tested)
+                self._call(event)
 
     def _kinds(self, part: Part) -> list[DriftKind]:
         """Return what a part has to say at a check."""
@@ -190,6 +182,7 @@ class Watch:
         part.spent, part.checked = 0, time.monotonic()
 
     def _call(self, event: DriftEvent) -> None:
+        self.episodes += 1
         self.on_event(event)
         for callback in list(self.model.callbacks) if self.calls else ():
             self.failed += not called(callback, event, self.model.name)
@@ -222,9 +215,9 @@ class Watch:
         return header, {name: part.monitor for name, part in self.parts.items()}
 
     def load(self, path: Path) -> bool:
-        """Go on where another process ended; False if its state is of another model, version or reference.
+        """Go on where another process ended.
 
-        An episode that was open there is over then, which is said.
+        False if its state is of another model, version or reference: what was open there is over then, which is said.
 
         Raises:
             OSError: it cannot be read.
@@ -241,25 +234,26 @@ class Watch:
 
     def resume(self, state: State, files: Mapping[str, Path]) -> None:
         """Go on from the header and the monitors of a state with the same parts."""
-        monitors = {name: part.read(files[name]) for name, part in self.parts.items()}
-        self._beside = state.resume(self.parts, monitors)
+        self._beside = state.resume(self.parts, {name: part.read(files[name]) for name, part in self.parts.items()})
 
 
 def _first(event: DriftEvent) -> int:
     return event.since.bar if event.since is not None else event.bar
 
 
-def _moment(told: Matured | Realized) -> int:
-    given = moment_of(told.at)
-    return R.clock.wall(told.seen) if given is None else given
+def _keyed(told: Told) -> Told:
+    """Return what was told with the key that joins it with its outcome: the id of its decision, if none was said."""
+    if isinstance(told, Observed) and told.key is None and told.decision is not None:
+        return told._replace(key=told.decision.correlation_id)
+    return told
 
 
-def _time_of(seen: Observed) -> int:
-    given = seen.at
-    if given is None and seen.decision is not None:
-        given = seen.decision.facts.event_time
+def _time_of(told: Told) -> int:
+    given = told.at
+    if given is None and isinstance(told, Observed) and told.decision is not None:
+        given = told.decision.facts.event_time
     at = moment_of(given)
-    return R.clock.wall(seen.seen) if at is None else at
+    return R.clock.wall(told.seen) if at is None else at
 
 
 def moment_of(given: object) -> int | None:

@@ -11,7 +11,7 @@ from ares_otel.ml.memory import LAST
 from ares_otel.ml.scores import BINS, LEVELS, Floats, tables_of
 from ares_otel.ml.stream import Stream
 
-__all__ = ["Window", "windows"]
+__all__ = ["Window", "window_of", "windows"]
 
 ENDS: Final[Floats] = np.concatenate(([0.0], LEVELS, [1.0]))
 """Ranks of the knots."""
@@ -53,6 +53,19 @@ def windows(stream: Stream, named: Iterable[tuple[int, str]], bars: int) -> tupl
     length = max(0, min(bars, stream.bar, LAST))
     found = (_window(stream, column, name, length) for column, name in named) if length else ()
     return tuple(each for each in found if each is not None)
+
+
+def window_of(name: str, before: Floats, now: Floats) -> Window | None:
+    """Return values that are known one by one beside others of before; None where either has none."""
+    if not len(before) or not len(now):
+        return None
+    distinct = np.unique(before)
+    edges = np.append(distinct if len(distinct) <= FEW else np.unique(np.quantile(before, SHOWN)), np.inf)
+    shares = (
+        np.bincount(np.searchsorted(edges, values), minlength=len(edges)) / len(values) for values in (before, now)
+    )
+    expected, observed = (tuple(each.tolist()) for each in shares)
+    return Window(name, tuple(edges.tolist()), expected, observed, len(now), len(now))
 
 
 def _window(stream: Stream, column: int, name: str, length: int) -> Window | None:

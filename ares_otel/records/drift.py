@@ -20,7 +20,7 @@ __all__ = ["DriftCard", "DriftCheck", "DriftEpisode", "DriftWindow"]
 class DriftCheck(Record, frozen=True):
     """What a check of a model found; `duration`: computing seconds of its bars.
 
-    A check of the kind `feature` is no alarm: it says which features moved in an episode, each with its `p_values`.
+    A check of the kind `feature` is no alarm: it says which `features` moved in an episode, each with its `p_values`.
     `decisions` holds W3C `traceparent`s of decisions on its bars, to which its span is linked.
     """
 
@@ -38,6 +38,7 @@ class DriftCheck(Record, frozen=True):
     evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
     effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
     p_values: Annotated[Mapping[str, float] | None, a.DRIFT_P_VALUES] = None
+    features: Annotated[str | None, a.DRIFT_FEATURES] = None
     tested: Annotated[int | None, a.DRIFT_TESTED] = None
     untestable: Annotated[int | None, a.DRIFT_UNTESTABLE] = None
     spent: Annotated[Number | None, a.DRIFT_SPENT] = None
@@ -70,6 +71,7 @@ class DriftEpisode(Record, frozen=True):
     evidences: Annotated[Mapping[str, float] | None, a.DRIFT_EVIDENCES] = None
     effects: Annotated[Mapping[str, float] | None, a.DRIFT_EFFECTS] = None
     memories: Annotated[Mapping[str, float] | None, a.DRIFT_MEMORIES] = None
+    features: Annotated[str | None, a.DRIFT_FEATURES] = None
     version: Annotated[str | None, a.MODEL_VERSION] = None
     reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
     summary: Annotated[str | None, a.DRIFT_SUMMARY] = None
@@ -109,6 +111,9 @@ class DriftWindow(Record, frozen=True):
     `expected` and `observed` are shares by the upper end of a bin, as text. Bins are those of the reference's
     quantiles; the first holds what is below its least value, the last (`inf`) what is above its largest. `n` values are
     among the `bars`; those of an episode that begins are the bars since its change.
+
+    Of the kind `concept`, `loss` is the loss of matured predictions beside that of training, and `loss against earlier`
+    beside the losses before (of the last 1,000), where those of training are not known.
     """
 
     model: Annotated[str, a.MODEL_NAME]

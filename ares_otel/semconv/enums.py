@@ -259,9 +259,10 @@ class DriftResult(StrEnum):
 
 
 class DriftState(StrEnum):
-    """What became of a drift episode."""
+    """What became of a drift episode; `named` is no alarm: which features moved, while it is open."""
 
     STARTED = "started"
+    NAMED = "named"
     CLEARED = "cleared"
 
 

@@ -68,6 +68,7 @@ def model(
         outcomes: outcomes will be told; without them the whole budget of false alarms is for the rest.
         edge: what it earns while its edge lives, where the bot will tell profits by `pnl()`: `ares_otel.ml.Edge` with
             the promised Sharpe ratio, the volatility of a period, and the false alarms a year that are allowed.
+            Without it that of `drift.edge`, if the model has it.
         opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
             "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
             Without them those of `drift.opinions`.

@@ -84,13 +84,14 @@ def test_a_replay_reports_names_dates_and_values(tmp_path: Path, capsys: pytest.
     assert main(["drift", "replay", str(file), "--reference", str(known)]) == 1
     out = capsys.readouterr().out
 
-    assert "features that moved in episode 1: ret (p " in out
+    assert "features of h that moved in episode 1: ret:" in out
     (dated,) = [line for line in out.splitlines() if line.startswith("ret changed, as seen afterwards: ")]
     assert "1970-01-05 0" in dated or "1970-01-05 " in dated
     assert "values of data: vol stale, 39 bars" in out
     assert main(["drift", "replay", str(file), "--reference", str(known), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
-    assert list(said["named"][0]["features"]) == ["ret"]
+    assert [event["state"] for event in said["events"]] == ["started", "named"]
+    assert [each["feature"] for each in said["events"][1]["features"]] == ["ret"]
     assert [each["bar"] for each in said["changes"]["ret"]] == [101]
     assert "stale" in [issue["problem"] for issue in said["issues"]["data"]]
 
@@ -150,7 +151,7 @@ def test_a_replay_can_take_its_reference_from_the_history(tmp_path: Path, capsys
     assert main(["drift", "replay", str(file), "--rows", "800"]) == 1
     out = capsys.readouterr().out
     assert "data drift of all (episode 1, " in out
-    assert out.splitlines()[-1].startswith("300 bars of data, 0 bars of concept; 0 could not be looked at; 1 event")
+    assert out.splitlines()[-1].startswith("300 bars of data, 0 bars of concept; 0 could not be looked at; 2 events")
     calm = table(tmp_path / "calm.csv", RNG.normal(size=(900, 2)))
     assert main(["drift", "replay", str(calm), "--rows", "800", "--false-alarms", "0.001"]) == 0
 

@@ -31,9 +31,18 @@ OTHERS: dict[str, tuple[str, object]] = {
 }
 
 
+NEEDED = {
+    "exporter.client_key": {"ARES_OTEL_EXPORTER_CLIENT_CERTIFICATE": "/x"},
+    "drift.edge.sharpe": {"ARES_OTEL_DRIFT_EDGE_VOLATILITY": "1"},
+}
+"""What else has to be said for a key to count."""
+
+
 def other(field: Field) -> tuple[str, object]:
     """Return a text for a key and the value it means, which is not the default."""
     default = field.default
+    if field.key == "drift.edge.tau":
+        return "1.5", 1.5
     if isinstance(default, bool):
         return str(not default).upper(), not default
     if field.kind == "choice":
@@ -55,7 +64,7 @@ def problems(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def test_every_key_is_reachable_by_its_variable(key: str) -> None:
     """ARES_OTEL_<SECTION>_<KEY>, surrounded by white space or not; empty is as not set."""
     text, value = other(FIELDS[key])
-    environ = HOME | {"ARES_OTEL_EXPORTER_CLIENT_CERTIFICATE": "/x"} if key == "exporter.client_key" else HOME
+    environ = HOME | NEEDED.get(key, {})
     loaded = load(environ=environ | {variable(key): f" {text}\n"})
     assert value_of(loaded, key) == value
     assert str(loaded.origins[key]) == f"environment {variable(key)}"

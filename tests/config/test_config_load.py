@@ -31,6 +31,20 @@ def told(loaded: Loaded) -> list[tuple[int | None, str, str]]:
     return [(problem.line, problem.key, problem.message) for problem in loaded.problems]
 
 
+def test_an_edge_that_cannot_be_watched_is_said_by_its_key(write: Write) -> None:
+    """A Sharpe ratio without a volatility, or not above that of a dead edge, is none; so is what is no number."""
+    alone = load(write("drift:\n  edge:\n    sharpe: 2\n"), HOME)
+    assert told(alone) == [(3, "drift.edge.sharpe", "needs drift.edge.volatility; no edge is watched")]
+    dead = load(write("drift:\n  edge: {sharpe: 2, volatility: 0.01, dead: 2}\n"), HOME)
+    message = "expected a number above drift.edge.dead, 2, got 2; no edge is watched"
+    assert told(dead) == [(2, "drift.edge.sharpe", message)]
+    wrong = load(write("drift:\n  edge: {sharpe: high, volatilty: 0.01}\n"), HOME)
+    assert [key for _, key, _ in told(wrong)] == ["drift.edge.sharpe", "drift.edge.volatilty"]
+    assert {loaded.config.drift.edge.sharpe for loaded in (alone, dead, wrong)} == {None}
+    good = load(write("drift:\n  edge: {sharpe: 2, volatility: 0.01, models: [lgbm]}\n"), HOME)
+    assert (good.config.drift.edge.sharpe, good.config.drift.edge.models, good.problems) == (2.0, ("lgbm",), [])
+
+
 def test_without_any_source_all_is_default() -> None:
     """No file, no variable: the defaults, each said to be one, and no problem."""
     loaded = load(environ=HOME)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ares_otel as ares
-from ares_otel.demo.bars import NASDAQ, load_bars
+from ares_otel.demo.bars import NASDAQ, SP500, load_bars
 from ares_otel.demo.ensemble import Matured, Verdict
 from ares_otel.demo.market import Market
 from ares_otel.demo.watching import REFERENCE, SEEN, YEAR, ModelWatch, primitives
@@ -66,6 +66,42 @@ def test_each_year_has_a_reference_of_its_own(ares_capture: Capture, market: Mar
 
     assert len(found) == 3
     assert found[0] == found[1] != found[2]
+
+
+def row_of(market: Market, year: int) -> int:
+    """Return the first row of a year."""
+    return next(row for row, bar in enumerate(market.bars) if bar.time >= datetime(year, 1, 1, tzinfo=UTC))
+
+
+def test_what_was_trained_once_sees_what_trained_anew_takes_for_normal(ares_capture: Capture) -> None:
+    """By the two calm years before 2007: that summer, the crisis, and after some calm August 2011 by itself."""
+    market = Market(load_bars(SP500))
+    decide(ModelWatch("swing", market=True), market, row_of(market, 2007), row_of(market, 2012) - 1)
+    said = [span["attributes"] for span in ares_capture.spans("drift_episode")]
+    once = [each for each in said if each["ares.model.name"] == "once/SP500"]
+    found = [
+        (each["ares.drift.state"], f"{datetime.fromtimestamp(each['ares.event.time'] / 1e9, UTC):%Y-%m}")
+        for each in once
+    ]
+
+    assert found == [("started", "2007-08"), ("cleared", "2011-05"), ("started", "2011-08")]
+
+
+def test_another_lap_through_history_begins_anew(ares_capture: Capture, market: Market) -> None:
+    """Whoever was trained once is so in each lap; where history does not reach back far enough, nobody was."""
+    laps, row = [1, 2], row_of(market, 2007)
+    watch = ModelWatch("swing", market=True, lap=lambda: laps[0])
+    decide(watch, market, row - 1, row + 1)
+    laps.pop(0)
+    decide(watch, market, row, row + 1)
+    live = Market(market.bars[row - REFERENCE :])
+    decide(ModelWatch("reversion", market=True), live, REFERENCE, REFERENCE + 2)
+    cards = [span["attributes"] for span in ares_capture.spans("drift_card")]
+
+    assert [each["ares.model.version"] for each in cards if each["ares.model.name"] == "once/NASDAQ"] == [
+        "2007-01-03",
+        "2007-01-03, lap 2",
+    ]
 
 
 def test_ensembles_are_judged_by_their_outcomes(ares_capture: Capture, market: Market) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import ares_otel as ares
-from ares_otel.config.drift import Drift
+from ares_otel.config.drift import Drift, PromisedEdge
 from ares_otel.decision.watched import Matured, Observed, Realized, Told, WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.ml import DriftEvent, DriftKind, Edge, Severity
 from ares_otel.ml.loss import LossMonitor
-from ares_otel.ml.making import Plan
+from ares_otel.ml.making import Outcome, Plan
 from ares_otel.ml.profits import Profits
 from ares_otel.ml.tables import read_table, told
 from ares_otel.ml.tape import Tape
@@ -165,6 +165,53 @@ def test_two_episodes_of_a_kind_are_shown_as_the_worse_one(ares_capture: Capture
     assert "profit:profit" in card["attributes"]["ares.drift.mde"]
 
 
+def losses(capture: Capture) -> list[dict[str, Any]]:
+    """Return what was said of windows of losses."""
+    found = [span["attributes"] for span in capture.spans("drift_window")]
+    return [each for each in found if each["ares.drift.kind"] == "concept"]
+
+
+def test_losses_are_shown_beside_those_of_training(ares_capture: Capture) -> None:
+    """Once when there are some, then when an episode begins: the share of wrong ones, then and since the change."""
+    draw = np.random.default_rng(4)
+    predictions, right = [1.0] * 900, draw.random(900) < 0.8
+    plan = Plan(
+        WatchedModel("m"), Drift(check_bars=50), "bot", None, predictions=predictions, actuals=right.astype(float)
+    )
+    watch = plan.make()
+    for place in range(900):
+        actual = float(draw.random() < (0.8 if place < 500 else 0.3))
+        watch.feed([Observed(None, 1.0, place, place * DAY, 0, None), Matured(place, actual, place * DAY + 1, 0)])
+    first, began, *_ = losses(ares_capture)
+    episode = next(
+        span["attributes"]
+        for span in ares_capture.spans("drift_episode")
+        if span["attributes"]["ares.drift.kind"] == "concept"
+    )
+
+    assert (first["ares.feature.name"], first["ares.drift.values"]) == ("loss", first["ares.drift.bar"])
+    assert first["ares.drift.expected"] == pytest.approx({"0": right.mean(), "1": 1 - right.mean(), "inf": 0.0})
+    assert began["ares.drift.window"] == episode["ares.drift.bar"] - episode["ares.drift.since_bar"] + 1
+    assert began["ares.drift.bar"] == episode["ares.drift.bar"]
+    assert began["ares.drift.observed"]["1"] > 0.5
+
+
+def test_losses_are_shown_beside_earlier_ones_where_those_of_training_are_not_known(ares_capture: Capture) -> None:
+    """Absolute errors in bins of those before; nothing while there are none before."""
+    watch = Plan(WatchedModel("m"), Drift(check_bars=10), "bot", None, outcome=Outcome(loss="absolute")).make()
+    draw = np.random.default_rng(4)
+    for place in range(1_500):
+        error = draw.normal() * (1.0 if place < 1_000 else 3.0)
+        watch.feed([Observed(None, 0.0, place, place * DAY, 0, None), Matured(place, error, place * DAY + 1, 0)])
+    (began,) = losses(ares_capture)
+
+    assert began["ares.feature.name"] == "loss against earlier"
+    assert began["ares.drift.values"] == began["ares.drift.window"]
+    assert sum(began["ares.drift.expected"].values()) == pytest.approx(1.0)
+    assert began["ares.drift.observed"]["inf"] > 0.05
+    assert began["ares.drift.expected"]["inf"] == 0.0
+
+
 def test_a_restart_after_any_bar_changes_nothing(tmp_path: Path) -> None:
     """Ledger, scans, CUSUM, numbers of episodes, links and names: every bit of it is in the state."""
     items = list(history())
@@ -222,6 +269,21 @@ def test_an_edge_that_is_none_is_refused_at_once(edge: Edge) -> None:
     """By whoever names the model, and not in the thread that watches."""
     with pytest.raises(ValueError, match=r"above|at least"):
         Plan(WatchedModel("m"), Drift(), "bot", None, edge=edge)
+
+
+def test_an_edge_may_be_promised_by_the_configuration() -> None:
+    """To all models, or to those that are named; what is said with the model counts more."""
+    keys = PromisedEdge(sharpe=2.0, volatility=0.5, periods=365, false_alarms=0.1)
+    named = PromisedEdge(sharpe=2.0, volatility=0.5, models=("m",))
+
+    assert Edge.configured(keys, "m") == Edge(2.0, 0.5, 0.0, 365, 0.1)
+    assert Edge.configured(named, "m") is not None
+    assert Edge.configured(named, "other") is None
+    assert Edge.configured(PromisedEdge(), "m") is None
+    parts = Plan(WatchedModel("m"), Drift(edge=keys), "bot", None).make(quiet=True).parts
+    assert "profit" in parts
+    with pytest.raises(ValueError, match="above a dead one"):
+        Plan(WatchedModel("m"), Drift(edge=keys), "bot", None, edge=Edge(0.0, 1.0))
 
 
 def test_profits_stand_somewhere_from_the_first_one_on(tmp_path: Path) -> None:

@@ -31,3 +31,10 @@ def test_event_is_frozen() -> None:
     """What was said stays said."""
     with pytest.raises(AttributeError):
         STARTED.bar = 2  # type: ignore[misc]
+
+
+def test_names_of_an_event() -> None:
+    """Each feature once, in the order of effects; both of a pair."""
+    features = (*STARTED.features, Moved("volume", Moment.SCALE, 64, 0.2, 1.1, 90.0))
+
+    assert msgspec.structs.replace(STARTED, features=features).names == ("return", "spread", "volume")

@@ -35,32 +35,41 @@ def bars(first: int = 0, last: int = len(LIVE)) -> list[Observed]:
     return [Observed(row, None, None, place + 1, 0, None) for place, row in enumerate(LIVE[first:last], first)]
 
 
-def heard(watch: Watch) -> list[Named]:
-    """Return a list that grows with what is named."""
-    found: list[Named] = []
-    watch.on_named = found.append
+def heard(watch: Watch) -> list[DriftEvent]:
+    """Return a list that grows with the events of a watch."""
+    found: list[DriftEvent] = []
+    watch.on_event = found.append
     return found
 
 
 def test_features_that_moved_are_named_some_bars_after_the_alarm() -> None:
-    """Those two and no other, each with its p-value."""
+    """Those two and no other, each with its p-value, in an event of their own; the alarm says what had crossed."""
     watch = watched()
-    found, events = heard(watch), list[DriftEvent]()
-    watch.on_event = events.append
+    found = heard(watch)
     watch.feed(bars())
-    (named,) = found
+    alarm, named = found
 
-    assert (named.episode, named.bar, named.tested) == (1, events[0].bar + LATER, 4)
-    assert set(named.features) == {"b", "d"}
-    assert all(0.0 <= p < 0.01 for p in named.features.values())
+    assert set(alarm.names) <= {"b", "d"}
+    assert alarm.names[0] == alarm.features[0].feature
+    assert (named.kind, named.state, named.episode, named.bar) == ("feature", "named", 1, alarm.bar + LATER)
+    assert (named.since, named.severity, named.at) == (alarm.since, alarm.severity, named.bar)
+    assert set(named.names) == {"b", "d"}
+    assert [abs(each.effect) for each in named.features] == sorted(abs(each.effect) for each in named.features)[::-1]
+    assert all(each.p_value is not None and 0.0 <= each.p_value < 0.01 for each in named.features)
+    assert (named.effect, named.evidence > 1.0) == (abs(named.features[0].effect), True)
 
 
 def test_names_are_a_check_of_the_kind_feature(ares_capture: Capture) -> None:
     """A span and a count; no episode, no evidence: it is no alarm."""
-    watched(quiet=False).feed(bars())
+    watch = watched(quiet=False)
+    found = heard(watch)
+    watch.feed(bars())
     (span,) = [span for span in ares_capture.spans("drift check") if span["attributes"]["ares.drift.kind"] == "feature"]
 
     assert set(span["attributes"]["ares.drift.p_values"]) == {"b", "d"}
+    assert span["attributes"]["ares.drift.features"] == ", ".join(found[1].names)
+    (episode,) = ares_capture.spans("drift_episode")
+    assert episode["attributes"]["ares.drift.features"] == ", ".join(found[0].names)
     labels = {"model_name": "m", "drift_kind": "feature"}
     assert ares_capture.value("ares_drift_checks_total", **labels, detector="ares", result="drift") == 1.0
     assert ares_capture.value("ares_drift_active", **labels) is None
@@ -70,7 +79,8 @@ def test_names_are_a_check_of_the_kind_feature(ares_capture: Capture) -> None:
 def test_a_restart_between_alarm_and_names_changes_nothing(tmp_path: Path) -> None:
     """What is to be asked, and the account of names, are part of the state."""
     whole, first, second = watched(), watched(), watched()
-    expected, found = heard(whole), heard(second)
+    expected, found = heard(whole), heard(first)
+    second.on_event = found.append
     whole.feed(bars())
     first.feed(bars(0, 300))
     first.save(tmp_path / "m.state")
@@ -104,6 +114,7 @@ def test_an_episode_that_is_over_sooner_names_nobody() -> None:
     assert naming.look([start], 400, None, account) is None
     named = naming.look([], 400 + LATER, 7, account)
     assert named == Named(1, 400 + LATER, 7, {}, 1)
+    assert named.event(start, ()).names == ()
 
 
 def account() -> Account:
@@ -122,7 +133,7 @@ def test_wrong_names_are_few_where_nothing_moved_but_one_feature() -> None:
         watch = Plan(WatchedModel("m"), Drift(), "bot", reference, outcome=None).make(quiet=True)
         found = heard(watch)
         watch.feed([Observed(row, None, None, place + 1, 0, None) for place, row in enumerate(live)])
-        names = {name for named in found for name in named.features}
+        names = {name for event in found if event.state == "named" for name in event.names}
         right += f"f{seed % 4}" in names
         wrong += len(names - {f"f{seed % 4}"})
 

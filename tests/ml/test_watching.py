@@ -139,6 +139,7 @@ def test_a_cloud_event_has_what_the_specification_asks_for(tmp_path: Path) -> No
     assert (data["at"], data["since"]) == ("1970-01-23T00:00:00Z", {"bar": 16, "at": None})
     (feature,) = data["features"]
     assert (feature["feature"], feature["moment"], feature["window"]) == ("a", "location", 8)
+    assert data["names"] == ["a"]
 
 
 def test_an_event_is_never_in_the_outbox_twice(tmp_path: Path) -> None:

@@ -72,12 +72,15 @@ def test_a_bot_sees_its_drift(begin: Begin, sink: Sink, tmp_path: Path) -> None:
         assert shown(page, "ares_drift_active", **LABELS, drift_kind="data") == 1.0
         assert shown(page, "ares_drift_dropped_total", **LABELS, reason="queue_full") == 0.0
         assert (shown(page, "ares_feature_drift_statistic", **LABELS, feature_name="ret") or 0.0) > 1.0
-    (event,) = called
+    event, named = called
 
-    assert (event.kind, event.state, event.features[0].feature) == ("data", "started", "ret")
+    assert (event.kind, event.state, event.names) == ("data", "started", ("ret",))
+    assert (named.kind, named.state, named.names) == ("feature", "named", ("ret",))
     assert {"drift check", "drift_episode", "drift_card"} <= {span["name"] for span in spans(sink)}
-    (line,) = next(tmp_path.rglob("events.jsonl")).read_text().splitlines()
-    assert json.loads(line)["data"]["features"][0]["feature"] == "ret"
+    lines = [json.loads(line) for line in next(tmp_path.rglob("events.jsonl")).read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["io.ares.ml.drift.detected.v1", "io.ares.ml.drift.named.v1"]
+    assert [line["data"]["names"] for line in lines] == [["ret"], ["ret"]]
+    assert ["p_value" in line["data"]["features"][0] for line in lines] == [False, True]
 
 
 def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
     with begin():
         tell(watched(), MOVED)
 
-    assert len(called) == 1
+    assert [event.state for event in called] == ["started", "named"]
     assert standing(state(tmp_path)) == split
 
 
@@ -118,7 +121,7 @@ def test_another_reference_begins_anew(begin: Begin, caplog: pytest.LogCaptureFi
         ares.flush(30)
         assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 0.0
 
-    assert [event.state for event in called] == ["started", "cleared"]
+    assert [event.state for event in called] == ["started", "named", "cleared"]
     assert any("begin anew" in message for message in caplog.messages)
 
 
@@ -135,7 +138,7 @@ def test_a_model_that_is_trained_anew_takes_the_place_of_the_one_before(begin: B
         assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 301.0
         assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 1.0
 
-    assert [event.state for event in called] == ["started", "cleared"]
+    assert [event.state for event in called] == ["started", "named", "cleared"]
 
 
 def test_a_damaged_state_is_moved_aside(begin: Begin, tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ sys.stdin.readline()
     bot.go_on()
     bot.end()
 
-    assert len(called) == 1
+    assert [event.state for event in called] == ["started", "named"]
     assert GUARD.counts() == {"drift.state": 1}
 
 
@@ -194,10 +197,10 @@ def test_a_reference_is_learned_by_the_thread_that_watches(begin: Begin, monkeyp
     learned = Reference.learned
     ready = threading.Event()
 
-    def noted(table: Table) -> Reference:
+    def noted(table: Table, labels: list[str] | None) -> Reference:
         threads.append(threading.current_thread().name)
         assert ready.wait(30)
-        return learned(table)
+        return learned(table, labels)
 
     monkeypatch.setattr(Reference, "learned", noted)
     called: list[DriftEvent] = []
@@ -213,7 +216,7 @@ def test_a_reference_is_learned_by_the_thread_that_watches(begin: Begin, monkeyp
         assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 300.0
 
     assert threads == ["ares-otel-drift"]
-    assert [event.features[0].feature for event in called] == ["ret"]
+    assert [event.names for event in called] == [("ret",), ("ret",)]
 
 
 def test_a_reference_that_cannot_be_learned_after_all_is_a_detector_that_is_down(
@@ -221,8 +224,8 @@ def test_a_reference_that_cannot_be_learned_after_all_is_a_detector_that_is_down
 ) -> None:
     """It is said once, the other models are watched, and what this one is told is dropped under its reason."""
 
-    def broken(table: Table) -> Reference:
-        raise MemoryError(len(table.values))
+    def broken(table: Table, labels: list[str] | None) -> Reference:
+        raise MemoryError(len(table.values), labels)
 
     with begin() as handle:
         other = ares.model("other")
@@ -293,7 +296,7 @@ def test_async_callbacks_are_awaited(begin: Begin) -> None:
         assert ares.flush(30)
         assert shown(handle.metrics_url, "ares_drift_callback_errors_total", **LABELS) == 0.0
 
-    assert called == ["ares-otel-drift"]
+    assert called == ["ares-otel-drift"] * 2
 
 
 def test_profits_are_watched_where_an_edge_is_promised(begin: Begin) -> None:
@@ -371,7 +374,7 @@ def test_it_works_without_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ares.flush(30)
     ares.shutdown(5)
 
-    assert len(called) == 1
+    assert [event.state for event in called] == ["started", "named"]
     assert len(list(tmp_path.rglob("*.state"))) == 1
 
 
@@ -421,7 +424,7 @@ say("parent", len(found))
     said = Bot(script, tmp_path, None).end().well
 
     assert ["child", 1, {"queue_full": 0}] in said
-    assert ["parent", 1] in said
+    assert ["parent", 2] in said
 
 
 def test_outcomes_tell_of_concept_drift(ares_capture: Capture) -> None:
