@@ -20,6 +20,8 @@ import pytest
 import server_kit
 import sqlalchemy as sa
 import test_server_accounts
+import test_server_drift
+import test_server_drift_then
 import test_server_packing
 import test_server_performance
 import test_server_rows
@@ -81,11 +83,18 @@ def _databases(running: Cluster, template: str, monkeypatch: pytest.MonkeyPatch)
 def laws(*modules: ModuleType) -> dict[str, FunctionType]:
     """Return the tests of modules by name."""
     found = {name: each for module in modules for name, each in vars(module).items() if name.startswith("test_")}
-    return {name: each for name, each in found.items() if isinstance(each, FunctionType) and name not in SQLITE_ALONE}
+    functions = {name: each for name, each in found.items() if isinstance(each, FunctionType)}
+    # fixtures stay with their module
+    return {name: each for name, each in functions.items() if name not in SQLITE_ALONE and not _is_of_reader(each)}
+
+
+def _is_of_reader(test: FunctionType) -> bool:
+    return "reader" in test.__code__.co_varnames[: test.__code__.co_argcount]
 
 
 globals().update(
     laws(test_server_store, test_server_rows, test_server_performance, test_server_accounts, test_server_packing)
+    | laws(test_server_drift, test_server_drift_then)
 )
 
 

@@ -9,7 +9,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import fresh, store_all
 from spans import MARKET, START, Bot, Whole, span
@@ -150,26 +149,25 @@ def test_ids_that_tell_no_time(tmp_path: Path) -> None:
     assert then(tmp_path, [decided(20)], seen.all, began) == [()]
 
 
-@pytest.fixture
 def stored(tmp_path: Path) -> tuple[Path, Whole]:
-    """A database with a decision in an episode of a model that votes."""
+    """Return a database with a decision in an episode of a model that votes, and that decision."""
     database, whole = fresh(tmp_path), decided(20)
     store_all(database, [said(10, "started", DRIFT_SINCE=START), whole.all])
     return database, whole
 
 
-def test_one_answer_says_it(stored: tuple[Path, Whole]) -> None:
+def test_one_answer_says_it(tmp_path: Path) -> None:
     """The API's answer of a decision has it, for programs."""
-    database, whole = stored
+    database, whole = stored(tmp_path)
     with Reader(database) as reader:
         detail = decision(reader, Asked(id=whole.ids.decision))
 
     assert [(each.episode.model, each.known) for each in detail.drift] == [("boosting", True)]
 
 
-def test_the_command_says_it(stored: tuple[Path, Whole]) -> None:
+def test_the_command_says_it(tmp_path: Path) -> None:
     """`explain` has a line of it below the sentence, and its JSON the same as the API."""
-    database, whole = stored
+    database, whole = stored(tmp_path)
     text, program = io.StringIO(), io.StringIO()
     explain(database, whole.ids.decision, text)
     explain(database, whole.ids.decision, program, json=True)
