@@ -78,7 +78,7 @@ test-faults: $(VENV)/dev.stamp servers ## outages of full length under load, one
 test-compose: $(VENV)/dev.stamp $(VENV)/compose.stamp servers ## `make up` in a Docker of its own with images made here (needs root; see CONTRIBUTING)
 	PATH="$(abspath $(BIN)):$$PATH" $(COVERAGE) run -m pytest tests/e2e/compose -rs $(ARGS)
 
-bench: $(VENV)-bench/bench.stamp ## what a decision costs, beside what people use instead (ARGS=--quick takes 3 minutes instead of 15)
+bench: $(VENV)-bench/bench.stamp ## what a decision costs, beside what people use instead (ARGS=--quick takes 5 minutes instead of 17)
 	$(VENV)-bench/bin/python tests/benchmarks/run.py $(ARGS)
 
 bench-drift: $(VENV)-drift/drift.stamp ## every figure about drift, beside other detectors (ARGS=--quick is short; ARGS=nulls: one section)

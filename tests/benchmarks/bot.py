@@ -97,16 +97,20 @@ class Bot:
         gc.collect()
         return {}
 
-    def paced(self, rate: float, seconds: float) -> Answer:
-        """Return the time of each decision in ns at a rate (1/s), with caches as cold as other work leaves them."""
-        times = []
-        with_pace(rate, seconds, lambda: times.append(self._timed()))
-        return {"times": times}
+    def paced(self, rate: float, seconds: float, others: int) -> Answer:
+        """Return the time of each decision in ns at a rate (1/s), each after so many other objects have been used."""
+        crowd, times = _crowd(others), []
 
-    def _timed(self) -> int:
-        given, start = next(self.given), time.perf_counter_ns()
-        self.variant.decide(given)
-        return time.perf_counter_ns() - start
+        def timed() -> None:
+            given = next(self.given)
+            for _ in crowd:
+                pass
+            start = time.perf_counter_ns()
+            self.variant.decide(given)
+            times.append(time.perf_counter_ns() - start)
+
+        with_pace(rate, seconds, timed)
+        return {"times": times}
 
     def flat(self, count: int) -> Answer:
         """Decide flat out and deliver everything; return processor and wall time in seconds, and bytes of memory."""
@@ -159,6 +163,13 @@ class Bot:
         """End."""
         self.variant.close()
         return {}
+
+
+def _crowd(count: int) -> list[str]:
+    """Return so many objects, in an order that no processor foresees."""
+    crowd = [f"object {number}" for number in range(count)]
+    random.shuffle(crowd)
+    return crowd
 
 
 def with_pace(rate: float, seconds: float, do: Callable[[], object]) -> None:

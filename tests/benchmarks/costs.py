@@ -133,6 +133,20 @@ def _encoder_rows(result: Result) -> list[Row]:
     return _variants(part, lambda _, found: (_shown(found, "us"), _shown(found, "to_official", interval=True)))
 
 
+def _asleep_rows(result: Result) -> list[Row]:
+    keys = ("p50_us", "p99_us")
+
+    def cells(name: str, found: Mapping[str, Any]) -> Row:
+        awake = result["paced"][name]
+        ratios = (_shown(each, "to_ours", interval=True) for each in (awake, found))
+        return [*(_shown(each, key) for each in (awake, found) for key in keys), *ratios]
+
+    return _variants(result.get("asleep", {}) if "paced" in result else {}, cells)
+
+
+ASLEEP = ("variant", "busy p50 µs", "p99", "idle p50 µs", "p99", "busy to ours", "idle to ours")
+
+
 def _memory_rows(result: Result) -> list[Row]:
     keys = ("decisions", "first_mib", "half_mib", "end_mib", "greatest_mib")
     return _variants(result.get("memory", {}), lambda _, found: [_number(float(found[key])) for key in keys])
@@ -156,6 +170,7 @@ TABLES: dict[str, Callable[[Result], list[str]]] = {
     "targets": lambda result: _table(JUDGED, _target_rows(result)),
     "costs": lambda result: _table(COSTS, _cost_rows(result)),
     "more": lambda result: _table(MORE, _more_rows(result)),
+    "asleep": lambda result: _table(ASLEEP, _asleep_rows(result)),
     "encoder": lambda result: _table(("encoder", "µs a span", "times the official's speed"), _encoder_rows(result)),
     "memory": lambda result: _table(("variant", "decisions", "first", "half", "end", "greatest"), _memory_rows(result)),
     "machine": lambda result: [*_machine(result), *_absent(result)],
@@ -177,7 +192,7 @@ def _short(result: Result) -> list[str]:
 def report(result: Result) -> str:
     """Return all tables for a terminal: targets first."""
     parts = []
-    for name in ("targets", "costs", "more", "encoder", "memory"):
+    for name in ("targets", "costs", "more", "asleep", "encoder", "memory"):
         rows = [line.strip("| ").split(" | ") for line in TABLES[name](result)]
         del rows[1]
         if len(rows) > 1:

@@ -1,6 +1,6 @@
 """How much cheaper our OTLP encoder is than the official one: ratios of one interleaved run.
 
-    python tests/benchmarks/encoder.py [rounds]
+    python tests/benchmarks/encoder.py
 
 The spans are those of a trading decision: a root with eight attributes, three stages and five votes with four each, an
 order with six. Before anything is timed, the requests of all encoders must decode to the same messages.
@@ -8,7 +8,10 @@ order with six. Before anything is timed, the requests of all encoders must deco
 
 from __future__ import annotations
 
+import json
 import operator
+import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,9 +29,10 @@ from ares_otel.pipeline.model import Scope, SpanData, Value
 from ares_otel.pipeline.otlp import Encoder
 from ares_otel.pipeline.otlp.generic import Generic
 
-__all__ = ["measured"]
+__all__ = ["PROCESSES", "measured"]
 
-ROUNDS = 40
+ROUNDS = 20
+PROCESSES = 24
 DECISIONS = 50
 SCOPE = Scope("bot", "1.0")
 RESOURCE = {"service.name": "bot", "service.version": "1.0"}
@@ -116,8 +120,8 @@ def check(candidates: dict[str, Callable[[], bytes]]) -> None:
             sys.exit("the encoders differ")
 
 
-def measured(rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
-    """Time the encoders in turns; return by encoder µs a span and how much faster than the official one it is."""
+def timed(rounds: int) -> dict[str, dict[str, float]]:
+    """Time the encoders in turns in this process; return by encoder µs a span, and the official one's by its own."""
     spans = [span for number in range(DECISIONS) for span in decision(number)]
     candidates = encoders(spans)
     check(candidates)
@@ -129,19 +133,39 @@ def measured(rounds: int = ROUNDS) -> dict[str, dict[str, Any]]:
             taken[name].append(time.thread_time_ns() - begin)
     return {
         name: {
-            "us": median([each / len(spans) / 1_000 for each in times])._asdict(),
-            "to_official": median(list(map(operator.truediv, taken["official"], times)))._asdict(),
+            "us": statistics.median(times) / len(spans) / 1_000,
+            "to_official": statistics.median(map(operator.truediv, taken["official"], times)),
         }
         for name, times in taken.items()
     }
 
 
-def main(rounds: int = ROUNDS) -> None:
-    """Print the medians."""
-    for name, found in measured(rounds).items():
-        each, ratio = found["us"]["value"], found["to_official"]["value"]
-        print(f"{name:9s} {each:7.2f} µs a span   {ratio:5.1f} x the official encoder's speed")  # noqa: T201
+def measured(processes: int = PROCESSES) -> dict[str, dict[str, Any]]:
+    """Let some processes time the encoders, one after the other; return the least time and the median of the ratios.
+
+    One process differs from the next by where its memory lies and how its dictionaries are laid out, and the host lends
+    its processors at a lower clock for seconds: that makes both encoders slower, and says nothing of either.
+    """
+    words = [sys.executable, __file__, str(ROUNDS)]
+    found = [json.loads(subprocess.check_output(words, text=True)) for _ in range(processes)]
+    return {
+        name: {
+            "us": min(each[name]["us"] for each in found),
+            "to_official": median([each[name]["to_official"] for each in found])._asdict(),
+        }
+        for name in found[0]
+    }
+
+
+def main() -> None:
+    """Print what some processes find; with a number of rounds, what this one finds, for them."""
+    if len(sys.argv) > 1:
+        sys.stdout.write(json.dumps(timed(int(sys.argv[1]))))
+        return
+    for name, found in measured().items():
+        each, ratio = found["us"], found["to_official"]["value"]
+        sys.stdout.write(f"{name:9s} {each:7.2f} µs a span   {ratio:5.1f} x the official encoder's speed\n")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -67,19 +67,20 @@ class Fleet:
         sink: where they send to.
         names: of the variants.
         idle: whether nothing is to work in the background.
+        number: of the fleet in a run: each takes its turns in an order of its own, the same in every run.
 
     Attributes:
         missing: why a variant cannot run, by its name.
         bots: processes of those that can.
     """
 
-    def __init__(self, sink: Sink, names: Iterable[str], *, idle: bool) -> None:
+    def __init__(self, sink: Sink, names: Iterable[str], *, idle: bool, number: int = 1) -> None:
         self.sink = sink
         self.names = list(names)
         self.idle = idle
         self.missing: dict[str, str] = {}
         self.bots: dict[str, subprocess.Popen[str]] = {}
-        self._draw = random.Random(1)  # noqa: S311  the same turns in every run
+        self._draw = random.Random(number)  # noqa: S311  the same turns in every run
 
     def __enter__(self) -> Self:
         for name in self.names:
@@ -109,18 +110,16 @@ class Fleet:
         stdin.flush()
         return self._answer(name)
 
-    def turns(self, only: Collection[str] | None = None) -> list[str]:
-        """Return the names of all bots, or of some, shuffled: what ran before leaves caches and memory as it does."""
-        names = [name for name in self.bots if only is None or name in only]
+    def turns(self) -> list[str]:
+        """Return the names of all bots, shuffled: what ran before leaves caches and memory as it does."""
+        names = list(self.bots)
         self._draw.shuffle(names)
         return names
 
-    def rounds(
-        self, number: int, do: str, *, only: Collection[str] | None = None, **arguments: float
-    ) -> Iterator[dict[str, dict[str, Any]]]:
-        """Let each, or some, do the same in turn, round after round; yield the answers of each round by name."""
+    def rounds(self, number: int, do: str, **arguments: float) -> Iterator[dict[str, dict[str, Any]]]:
+        """Let each do the same in turn, round after round; yield the answers of each round by name."""
         for _ in range(number):
-            yield {name: self.ask(name, do, **arguments) for name in self.turns(only)}
+            yield {name: self.ask(name, do, **arguments) for name in self.turns()}
 
     def _answer(self, name: str) -> dict[str, Any]:
         stdout = self.bots[name].stdout

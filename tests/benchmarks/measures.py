@@ -10,9 +10,10 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from awake import Awake
 from bot import VARIANTS
 from fleet import Fleet, Sink
 from medians import median
@@ -21,12 +22,13 @@ from usage import MIB, quantile
 __all__ = ["PARTS", "Figures", "Plan", "checked"]
 
 FLOOR, OURS = "nothing", "ours"
-PACED, BESIDE = (FLOOR, OURS, "careful", "ddtrace"), (OURS,)
-"""Who goes on after some rounds of all: those of the targets, where a second is seldom like the next."""
+PACED = (FLOOR, OURS, "careful", "ddtrace")
 OWN = ("ours", "ours-blocks", "ours-spans")
 CHECKED = 200
 BLOCK = 40
 PACE, BESIDE_PACE = 200.0, 300.0
+OTHERS = 40_000
+"""Objects that a bot uses before a paced decision, as it would for its features: more than a core's caches hold."""
 MANY, FEW = 5_000, 500
 QUICK_ONES = {FLOOR, *OWN, "ours-ring", "ours-blocks-ring", "pytracingx"}
 MICRO = 1e-6
@@ -48,6 +50,18 @@ class Plan:
     def rounds(self, whole: int) -> int:
         """Return how many rounds to make of so many in a whole run, three at least."""
         return max(3, round(whole * self.share))
+
+
+class Turns(NamedTuple):
+    """Rounds of all, and then of those that have a target, in some fleets of processes that are new.
+
+    A process differs from another of the same program by where its memory lies and how its dictionaries are laid out.
+    """
+
+    first: int
+    fleets: int
+    each: int
+    names: Sequence[str]
 
 
 def checked(sink: Sink, plan: Plan) -> tuple[Figures, dict[str, str], dict[str, list[str]]]:
@@ -80,19 +94,28 @@ def hot(sink: Sink, plan: Plan) -> Figures:
 
 
 def paced(sink: Sink, plan: Plan) -> Figures:
-    """Measure the same at 200 decisions a second: caches cold, the background at work."""
+    """Measure the same at 200 decisions a second: caches cold, the background at work, no processor asleep."""
+    with Awake():
+        return _quantiles(
+            _turns(sink, plan, Turns(3, 5, 6, PACED), "paced", rate=PACE, seconds=1.0, others=OTHERS),
+        )
+
+
+def asleep(sink: Sink, plan: Plan) -> Figures:
+    """Measure the same of a bot that idles between two decisions: what caches still hold is the host's business."""
+    return _quantiles(_turns(sink, plan, Turns(0, 3, 3, PACED), "paced", rate=PACE, seconds=1.0, others=0))
+
+
+def _quantiles(rounds: Iterable[Mapping[str, Mapping[str, Any]]]) -> Figures:
     times: dict[str, list[int]] = defaultdict(list)
-    rounds: dict[str, list[float]] = defaultdict(list)
-    with Fleet(sink, VARIANTS, idle=False) as fleet:
-        for name in fleet.bots:
-            fleet.ask(name, "work", count=CHECKED)
-        for answers in _longer(fleet, plan, (4, 36), "paced", PACED, rate=PACE, seconds=1.0):
-            for name, answer in answers.items():
-                times[name] += answer["times"]
-                rounds[name].append(statistics.median(answer["times"]) / 1_000)
-    figures = compared(rounds, "us")
-    for name, found in times.items():
-        figures[name] |= {"p50_us": quantile(found, 0.5) / 1_000, "p99_us": quantile(found, 0.99) / 1_000}
+    medians: dict[str, list[float]] = defaultdict(list)
+    for answers in rounds:
+        for name, answer in answers.items():
+            times[name] += answer["times"]
+            medians[name].append(statistics.median(answer["times"]) / 1_000)
+    figures = compared(medians, "us")
+    for name, seen in times.items():
+        figures[name] |= {"p50_us": quantile(seen, 0.5) / 1_000, "p99_us": quantile(seen, 0.99) / 1_000}
     return figures
 
 
@@ -122,22 +145,22 @@ def flat(sink: Sink, plan: Plan) -> Figures:
 def beside(sink: Sink, plan: Plan) -> Figures:
     """Measure what a thread that computes keeps of its speed beside 300 decisions a second."""
     kept: dict[str, list[float]] = defaultdict(list)
-    with Fleet(sink, VARIANTS, idle=False) as fleet:
-        for name in fleet.bots:
-            fleet.ask(name, "work", count=CHECKED)
-        for answers in _longer(fleet, plan, (8, 80), "beside", BESIDE, rate=BESIDE_PACE, seconds=plan.share):
-            for name, answer in answers.items():
-                kept[name].append(answer["kept"])
+    turns = Turns(4, 5, 8, (OURS, FLOOR))
+    for answers in _turns(sink, plan, turns, "beside", rate=BESIDE_PACE, seconds=plan.share):
+        for name, answer in answers.items():
+            kept[name].append(answer["kept"])
     return {name: {"kept": median(values)._asdict()} for name, values in kept.items()}
 
 
-def _longer(
-    fleet: Fleet, plan: Plan, rounds: tuple[int, int], do: str, only: Collection[str], **arguments: float
-) -> Iterator[dict[str, dict[str, Any]]]:
-    """Yield the answers of some rounds of all, and of further ones of some."""
-    all_, further = map(plan.rounds, rounds)
-    yield from fleet.rounds(all_, do, only=None, **arguments)
-    yield from fleet.rounds(further, do, only=only, **arguments)
+def _turns(sink: Sink, plan: Plan, turns: Turns, do: str, **arguments: float) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield the answers round by round."""
+    first = [(VARIANTS, plan.rounds(turns.first))] if turns.first else []
+    further = [(turns.names, turns.each)] * plan.rounds(turns.fleets)
+    for number, (names, rounds) in enumerate([*first, *further]):
+        with Fleet(sink, names, idle=False, number=number) as fleet:
+            for name in fleet.bots:
+                fleet.ask(name, "work", count=CHECKED)
+            yield from fleet.rounds(rounds, do, **arguments)
 
 
 def loop(sink: Sink, plan: Plan) -> Figures:
@@ -147,7 +170,7 @@ def loop(sink: Sink, plan: Plan) -> Figures:
     with Fleet(sink, VARIANTS, idle=False) as fleet:
         for name in fleet.bots:
             fleet.ask(name, "work", count=CHECKED)
-        for answers in fleet.rounds(plan.rounds(8), "loop", rate=BESIDE_PACE, seconds=1.0):
+        for answers in fleet.rounds(plan.rounds(5), "loop", rate=BESIDE_PACE, seconds=1.0):
             for name, answer in answers.items():
                 lags[name] += answer["lags"]
                 rounds[name].append(statistics.fmean(answer["lags"]) / 1_000)
@@ -250,6 +273,7 @@ def _ratios(dearer: Iterable[float], cheaper: Iterable[float]) -> list[float]:
 PARTS: dict[str, Callable[[Sink, Plan], Figures]] = {
     "hot": hot,
     "paced": paced,
+    "asleep": asleep,
     "flat": flat,
     "beside": beside,
     "loop": loop,

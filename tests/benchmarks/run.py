@@ -4,8 +4,8 @@ All variants take turns in one run, each in a process of its own, and send to a 
 anything is timed, spans, parents, attributes, votes, orders, metric values and exemplars of each must be those of the
 decisions that it made. Ratios come first, because a machine's absolute times mean nothing to anybody else.
 
-    make bench                              a whole run, about 15 minutes
-    make bench ARGS=--quick                 3 minutes, with wider intervals
+    make bench                              a whole run, about 17 minutes
+    make bench ARGS=--quick                 5 minutes, with wider intervals
     make bench ARGS="--only hot,flat"       some parts; with --json they replace these parts of the file
     make bench ARGS="--json 3.json --again 1.json 2.json"   a third run, held against two earlier ones
 """
@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from costs import report
-from encoder import measured
+from encoder import PROCESSES, measured
 from fleet import Sink
 from instructions import counted
 from measures import PARTS, Plan, checked
@@ -64,7 +64,8 @@ def main() -> int:
     )
     if unknown := set(parts) - set(ALL):
         parser.error(f"no part of a run: {', '.join(sorted(unknown))}")
-    result = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else {}
+    kept = args.json and args.json.exists() and not args.again  # no part is held against its own run
+    result = json.loads(args.json.read_text(encoding="utf-8")) if kept else {}
     result["earlier"] = [remembered(json.loads(path.read_text(encoding="utf-8"))) for path in args.again]
     for _ in _measure(result, parts, Plan(QUICK if args.quick else 1.0)):
         if args.json:
@@ -90,7 +91,7 @@ def _measure(result: dict[str, Any], parts: list[str], plan: Plan) -> Iterator[N
             if part == "sent":
                 result["sent"], result["missing"], result["work"] = checked(sink, plan)
             elif part == "encoder":
-                result["encoder"] = measured(plan.rounds(100))
+                result["encoder"] = measured(plan.rounds(PROCESSES))
             elif part == "instructions":
                 result["instructions"] = counted()._asdict()
             else:

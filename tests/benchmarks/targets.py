@@ -56,9 +56,9 @@ class Found(NamedTuple):
 
     @property
     def apart(self) -> float | None:
-        """By which share of the least the runs differ; None for one run, and for a figure around zero."""
+        """By which share of the least the runs differ; None for one run."""
         seen = [*self.earlier, *([] if self.value is None else [self.value])]
-        return max(seen) / min(seen) - 1 if len(seen) > 1 and min(seen) > 0 else None
+        return max(seen) / min(seen) - 1 if len(seen) > 1 else None
 
     @property
     def verdict(self) -> str:
@@ -75,15 +75,15 @@ def _at(part: str, variant: str, figure: str) -> Read:
     return lambda result: value_of(result[part][variant][figure])
 
 
-def _loss(result: Mapping[str, Any]) -> float:
-    """Return what the thread loses in percent; not a number where even decisions without telemetry seem to cost it."""
+def _kept(result: Mapping[str, Any]) -> float:
+    """Return what the thread keeps in percent; not a number where even decisions without telemetry seem to cost it."""
     kept, control = (value_of(result["beside"][name]["kept"]) for name in ("ours", "nothing"))
-    return 100 * (1 - kept) if abs(1 - control) <= CONTROL else math.nan
+    return 100 * kept if abs(1 - control) <= CONTROL else math.nan
 
 
 def _growth(result: Mapping[str, Any]) -> float:
     found = result["memory"]["ours"]
-    return float(found["end_mib"] - found["half_mib"])
+    return float(found["end_mib"] / found["half_mib"])
 
 
 def _times(part: str, own: str, **bounds: float) -> list[Target]:
@@ -120,12 +120,12 @@ TARGETS = [
     Target("process CPU of a decision", "ours, net", _at("flat", "ours", "net_us"), 32.0, unit=" µs"),
     *_times("flat", "ours", careful=20, ddtrace=7, logfire=60),
     Target("lossless rate", "ours", _at("flat", "ours", "per_second"), 25_000, least=True, unit=" decisions/s"),
-    Target("a compute thread beside 300 decisions/s", "loses", _loss, 3.0, unit=" %"),
+    Target("a compute thread beside 300 decisions/s", "keeps of its speed", _kept, 97.0, least=True, unit=" %"),
     Target("encoder", "a declared span", _at("encoder", "compiled", "us"), 1.5, unit=" µs"),
     Target("encoder", "a generic span", _at("encoder", "generic", "us"), 3.0, unit=" µs"),
     Target("import of ares_otel", "CPU", _at("imports", "ours", "cpu_ms"), 150.0, unit=" ms"),
     Target("import of ares_otel", "resident", _at("imports", "ours", "resident_mib"), 35.0, unit=" MiB"),
-    Target("memory over a million decisions", "growth in the second half", _growth, 2.0, unit=" MiB"),
+    Target("memory over a million decisions", "at the end to half way", _growth, 1.01),
 ]
 """Those of the design, but for delivery and loss (which tests of faults hold) and drift."""
 
