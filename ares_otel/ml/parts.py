@@ -308,7 +308,6 @@ def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> t
     # a monitor of outcomes tells of labels, too, and has no picture of them
     if not isinstance(monitor, Comparing) or check.kind is not part.kind or not (events or due):
         return ()
-    part.windowed = now
     event = events[-1] if events else None
     since = event.since if event is not None and event.state == DriftState.STARTED else None
     # an episode shows what came after its change
@@ -318,7 +317,9 @@ def windows_of(part: Part, check: DriftCheck, events: Sequence[DriftEvent]) -> t
     named = [each.feature for each in ranked] + [line.feature for line in part.monitor.card()]
     features = dict.fromkeys(name for each in named for name in ((each,) if isinstance(each, str) else each))
     shown = {*list(features)[:FEATURES]}
-    return tuple(_window(each, part, check, event) for each in monitor.windows(shown, bars))
+    found = tuple(_window(each, part, check, event) for each in monitor.windows(shown, bars))
+    part.windowed = now if found else part.windowed
+    return found
 
 
 def _window(window: Window, part: Part, check: DriftCheck, event: DriftEvent | None) -> DriftWindow:

@@ -197,15 +197,16 @@ def test_losses_are_shown_beside_those_of_training(ares_capture: Capture) -> Non
 
 
 def test_losses_are_shown_beside_earlier_ones_where_those_of_training_are_not_known(ares_capture: Capture) -> None:
-    """Absolute errors in bins of those before; nothing while there are none before."""
+    """Absolute errors in bins of those before, as soon as there are enough of them, and when an episode begins."""
     watch = Plan(WatchedModel("m"), Drift(check_bars=10), "bot", None, outcome=Outcome(loss="absolute")).make()
     draw = np.random.default_rng(4)
     for place in range(1_500):
         error = draw.normal() * (1.0 if place < 1_000 else 3.0)
         watch.feed([Observed(None, 0.0, place, place * DAY, 0, None), Matured(place, error, place * DAY + 1, 0)])
-    (began,) = losses(ares_capture)
+    first, began = losses(ares_capture)
 
-    assert began["ares.feature.name"] == "loss against earlier"
+    assert 512 + 64 <= first["ares.drift.bar"] < 600
+    assert began["ares.feature.name"] == first["ares.feature.name"] == "loss against earlier"
     assert began["ares.drift.values"] == began["ares.drift.window"]
     assert sum(began["ares.drift.expected"].values()) == pytest.approx(1.0)
     assert began["ares.drift.observed"]["inf"] > 0.05
