@@ -91,8 +91,13 @@ def write(
     replace_whole(path, whole.getvalue())
 
 
-def read(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]) -> tuple[Header, Arrays]:
-    """Return what `write` wrote; ArchiveError if a file holds something else, OSError if it cannot be read."""
+def read(
+    path: str | os.PathLike[str], of: str, version: int, kind: type[Header], oldest: int | None = None
+) -> tuple[Header, Arrays]:
+    """Return what `write` wrote in this version, or in one from the oldest on.
+
+    ArchiveError if a file holds something else, OSError if it cannot be read.
+    """
     content = Path(path).read_bytes()
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -100,7 +105,9 @@ def read(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]
         head = msgspec.json.decode(arrays.pop(HEADER).tobytes(), type=_Head)
     except WRONG as wrong:
         raise ArchiveError(f"{path}: no {of}: {wrong}") from wrong
-    _check(path, (head.of, head.version), (of, version), digest(bytes(head.facts), arrays) == head.sha256)
+    is_older = oldest is not None and oldest <= head.version < version
+    asked = of, head.version if is_older else version
+    _check(path, (head.of, head.version), asked, digest(bytes(head.facts), arrays) == head.sha256)
     return msgspec.json.decode(head.facts, type=kind), arrays
 
 

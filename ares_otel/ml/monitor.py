@@ -34,7 +34,9 @@ from ares_otel.ml.windows import Window, windows
 __all__ = ["DriftMonitor"]
 
 OF: Final = "ares_otel drift monitor"
-VERSION: Final = 1
+VERSION: Final = 2
+OLDEST: Final = 1
+"""Of the versions that are read: it has no weights."""
 TIMES: Final = 64
 """Times that are remembered, to know a bar that comes twice."""
 
@@ -243,7 +245,7 @@ class DriftMonitor:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DriftMonitor:
         """Return the monitor that was written; `archive.ArchiveError`, a ValueError, if a file holds something else."""
-        facts, arrays = archive.read(path, OF, VERSION, _Facts)
+        facts, arrays = archive.read(path, OF, VERSION, _Facts, OLDEST)
         self = cls.__new__(cls)
         self._budget, self._kind, self._made, self._limits = facts.budget, facts.kind, facts.made, facts.limits
         self._stream = Stream(arrays, facts.bar)

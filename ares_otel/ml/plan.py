@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ares_otel.ml.products import product
-from ares_otel.ml.reference import FAST, Reference
+from ares_otel.ml.reference import FAST, QUICK, Reference
 from ares_otel.ml.scores import Bins, Flags, Floats
-from ares_otel.ml.spectra import FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
+from ares_otel.ml.spectra import EVIDENT, FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
 from ares_otel.ml.thresholds import solved
 
 __all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
@@ -27,11 +27,11 @@ PAIRED: Final = 0.2
 """Part of it that holds for dependences."""
 DOUBT: Final = 0.01
 """Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (3.2, 4.0)
+OVERLAP: Final = (3.2, 4.5)
 """How often tests of means and pairs, and of volatility, alarm together."""
-LONGER: Final = 0.8
+LONGER: Final = 0.4
 """Power of its window by which a test of a mean or a pair gets more of the budget."""
-SELDOM: Final = 2.0
+SELDOM: Final = 3.0
 """Weight of scales of columns that are never negative: regimes move them least."""
 RATIO: Final = 8.0
 """Independent values that a window holds at least."""
@@ -39,8 +39,6 @@ ENOUGH: Final = 24.0
 """Independent values that a reference holds at least."""
 GUARD: Final = 1.3
 """Threshold at least, in terms of the largest statistic within the reference."""
-QUICK: Final = 0.75
-"""Autocorrelation from one bar to the next up to which a score is no smoothed one, so that it may tell of regimes."""
 SHORTEST: Final = 128
 """Least window of tests of scale."""
 RARE: Final = 5.0
@@ -57,8 +55,6 @@ WANDERING: Final = 0.97
 MOVING: Final = 0.25
 """Variance of standardized scores that a reference shows at least, else a column hardly ever moved."""
 NEGLIGIBLE: Final = 1e-7
-EVIDENT: Final = 5.0
-"""Log Bayes factor from which on regimes are there."""
 SLOW: Final = 16
 """Time constant, in bars, from which on a wandering level is a regime."""
 

@@ -16,19 +16,22 @@ import numpy as np
 
 from ares_otel.ml import archive
 from ares_otel.ml.frames import Column, Table, table_of
-from ares_otel.ml.memory import Bytes, recent_of
-from ares_otel.ml.products import gram
+from ares_otel.ml.memory import MISSING, Bytes, recent_of
+from ares_otel.ml.products import gram, product
 from ares_otel.ml.regimes import Places, Slots, labels_of, slots_of
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.seasons import Seasons, seasons_of
-from ares_otel.ml.spectra import Waves, terms_of, waves_of
+from ares_otel.ml.spectra import EVIDENT, Terms, Waves, posterior_of, terms_of, waves_of
+from ares_otel.ml.weights import FORGOTTEN, Weights, lagged, signal_of, weighted, weights_of
 
-__all__ = ["FAST", "LEAST", "Made", "Reference", "Run", "Scored", "checked", "made_reference", "standardized"]
+__all__ = ["FAST", "LEAST", "QUICK", "Made", "Reference", "Run", "Scored", "checked", "made_reference", "standardized"]
 
 LEAST: Final = 500
 """Bars that a reference has at least."""
 FAST: Final = 0.4
 """Autocorrelation from one bar to the next below which a score is fast."""
+QUICK: Final = 0.75
+"""The same, up to which a score is no smoothed one, so that it may tell of regimes."""
 DEPENDENT: Final = 0.3
 """Least rank correlation, without its sign, of a pair that is watched."""
 SAME: Final = 0.98
@@ -37,7 +40,9 @@ MOST_PAIRS: Final = 10
 WINDOWS: Final = (64, 128, 512)
 """Bars of memory of the moving averages."""
 OF: Final = "ares_otel drift reference"
-VERSION: Final = 1
+VERSION: Final = 2
+OLDEST: Final = 1
+"""Of the versions that are read: it has no weights."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -122,6 +127,7 @@ class Reference(NamedTuple):
         windows: of the moving averages, in bars.
         seasons: what columns are like by hour and day; None without times.
         slots: what scores are like by regime; None without regimes.
+        weights: what bars count for locations; None where all count the same.
     """
 
     made: Made
@@ -134,6 +140,7 @@ class Reference(NamedTuple):
     windows: tuple[int, ...]
     seasons: Seasons | None = None
     slots: Slots | None = None
+    weights: Weights | None = None
 
     @classmethod
     def of(
@@ -176,6 +183,7 @@ class Reference(NamedTuple):
             "recent": self.recent,
             **{f"seasons_{name}": array for name, array in (self.seasons._asdict() if self.seasons else {}).items()},
             **{f"slots_{name}": getattr(self.slots, name) for name in (Slots._fields[1:] if self.slots else ())},
+            **{f"weights_{name}": array for name, array in (self.weights._asdict() if self.weights else {}).items()},
         }
         places = self.slots.places if self.slots else None
         archive.write(path, OF, VERSION, _Facts(self.made, self.source, self.windows, places), arrays)
@@ -183,7 +191,7 @@ class Reference(NamedTuple):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:
         """Return the reference that was written; `archive.ArchiveError`, a ValueError, if a file is none."""
-        facts, arrays = archive.read(path, OF, VERSION, _Facts)
+        facts, arrays = archive.read(path, OF, VERSION, _Facts, OLDEST)
         return cls(
             facts.made,
             facts.source,
@@ -195,6 +203,7 @@ class Reference(NamedTuple):
             facts.windows,
             Seasons(*(arrays[f"seasons_{name}"] for name in Seasons._fields)) if facts.made.first is not None else None,
             Slots(facts.places, *(arrays[f"slots_{name}"] for name in Slots._fields[1:])) if facts.places else None,
+            Weights(*(arrays[f"weights_{name}"] for name in Weights._fields)) if "weights_column" in arrays else None,
         )
 
     @property
@@ -246,15 +255,50 @@ def made_reference(
     knots = knots_of(values)
     bins = bins_of(values, knots)
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
-    slots = None
+    slots, weights = None, None
     if labels is not None:
         slots, series = slots_of(labels, values, series, _known(values, scored.pairs))
     windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
-    waves = waves_of(series, terms_of(len(values), windows))
+    terms = terms_of(len(values), windows)
+    waves = waves_of(series, terms)
+    if labels is None and not _regimes_are_evident(scored, waves, terms):
+        weights, series = _weighted(scored, series, np.where(np.isnan(values), MISSING, bins), made)
+    if weights is not None:
+        again = waves_of(series[:, weights.column], terms)
+        waves.fit[weights.column], waves.fast[weights.column] = again.fit, again.fast
     related = np.abs(gram(series) / len(values))
     run = _run(series, np.array(windows, np.float64))
     recent = recent_of(bins, np.isnan(values))
-    return Reference(made, source, scored, waves, related, run, recent, windows, slots=slots)
+    return Reference(made, source, scored, waves, related, run, recent, windows, None, slots, weights)
+
+
+def _regimes_are_evident(scored: Scored, waves: Waves, terms: Terms) -> bool:
+    """Return whether there are regimes of volatility, whose means may differ: bars then count the same."""
+    columns = len(scored.positive)
+    volatile = np.arange(len(scored.lag)) // columns == 1
+    volatile[:columns] = scored.positive
+    factor = posterior_of(waves, terms, np.full(len(volatile), 0.5)).factor
+    return bool((volatile & (scored.lag < QUICK) & (factor > EVIDENT)).any())
+
+
+def _weighted(scored: Scored, series: Floats, bins: Bins, made: Made) -> tuple[Weights | None, Floats]:
+    """Learn what bars count for locations; return it with the series of scores in which they count that."""
+    columns = len(made.names)
+    moves = np.isfinite(scored.spread[:columns]) & ~np.array(made.binary, np.bool_)
+    may = moves & ~scored.positive & (np.abs(scored.lag[:columns]) < FORGOTTEN)
+    if not (may.any() and (moves & scored.positive).any()):
+        return None, series
+    far = product(series[:, columns : 2 * columns].T, series[:, :columns]) / len(series)
+    tables = standardized(scored.knots, scored.center, scored.spread)[:, :, 0]
+    signal = np.stack([signal_of(*each) for each in zip(scored.knots.T, tables, scored.deviation, strict=True)])
+    missing, told = bins == MISSING, lagged(bins)
+    location = np.where(missing, np.nan, series[:, :columns] * scored.present)
+    moved = signal[np.arange(columns), np.where(missing, 0, bins)]
+    weights = weights_of(location, moved, told, np.where(may[:, None] & moves & scored.positive, far, 0))
+    if weights is None:
+        return None, series
+    found = np.nan_to_num(weighted(weights, location, told)) / scored.present
+    return weights, np.concatenate((found, series[:, columns:]), 1)
 
 
 def _known(values: Floats, pairs: Bins) -> Flags:

@@ -20,6 +20,7 @@ from ares_otel.ml.scores import Floats
 
 __all__ = [
     "CUT",
+    "EVIDENT",
     "FAMILY",
     "MODELS",
     "TIMES",
@@ -56,6 +57,8 @@ FAMILY, LOG_WEIGHTS = _family()
 MODELS: Final = len(FAMILY)
 """The first is flat."""
 HIGH: Final = 0.95
+EVIDENT: Final = 5.0
+"""Log Bayes factor of "not flat" from which on regimes are there."""
 
 
 class Terms(NamedTuple):

@@ -11,6 +11,7 @@ from ares_otel.ml.plan import Plan
 from ares_otel.ml.reference import Reference, standardized
 from ares_otel.ml.regimes import Placed
 from ares_otel.ml.scores import BINS, KNOTS, Flags, Floats
+from ares_otel.ml.weights import Weighed, Weights
 
 __all__ = ["Stream"]
 
@@ -32,6 +33,8 @@ PARTS: Final = (
 RING: Final = ("ring", "times")
 SLOTS: Final = ("shift", "stretch", "slots")
 """There only with regimes."""
+WEIGHTS: Final = tuple(f"weights_{name}" for name in Weights._fields)
+"""There only where bars count more or less."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -52,6 +55,7 @@ class Stream:
         last: the last numbers.
         memory: the last bars.
         placed: compares bars with their regime; None without regimes.
+        weighed: weights bars; None where all count the same.
         bar: how many bars were seen.
     """
 
@@ -63,6 +67,7 @@ class Stream:
         self.runs, self.infinite, self.last = arrays["runs"], arrays["infinite"], arrays["last"]
         self.memory = Memory(arrays["ring"], arrays["times"])
         self.placed = Placed(*(arrays[name] for name in SLOTS)) if SLOTS[0] in arrays else None
+        self.weighed = Weighed(Weights(*(arrays[name] for name in WEIGHTS))) if WEIGHTS[0] in arrays else None
         self.bar = bar
         self._prepare()
 
@@ -91,6 +96,8 @@ class Stream:
         if reference.slots is not None:
             slots = reference.slots
             arrays.update(zip(SLOTS, (slots.shift, slots.stretch, slots.recent.copy()), strict=True))
+        if reference.weights is not None:
+            arrays.update(zip(WEIGHTS, reference.weights, strict=True))
         return cls(arrays)
 
     def arrays(self) -> dict[str, Array]:
@@ -98,7 +105,8 @@ class Stream:
         placed = self.placed
         slots = () if placed is None else zip(SLOTS, (placed.shift, placed.stretch, placed.ring), strict=True)
         own, ring = {name: getattr(self, name) for name in PARTS}, {name: getattr(self.memory, name) for name in RING}
-        return {**own, **ring, **dict(slots)}
+        weights = () if self.weighed is None else zip(WEIGHTS, self.weighed.weights, strict=True)
+        return {**own, **ring, **dict(slots), **dict(weights)}
 
     def _prepare(self) -> None:
         columns = self.knots.shape[1]
@@ -142,6 +150,8 @@ class Stream:
             both *= ranks[self._second]
             both -= self._middle
             np.multiply(both, self._width, out=scores[2 * columns :])
+        if self.weighed is not None:
+            self.weighed.put(scores, self.memory.ring, self.bar + 1)
         is_placed = self.placed is None or self.placed.put(scores, self.bar + 1, slot)
         now, step = self._now, self._step
         now[:] = scores[self.score]
@@ -171,11 +181,13 @@ class Stream:
         return tables[start : start + BINS].astype(np.float64)
 
     def unit(self, score: int) -> float:
-        """Return the standard deviation of a score within regimes, in terms of that of the whole reference."""
+        """Return what a score of 1 is in terms of one without regimes and weights."""
+        if self.weighed is not None:
+            return self.weighed.unit(score)
         return 1.0 if self.placed is None else float(self.placed.unit[score])
 
     def scores(self, score: int) -> Floats:
-        """Return a score at each of the last bars, the oldest first; 0, which is no evidence, where it is missing."""
+        """Return a score without weights at each of the last bars, the oldest first; 0 where it is missing."""
         columns = len(self._base)
         found = self._alone(score) if score < 2 * columns else self._both(score - 2 * columns)
         if self.placed is not None:

@@ -11,13 +11,14 @@ from ares_otel.ml.scores import Floats
 
 
 def values() -> Floats:
-    """Return columns with memory, ties and dependence."""
+    """Return columns with memory, ties, dependence and bursts that another column tells of."""
     found = np.random.default_rng(1).normal(size=(1500, 6))
     found[:, 1] = np.abs(found[:, 0])
     found[:, 2] = np.round(found[:, 2])
     found[:, 3] = 0.7 * found[:, 4] + found[:, 3]
     found[1:, 5] += 0.8 * found[:-1, 5]
-    return found
+    bursts = np.exp(np.convolve(found[:, 4], np.ones(9) / 3, "same"))[:, None]
+    return np.concatenate((found, bursts * found[:, 3:4], bursts * (1 + np.abs(found[:, :1]))), 1)
 
 
 def test_batch_is_the_monitor() -> None:
@@ -25,6 +26,7 @@ def test_batch_is_the_monitor() -> None:
     stream = values()
     stream[1200:, 3] += 0.8
     reference, (plan,) = batch.learned(stream[:900], [0.05], 4000)
+    assert reference.weights is not None
     squares = batch.squares(reference, plan, stream[900:])
     monitor, first = DriftMonitor(stream[:900]), None
     for bar, row in enumerate(stream[900:]):

@@ -144,9 +144,9 @@ def test_damage_is_found(tmp_path: Path) -> None:
     np.savez(path, **arrays)
     with pytest.raises(ArchiveError, match="damaged"):
         DriftMonitor.load(path)
-    arrays["header"] = np.frombuffer(arrays["header"].tobytes().replace(b'"version":1', b'"version":9'), np.uint8)
+    arrays["header"] = np.frombuffer(arrays["header"].tobytes().replace(b'"version":2', b'"version":9'), np.uint8)
     np.savez(path, **arrays)
-    with pytest.raises(ArchiveError, match="monitor 9, not ares_otel drift monitor 1"):
+    with pytest.raises(ArchiveError, match="monitor 9, not ares_otel drift monitor 2"):
         DriftMonitor.load(path)
     path.write_text("no archive", encoding="utf-8")
     with pytest.raises(ArchiveError, match="no ares_otel drift monitor"):

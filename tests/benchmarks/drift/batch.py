@@ -20,6 +20,7 @@ from ares_otel.ml.episodes import CLEARED
 from ares_otel.ml.plan import HAZARD, Plan, believed, planned
 from ares_otel.ml.reference import Reference, Run, standardized
 from ares_otel.ml.scores import Floats, bins_of
+from ares_otel.ml.weights import lagged, weighted
 
 __all__ = ["CHECKED", "Kind", "began", "by_rows", "checked", "learned", "same", "squares"]
 
@@ -61,11 +62,15 @@ def scores_of(reference: Reference, rows: Floats) -> Floats:
     """Return the standardized scores of rows: bars x scores."""
     scored, columns = reference.scored, reference.columns
     tables = standardized(scored.knots, scored.center, scored.spread)
-    scores = tables[np.arange(columns), bins_of(rows, scored.knots)]
+    bins = bins_of(rows, scored.knots)
+    scores = tables[np.arange(columns), bins]
     first, second = scored.pairs[:, 0], scored.pairs[:, 1]
     both = scores[:, first, 2] * scores[:, second, 2]
     pairs = (both - scored.center[2 * columns :]) / scored.spread[2 * columns :]
-    return np.concatenate((scores[:, :, 0], scores[:, :, 1], pairs), 1)
+    location = scores[:, :, 0]
+    if reference.weights is not None:
+        location = weighted(reference.weights, location, lagged(bins, np.roll(reference.recent, -1, 0)))
+    return np.concatenate((location, scores[:, :, 1], pairs), 1)
 
 
 def squares(reference: Reference, plan: Plan, rows: Floats) -> Floats:
