@@ -16,7 +16,7 @@ from ares_otel.guard import GUARD
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import Regime
 from ares_otel.records.model import Time
-from ares_otel.semconv.enums import DriftDrop
+from ares_otel.semconv.enums import DriftDrop, DriftState
 
 if TYPE_CHECKING:
     from ares_otel.decision.deciding import OpenDecision
@@ -118,9 +118,10 @@ class WatchedModel:
         closed: why nothing is taken any more; None while it is.
         dropped: what came after that.
         callbacks: are called when drift begins and when it is over.
+        namings: are called when features are named that moved.
     """
 
-    __slots__ = ("callbacks", "closed", "dropped", "limit", "name", "queue", "refused", "version")
+    __slots__ = ("callbacks", "closed", "dropped", "limit", "name", "namings", "queue", "refused", "version")
 
     def __init__(self, name: str, version: str | None = None, limit: int = QUEUE_LIMIT) -> None:
         self.name = name
@@ -131,6 +132,7 @@ class WatchedModel:
         self.closed: DriftDrop | None = None
         self.dropped = 0
         self.callbacks: list[Callback] = []
+        self.namings: list[Callback] = []
 
     def observe(
         self, x: object, prediction: object = None, key: object = None, at: Time | None = None, regime: object = None
@@ -193,6 +195,15 @@ class WatchedModel:
         """
         self.callbacks.append(callback)
         return callback
+
+    def on_named(self, callback: C) -> C:
+        """Call a function with each event that names the features of an open episode, as `on_drift` does; no alarm."""
+        self.namings.append(callback)
+        return callback
+
+    def interested(self, state: DriftState) -> list[Callback]:
+        """Return whom to call with an event of this state."""
+        return list(self.namings if state is DriftState.NAMED else self.callbacks)
 
     def take(self) -> list[Told]:
         """Take what waits now, and not what is appended meanwhile."""

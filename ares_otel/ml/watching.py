@@ -184,7 +184,7 @@ class Watch:
     def _call(self, event: DriftEvent) -> None:
         self.episodes += 1
         self.on_event(event)
-        for callback in list(self.model.callbacks) if self.calls else ():
+        for callback in self.model.interested(event.state) if self.calls else ():
             self.failed += not called(callback, event, self.model.name)
 
     def end(self) -> None:

@@ -64,6 +64,7 @@ def test_a_bot_sees_its_drift(begin: Begin, sink: Sink, tmp_path: Path) -> None:
     called: list[DriftEvent] = []
     with begin(sink) as handle:
         model = watched(on_drift=called.append)
+        model.on_named(called.append)
         tell(model, MOVED)
         assert ares.flush(30)
         page = handle.metrics_url
@@ -97,7 +98,7 @@ def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
     with begin():
         tell(watched(), MOVED)
 
-    assert [event.state for event in called] == ["started", "named"]
+    assert [event.state for event in called] == ["started"]
     assert standing(state(tmp_path)) == split
 
 
@@ -121,7 +122,7 @@ def test_another_reference_begins_anew(begin: Begin, caplog: pytest.LogCaptureFi
         ares.flush(30)
         assert shown(handle.metrics_url, "ares_drift_active", **LABELS, drift_kind="data") == 0.0
 
-    assert [event.state for event in called] == ["started", "named", "cleared"]
+    assert [event.state for event in called] == ["started", "cleared"]
     assert any("begin anew" in message for message in caplog.messages)
 
 
@@ -138,7 +139,7 @@ def test_a_model_that_is_trained_anew_takes_the_place_of_the_one_before(begin: B
         assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 301.0
         assert shown(handle.metrics_url, "ares_drift_dropped_total", **LABELS, reason="unwatched") == 1.0
 
-    assert [event.state for event in called] == ["started", "named", "cleared"]
+    assert [event.state for event in called] == ["started", "cleared"]
 
 
 def test_a_damaged_state_is_moved_aside(begin: Begin, tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ sys.stdin.readline()
     bot.go_on()
     bot.end()
 
-    assert [event.state for event in called] == ["started", "named"]
+    assert [event.state for event in called] == ["started"]
     assert GUARD.counts() == {"drift.state": 1}
 
 
@@ -216,7 +217,7 @@ def test_a_reference_is_learned_by_the_thread_that_watches(begin: Begin, monkeyp
         assert shown(handle.metrics_url, "ares_drift_observations_total", **LABELS) == 300.0
 
     assert threads == ["ares-otel-drift"]
-    assert [event.names for event in called] == [("ret",), ("ret",)]
+    assert [event.names for event in called] == [("ret",)]
 
 
 def test_a_reference_that_cannot_be_learned_after_all_is_a_detector_that_is_down(
@@ -288,6 +289,7 @@ def test_async_callbacks_are_awaited(begin: Begin) -> None:
         model = watched()
 
         @model.on_drift
+        @model.on_named
         async def drifted(_: DriftEvent) -> None:
             await asyncio.sleep(0)
             called.append(threading.current_thread().name)
@@ -374,7 +376,7 @@ def test_it_works_without_telemetry(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ares.flush(30)
     ares.shutdown(5)
 
-    assert [event.state for event in called] == ["started", "named"]
+    assert [event.state for event in called] == ["started"]
     assert len(list(tmp_path.rglob("*.state"))) == 1
 
 

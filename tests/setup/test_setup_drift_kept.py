@@ -48,7 +48,7 @@ class Live:
     def model(self, version: str = "1", **more: Any) -> ares.WatchedModel:
         """Return the model as a process of the bot names it."""
         predictions, actuals = REFERENCE["ret"] > 0, REFERENCE["range"] > 1
-        return ares.model(
+        model = ares.model(
             "lgbm",
             version=version,
             reference=REFERENCE,
@@ -61,6 +61,8 @@ class Live:
             on_drift=self.events.append,
             **more,
         )
+        model.on_named(self.events.append)
+        return model
 
     def tell(self, model: ares.WatchedModel, until: int) -> None:
         """Tell bars: from the 450th on what it sees moves, from the 600th on it is mostly wrong."""
