@@ -70,7 +70,7 @@ e2e: $(VENV)/dev.stamp servers ## end-to-end tests with the real servers (needs 
 	$(COVERAGE) run -m pytest tests/e2e --ignore=tests/e2e/stack --ignore=tests/e2e/faults --ignore=tests/e2e/compose --ignore=tests/e2e/drift $(ARGS)
 
 test-stack: $(VENV)/dev.stamp servers ## the stack's files with the real servers (needs Go; Tempo and Loki by TEMPO_BIN, LOKI_BIN or Docker)
-	$(COVERAGE) run -m pytest tests/e2e/stack -rs $(ARGS)
+	$(COVERAGE) run -m pytest tests/e2e/stack -rfEs $(ARGS)
 
 test-faults: $(VENV)/dev.stamp servers ## outages of full length under load, one and a half hours (ARES_FAULTS_MINUTES=6: shorter; needs Tempo and root)
 	$(BIN)/python -m pytest tests/e2e/faults -s $(ARGS)

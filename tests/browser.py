@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 __all__ = ["axe", "chromium", "violations"]
 
@@ -22,6 +22,8 @@ FLAGS: Final = (
 )
 AXE: Final = "4.14.1"
 SERIOUS: Final = frozenset({"serious", "critical"})
+
+expect.set_options(timeout=60_000)  # how quick a page is depends on what runs beside it
 
 
 @contextmanager

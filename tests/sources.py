@@ -65,6 +65,8 @@ class Module:
 
     def _imports(self, parent: ast.AST, *, lazy: bool, typing: bool) -> Iterator[Import]:
         for node in ast.iter_child_nodes(parent):
+            if isinstance(node, ast.expr) and "import_module" not in self.text:
+                continue  # most of a tree, without an import
             inner = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             only_types = typing or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
             for target in self._targets(node):

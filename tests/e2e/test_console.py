@@ -23,6 +23,8 @@ PATHS = ("/", "/decisions", "/orders", "/models", "/drift", "/regimes", "/system
 PICTURES = ROOT / "build" / "screenshots"
 DECISIONS = 800
 
+pytestmark = pytest.mark.timeout(600)  # a demo, and each page with all that axe looks at, on whatever machine
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -273,6 +275,6 @@ def test_decisions_arrive(tmp_path: Path, browser: Browser) -> None:
         page = watched.open("/")
         expect(page.locator("[data-live='/fragments/desk']")).to_contain_text("No decision is stored yet")
         send(server.url, body(Bot().decision().all))
-        expect(page.locator("[data-live='/fragments/desk'] tr[data-id]")).to_have_count(1, timeout=15_000)
+        expect(page.locator("[data-live='/fragments/desk'] tr[data-id]")).to_have_count(1)
         assert watched.troubles == []
         context.close()

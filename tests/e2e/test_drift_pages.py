@@ -31,11 +31,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """Serve what nine years of the demo have left behind."""
     directory = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "ares_otel.cli.main", "demo", "--port", "0", "--decisions", str(DECISIONS)]
-    subprocess.run([*command, "--directory", str(directory)], check=True, capture_output=True, timeout=400)
+    subprocess.run([*command, "--directory", str(directory)], check=True, capture_output=True, timeout=500)
     with EmbeddedServer(directory / "ares.db") as server:
         yield server
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("theme", "width"), [("light", 1_280), ("dark", 1_280), ("light", 390)])
 def test_the_history_of_the_demo(demo: EmbeddedServer, browser: Browser, theme: str, width: int) -> None:
     """2002 and 2008 stand in the list and on the page of the market; windows and the account are a click away.

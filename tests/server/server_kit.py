@@ -264,7 +264,7 @@ def send(
         return Reply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something is true."""
     deadline = time.monotonic() + seconds
     while not true():

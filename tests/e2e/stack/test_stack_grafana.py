@@ -47,9 +47,6 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-expect.set_options(timeout=60_000)
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Return a new page."""
