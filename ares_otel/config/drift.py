@@ -93,7 +93,7 @@ class Drift(Section, frozen=True, kw_only=True):
     check_interval: Annotated[float, seconds("… or with the first bar after this time, whichever comes first.", 0)] = (
         60.0
     )
-    callbacks: Annotated[bool, meaning("Call what `model.on_drift()` was given.")] = True
+    callbacks: Annotated[bool, meaning("Call what `model.on_drift()` and `model.on_named()` were given.")] = True
     outbox: Annotated[
         str | None, path("File of CloudEvents, one JSON object a line; null: `events.jsonl` in the directory.")
     ] = None

@@ -61,6 +61,7 @@ def test_a_replay_says_what_the_bot_has_said(tmp_path: Path, capsys: pytest.Capt
     overrides = {"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}
     with ares.setup(overrides=overrides | {"drift.record": True, "recorder.shutdown_timeout": 60}):
         model = ares.model("m", reference=table(tmp_path / "ref.csv", REFERENCE), on_drift=live.append)
+        model.on_named(live.append)
         for place, row in enumerate(LIVE):
             model.observe({"ret": row[0], "vol": row[1]}, prediction=int(row[0] > 0), key=place, at=place * 3_600)
             model.outcome(place, int(row[1] > 0), at=place * 3_600 + 1)

@@ -426,7 +426,7 @@ say("parent", len(found))
     said = Bot(script, tmp_path, None).end().well
 
     assert ["child", 1, {"queue_full": 0}] in said
-    assert ["parent", 2] in said
+    assert ["parent", 1] in said
 
 
 def test_outcomes_tell_of_concept_drift(ares_capture: Capture) -> None:
