@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -22,6 +23,14 @@ with contextlib.suppress(ImportError):  # the environment of the second opinion 
     # How long an example takes is a matter of what runs beside it.
     settings.register_profile("patient", deadline=None)
     settings.load_profile("patient")
+
+gc.disable()  # hardly anything of what is imported and collected becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector look only at what tests make: all that they need is millions of objects by now."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,9 @@ these, so nobody is there by chance when a test, after a while without a server,
 
 
 def _share(environ: dict[str, str]) -> list[int]:
-    """Return the ports of this process in random order: workers of a parallel run have none in common."""
-    worker = int(environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    workers = int(environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    share = list(RANGE[worker % workers :: workers])
+    """Return the ports of this process in random order: runs beside each other, told so by PORTS_OF=0/2, share none."""
+    number, _, runs = environ.get("PORTS_OF", "0/1").partition("/")
+    share = list(RANGE[int(number) :: int(runs)])
     random.SystemRandom().shuffle(share)
     return share
 

@@ -17,14 +17,12 @@ def test_all_are_different() -> None:
     assert {*found} <= {*RANGE}
 
 
-def test_workers_have_none_in_common() -> None:
-    """Each worker of a parallel run has a share of its own, one that came in place of another too; alone, all."""
-    two = {"PYTEST_XDIST_WORKER_COUNT": "2"}
-    shares = [{*ports._share({"PYTEST_XDIST_WORKER": f"gw{number}", **two})} for number in (0, 1, 2)]
+def test_runs_beside_each_other_have_none_in_common() -> None:
+    """Each of two runs has a share of its own; alone, all."""
+    shares = [{*ports._share({"PORTS_OF": f"{number}/2"})} for number in (0, 1)]
 
     assert shares[0] & shares[1] == set()
     assert shares[0] | shares[1] == {*RANGE} == {*ports._share({})}
-    assert shares[2] == shares[0]
 
 
 def test_what_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,12 +192,13 @@ def test_page(page: str, tmp_path: Path) -> None:
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:
-    """What continuous integration runs first is the test command that the README gives."""
+    """What continuous integration runs is the test command that the README gives."""
     readme = blocks("README.md", (ROOT / "README.md").read_text(encoding="utf-8"))
     told = [command for block in readme if block.info == "bash" for command in block.commands()]
 
     assert "make test" in told
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    run = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert any(line.endswith(" make test") for line in run.splitlines())
 
 
 def test_snippets_share_their_names(tmp_path: Path) -> None:
