@@ -142,9 +142,10 @@ def _resumed(begun: Begun) -> Watch:
     with keeping.read(io.BytesIO(begun.whole)) as (header, files):
         state = msgspec.json.decode(header, type=State)
         about = state.about
-        parts = [part_of(part.title, READ[part.title](files[part.title])) for part in state.parts]
+        monitors = {part.title: READ[part.title](files[part.title]) for part in state.parts}
+        parts = [part_of(name, monitor) for name, monitor in monitors.items()]
         watch = Watch(WatchedModel(about.model, about.version), parts, Quiet(about), begun.promise, Cadence())
-        watch.resume(state, files)
+        watch.resume(state, monitors)
     return watch
 
 

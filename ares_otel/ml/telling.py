@@ -13,7 +13,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import Note
 from ares_otel.guard import GUARD
-from ares_otel.ml.cloudevents import About, Outbox, cloud_event, identity, quantity
+from ares_otel.ml.cloudevents import About, Outbox, cloud_event, quantity
 from ares_otel.ml.events import DriftEvent, DriftState, Severity
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, DriftWindow, Record
@@ -103,7 +103,7 @@ class Teller:
             self._outbox.put(cloud)
         extra = {
             "event_name": cloud["type"],
-            "cloudevents.event_id": identity(event, self.about),
+            "cloudevents.event_id": cloud["id"],
             "cloudevents.event_source": cloud["source"],
             "cloudevents.event_type": cloud["type"],
             "cloudevents.event_subject": self.about.model,

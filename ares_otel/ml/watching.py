@@ -22,7 +22,7 @@ from ares_otel.ml.calling import called
 from ares_otel.ml.condition import Condition
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState
 from ares_otel.ml.monitor import DriftMonitor
-from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Cards, Part, Promise, check_of, windows_of
+from ares_otel.ml.parts import PROFITS, Awaiting, Cadence, Cards, Monitor, Part, Promise, check_of, windows_of
 from ares_otel.ml.tape import Begun, Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.pipeline.recorder import RECORDER as R
@@ -229,12 +229,12 @@ class Watch:
                 for over in superseded(state, self.teller):
                     self._call(over)
                 return False
-            self.resume(state, files)
+            self.resume(state, {name: part.read(files[name]) for name, part in self.parts.items()})
         return True
 
-    def resume(self, state: State, files: Mapping[str, Path]) -> None:
+    def resume(self, state: State, monitors: Mapping[str, Monitor]) -> None:
         """Go on from the header and the monitors of a state with the same parts."""
-        self._beside = state.resume(self.parts, {name: part.read(files[name]) for name, part in self.parts.items()})
+        self._beside = state.resume(self.parts, monitors)
 
 
 def _first(event: DriftEvent) -> int:

@@ -33,6 +33,9 @@ MANY, FEW = 5_000, 500
 QUICK_ONES = {FLOOR, *OWN, "ours-ring", "ours-blocks-ring", "pytracingx"}
 MICRO = 1e-6
 
+Rounds = Iterable[Mapping[str, Mapping[str, Any]]]
+"""Answers of a round by variant."""
+
 Figures = dict[str, dict[str, Any]]
 """By variant and name of a figure: a number, or median, interval and number of values."""
 
@@ -59,9 +62,9 @@ class Turns(NamedTuple):
     """
 
     first: int
-    fleets: int
-    each: int
-    names: Sequence[str]
+    fleets: int = 0
+    each: int = 0
+    names: Sequence[str] = ()
 
 
 def checked(sink: Sink, plan: Plan) -> tuple[Figures, dict[str, str], dict[str, list[str]]]:
@@ -114,16 +117,27 @@ def asleep(sink: Sink, plan: Plan) -> Figures:
     return _quantiles(_turns(sink, plan, Turns(0, 3, 3, PACED), "paced", rate=PACE, seconds=1.0, others=0))
 
 
-def _quantiles(rounds: Iterable[Mapping[str, Mapping[str, Any]]]) -> Figures:
+def _quantiles(rounds: Rounds) -> Figures:
+    return _tailed(rounds, "times", statistics.median, "us", {"p50_us": 0.5, "p99_us": 0.99})
+
+
+def _tailed(
+    rounds: Rounds,
+    answered: str,
+    middle: Callable[[Sequence[int]], float],
+    unit: str,
+    quantiles: Mapping[str, float],
+) -> Figures:
+    """Return figures of the middles of all rounds, and quantiles of all times (ns) that were answered, in µs."""
     times: dict[str, list[int]] = defaultdict(list)
-    medians: dict[str, list[float]] = defaultdict(list)
+    middles: dict[str, list[float]] = defaultdict(list)
     for answers in rounds:
         for name, answer in answers.items():
-            times[name] += answer["times"]
-            medians[name].append(statistics.median(answer["times"]) / 1_000)
-    figures = compared(medians, "us")
+            times[name] += answer[answered]
+            middles[name].append(middle(answer[answered]) / 1_000)
+    figures = compared(middles, unit)
     for name, seen in times.items():
-        figures[name] |= {"p50_us": quantile(seen, 0.5) / 1_000, "p99_us": quantile(seen, 0.99) / 1_000}
+        figures[name] |= {called: quantile(seen, share) / 1_000 for called, share in quantiles.items()}
     return figures
 
 
@@ -163,7 +177,7 @@ def beside(sink: Sink, plan: Plan) -> Figures:
 def _turns(sink: Sink, plan: Plan, turns: Turns, do: str, **arguments: float) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield the answers round by round."""
     first = [(VARIANTS, plan.rounds(turns.first))] if turns.first else []
-    further = [(turns.names, turns.each)] * plan.rounds(turns.fleets)
+    further = [(turns.names, turns.each)] * plan.rounds(turns.fleets) if turns.fleets else []
     for number, (names, rounds) in enumerate([*first, *further]):
         with Fleet(sink, names, idle=False, number=number) as fleet:
             for name in fleet.bots:
@@ -173,19 +187,8 @@ def _turns(sink: Sink, plan: Plan, turns: Turns, do: str, **arguments: float) ->
 
 def loop(sink: Sink, plan: Plan) -> Figures:
     """Measure by how much an event loop is late that makes 300 decisions a second."""
-    lags: dict[str, list[int]] = defaultdict(list)
-    rounds: dict[str, list[float]] = defaultdict(list)
-    with Fleet(sink, VARIANTS, idle=False) as fleet:
-        for name in fleet.bots:
-            fleet.ask(name, "work", count=CHECKED)
-        for answers in fleet.rounds(plan.rounds(5), "loop", rate=BESIDE_PACE, seconds=1.0):
-            for name, answer in answers.items():
-                lags[name] += answer["lags"]
-                rounds[name].append(statistics.fmean(answer["lags"]) / 1_000)
-    figures = compared(rounds, "mean_us")
-    for name, found in lags.items():
-        figures[name] |= {"p99_us": quantile(found, 0.99) / 1_000, "p999_us": quantile(found, 0.999) / 1_000}
-    return figures
+    rounds = _turns(sink, plan, Turns(5), "loop", rate=BESIDE_PACE, seconds=1.0)
+    return _tailed(rounds, "lags", statistics.fmean, "mean_us", {"p99_us": 0.99, "p999_us": 0.999})
 
 
 def memory(sink: Sink, plan: Plan) -> Figures:

@@ -10,7 +10,7 @@ from ares_otel.server.pages.formats import word
 from ares_otel.server.query.drift.account import DriftAccount
 from ares_otel.server.query.drift.episodes import DriftEpisode
 from ares_otel.server.query.drift.states import OWN, DriftModel, DriftState
-from ares_otel.server.query.drift.wording import day, moved
+from ares_otel.server.query.drift.wording import moved, since
 
 __all__ = ["drift_lead", "model_lead"]
 
@@ -62,9 +62,9 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
     kind = word(state.kind)
     own = next((each for each in found if each.open and each.episode == state.episode), None)
     if state.is_open:
-        since = "" if own is None else _since(own)
+        began = "" if own is None else since(own)
         what = "" if own is None or not own.features else f": {moved(own.features)}"
-        return f"{model} has {kind} drift ({word(state.severity or 'unknown')}){since}{what}."
+        return f"{model} has {kind} drift ({word(state.severity or 'unknown')}){began}{what}."
     bars = "" if state.bar is None else f" after {state.bar:,} bars"
     if state.result == DriftResult.UNTESTABLE:
         advice = WAIT if state.kind in {DriftKind.CONCEPT, DriftKind.LABEL} else ADVICE
@@ -73,9 +73,3 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
         "" if state.evidence is None else f": the largest evidence is {state.evidence:.2f} of its threshold{bars}"
     )
     return f"{model} has no {kind} drift{evidence}."
-
-
-def _since(own: DriftEpisode) -> str:
-    if own.since is not None:
-        return f" since {day(own.since)}"
-    return "" if own.since_bar is None else f" since bar {own.since_bar:,}"

@@ -56,7 +56,7 @@ def measured(name: str, *, quick: bool) -> Kept:
     missing = ""
     try:
         found += importlib.import_module(name).rows(quick)
-    except Exception as error:  # noqa: BLE001  hours of other sections must not be lost to one
+    except Exception as error:  # noqa: BLE001  other sections must not be lost to one
         traceback.print_exc()
         missing = f"{type(error).__name__}: {error}"
     seconds = time.monotonic() - started + saved.told()
@@ -88,7 +88,7 @@ def main() -> int:
         description=__doc__, epilog=times(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sections", nargs="*", help="which; all without any")
-    parser.add_argument("--quick", action="store_true", help="few streams: wide intervals, minutes instead of hours")
+    parser.add_argument("--quick", action="store_true", help="few streams, and wide intervals")
     parser.add_argument(
         "--resume", action="store_true", help="go on where a run of the same sources was interrupted, see working.py"
     )
@@ -104,7 +104,7 @@ def main() -> int:
     found: dict[str, Kept] = {}
     for name in asked.sections or names:
         found[name] = measured(name, quick=asked.quick)
-        if target:  # after each: hours may be interrupted
+        if target:  # after each: a run may be interrupted
             write(target, {**read(target), name: found[name]})
     if asked.keep:
         rewrite(PAGES, read(RESULT))

@@ -19,7 +19,7 @@ from ares_otel.semconv.enums import DriftKind, DriftState
 from ares_otel.server.query.asking import last_row, ns_of
 from ares_otel.server.query.drift.episodes import DriftEpisode, told
 from ares_otel.server.query.drift.states import OWN, pairs, rank
-from ares_otel.server.query.drift.wording import day, moved
+from ares_otel.server.query.drift.wording import day, moved, since
 from ares_otel.server.query.naming import number, words
 from ares_otel.server.store import schema as t
 from ares_otel.server.store.ids import decision_id
@@ -190,9 +190,8 @@ def _then(each: DriftEpisode, part: Part, *, known: bool) -> DriftThen:
 
 def _sentence(each: DriftEpisode, *, known: bool) -> str:
     what = ", ".join(word for word in (each.kind, each.severity) if word)
-    since = f" since {day(each.since)}" if each.since else f" since bar {each.since_bar:,}" if each.since_bar else ""
     seen = day(each.event_time or each.started)
-    head = f"{each.model} was drifting{since} ({what})"
+    head = f"{each.model} was drifting{since(each)} ({what})"
     when = f"which was known from {seen} on" if known else f"which was not known then, but from {seen} on"
     which = f": {moved(each.features)}" if each.features else ""
     return f"{head}, {when}{which}"

@@ -1,4 +1,4 @@
-"""What moved in an episode of drift, in words."""
+"""What moved in an episode of drift, and since when, in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from ares_otel.server.query.drift.checks import DriftStand
+from ares_otel.server.query.drift.episodes import DriftEpisode
 
-__all__ = ["SIGMA", "day", "moved"]
+__all__ = ["SIGMA", "day", "moved", "since"]
 
 SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 MINUS: Final = "\N{MINUS SIGN}"
@@ -34,3 +35,10 @@ def _moved(each: DriftStand) -> str:
 def day(moment: datetime) -> str:
     """Return the day of a bar."""
     return f"{moment:%Y-%m-%d}"
+
+
+def since(episode: DriftEpisode) -> str:
+    """Say since when, with a space before it; nothing where that is not known."""
+    if episode.since is not None:
+        return f" since {day(episode.since)}"
+    return "" if episode.since_bar is None else f" since bar {episode.since_bar:,}"
