@@ -35,6 +35,7 @@ class Why(IntEnum):
     REGIMES = 6
     SLOW = 7
     RARE = 8
+    WANDERS = 9
 
 
 REASONS: Final = {
@@ -45,6 +46,7 @@ REASONS: Final = {
     Why.FEW: f"untestable: n_eff {{n_eff:.0f}} < {ENOUGH:.0f}",
     Why.SMOOTHED: f"untestable: each value is like the one before (autocorrelation {{lag:.2f}} > {FAST})",
     Why.REGIMES: "untestable: strong regimes of volatility passed only {cycles:.1f} times in the reference",
+    Why.WANDERS: "untestable: its mean wanders, so that its spread around the one it had says little",
     Why.SLOW: f"untestable: one independent value takes {{tau:.0f}} bars, a window holds less than {RATIO:.0f} of them",
     Why.RARE: f"untestable: the rarer value is expected less than {RARE:.0f} times in the longest window",
 }
@@ -122,6 +124,7 @@ def _why(reference: Reference, belief: Belief, score: int, worth: float) -> Why:
         (Why.REGIMES, bool(belief.volatile[score]) and np.isfinite(belief.cycles)),
         (Why.FEW, worth < ENOUGH),
         (Why.SMOOTHED, is_scale and scored.lag[score] >= FAST),
+        (Why.WANDERS, is_scale and not belief.steady[column].any()),
         (Why.RARE, reference.made.binary[column] and score < columns),
     )
     return next((why for why, holds in reasons if holds), Why.SLOW)

@@ -25,13 +25,19 @@ HAZARD: Final = 1 / 6000
 """Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
 PAIRED: Final = 0.2
 """Part of it that holds for dependences."""
-DOUBT: Final = 0.01
-"""Prior probability that the mean of a feature wanders slowly."""
-OVERLAP: Final = (3.2, 4.5)
+DOUBT: Final = (0.01, 0.5)
+"""Prior probability that the mean of a feature wanders slowly: of one without memory, and of one with it."""
+MEMORY: Final = 0.06
+"""Autocorrelation of a location from one bar to the next, or two standard errors of it, from which on it has memory."""
+STEADY: Final = 0.03
+"""Variance of the mean of a window, in terms of a bar's, up to which the spread around it is tested."""
+OVERLAP: Final = (3.3, 4.5)
 """How often tests of means and pairs, and of volatility, alarm together."""
-LONGER: Final = 0.4
+WARY: Final = 1.5
+"""The same for all of them where regimes of volatility are evident."""
+LONGER: Final = 0.6
 """Power of its window by which a test of a mean or a pair gets more of the budget."""
-SELDOM: Final = 3.0
+SELDOM: Final = 2.0
 """Weight of scales of columns that are never negative: regimes move them least."""
 RATIO: Final = 8.0
 """Independent values that a window holds at least."""
@@ -55,8 +61,31 @@ WANDERING: Final = 0.97
 MOVING: Final = 0.25
 """Variance of standardized scores that a reference shows at least, else a column hardly ever moved."""
 NEGLIGIBLE: Final = 1e-7
+BRIEF: Final = 2.5
+"""Autocorrelation time of volatility, in bars, up to which all its low frequencies tell of its variance."""
+FEWEST: Final = 8.0
+"""Degrees of freedom of an estimate of variance at least."""
 SLOW: Final = 16
 """Time constant, in bars, from which on a wandering level is a regime."""
+
+
+class Noise(NamedTuple):
+    """What averages do when nothing changed, under each model that counts.
+
+    Attributes:
+        sigma: standard deviation: scores x windows x models.
+        rate: decay of the log autocorrelation per bar at small lags: scores x windows x models.
+        weight: scores x models.
+    """
+
+    sigma: Floats
+    rate: Floats
+    weight: Floats
+
+    @property
+    def variance(self) -> Floats:
+        """Expected variance of each average: scores x windows."""
+        return np.asarray((self.sigma**2 * self.weight[:, None]).sum(-1), np.float64)
 
 
 class Belief(NamedTuple):
@@ -67,7 +96,9 @@ class Belief(NamedTuple):
         tau: integrated autocorrelation time that decides, in bars.
         volatile: which scores follow volatility.
         cycles: how often regimes of volatility passed within the reference if that was too rarely, else infinite.
-        wary: whether there are any, so that no test gets anything for alarming together with others.
+        wary: whether there are any, which alarm less often together.
+        noise: what averages do when nothing changed.
+        steady: columns x windows: whether means stay where they are enough for a spread around them to be tested.
         possible: scores x windows: which tests can be made.
     """
 
@@ -76,6 +107,8 @@ class Belief(NamedTuple):
     volatile: Flags
     cycles: float
     wary: bool
+    noise: Noise
+    steady: Flags
     possible: Flags
 
 
@@ -103,14 +136,18 @@ def believed(reference: Reference, hazard: float) -> Belief:
     columns, scored = reference.columns, reference.scored
     volatile = np.concatenate((scored.positive, np.ones(columns, np.bool_), np.zeros(len(scored.pairs), np.bool_)))
     expected = max(hazard, NEGLIGIBLE) * reference.made.bars
-    slow = np.where(volatile, min(0.5, expected), DOUBT)
+    remembers = scored.lag > max(MEMORY, 2 / np.sqrt(reference.made.bars))
+    slow = np.where(volatile, min(0.5, expected), np.where(remembers, DOUBT[1], DOUBT[0]))
     slow[2 * columns :] = min(0.5, PAIRED * expected)
     posterior = posterior_of(reference.waves, terms, slow)
     posterior = _with_regimes_shared(reference, posterior, slow, volatile)
     tau = np.maximum(posterior.tau, _wandering(scored.lag))
     cycles, wary = _cycles(reference, posterior, volatile)
+    noise = _noise(reference, posterior, terms)
+    steady = (noise.variance[:columns] < STEADY) | scored.positive[:, None]
     possible = _possible(reference, tau) & ~(volatile & np.isfinite(cycles))[:, None]
-    return Belief(posterior, tau, volatile, cycles, wary, possible)
+    possible[columns : 2 * columns] &= steady
+    return Belief(posterior, tau, volatile, cycles, wary, noise, steady, possible)
 
 
 def _wandering(lag: Floats) -> Floats:
@@ -166,13 +203,19 @@ def planned(reference: Reference, belief: Belief, alpha: float, horizon: float) 
     terms = terms_of(reference.made.bars, reference.windows)
     score, window = np.nonzero(belief.possible)
     share = _shares(reference, belief)[score, window]
-    sigma, rate, weight = _noise(reference, belief.posterior, terms)
-    picked = sigma[score, window], weight[score], rate[score, window]
-    overlap = np.ones(len(score)) if belief.wary else np.where(belief.volatile, OVERLAP[1], OVERLAP[0])[score]
-    freedom = np.where(belief.volatile, 1.0, 2.0)[score] * int(terms.low.sum())
-    threshold = solved(*picked, horizon, np.maximum(alpha * share * overlap, 1e-9), freedom) ** 2
+    noise = belief.noise
+    picked = noise.sigma[score, window], noise.weight[score], noise.rate[score, window]
+    overlap = np.full(len(score), WARY) if belief.wary else np.where(belief.volatile, OVERLAP[1], OVERLAP[0])[score]
+    target, freedom = np.maximum(alpha * share * overlap, 1e-9), _freedom(belief, terms)[score]
+    threshold = solved(*picked, horizon, target, freedom) ** 2
     threshold = np.maximum(threshold, GUARD**2 * reference.run.highest[score, window])
     return Plan(score, window, threshold, share, np.sqrt((picked[0] ** 2 * picked[1]).sum(1)))
+
+
+def _freedom(belief: Belief, terms: Terms) -> Floats:
+    """Return the degrees of freedom of what is known of variances: of slow volatility few periods tell."""
+    told = np.where(belief.volatile, (BRIEF / np.maximum(belief.tau, BRIEF)) ** 2, 2)
+    return np.asarray(np.maximum(told * int(terms.low.sum()), FEWEST), np.float64)
 
 
 def _shares(reference: Reference, belief: Belief) -> Floats:
@@ -184,8 +227,7 @@ def _shares(reference: Reference, belief: Belief) -> Floats:
     return np.asarray(sum(0.5 * half / max(float(half.sum()), 1e-9) for half in halves), np.float64)
 
 
-def _noise(reference: Reference, posterior: Posterior, terms: Terms) -> tuple[Floats, Floats, Floats]:
-    """Return for each score, window and model that counts the sigma of the average and its decay; and the weights."""
+def _noise(reference: Reference, posterior: Posterior, terms: Terms) -> Noise:
     keep = posterior.weight.max(0) > NEGLIGIBLE
     level = posterior.level[:, None, keep]
     own = level * terms.variance[keep].T + reference.waves.fast[:, :, None]
@@ -194,4 +236,4 @@ def _noise(reference: Reference, posterior: Posterior, terms: Terms) -> tuple[Fl
     variance = own + offset
     lagged = np.minimum(level * terms.lagged[keep].T, own) + offset
     decay = -np.log(np.clip(lagged / variance, 0.05, 0.99999)) / terms.lag[:, None]
-    return np.sqrt(variance), decay, posterior.weight[:, None, keep][:, 0]
+    return Noise(np.sqrt(variance), decay, posterior.weight[:, keep])

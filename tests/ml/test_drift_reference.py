@@ -79,6 +79,16 @@ def test_few_strong_regimes_are_said() -> None:
     assert many.testable
 
 
+def test_a_spread_around_a_mean_that_wanders_is_not_tested() -> None:
+    """What wanders looks wider than it was wherever it goes; a mean that stays leaves its spread alone."""
+    slow, still = autoregressive(0.98, 2000, seed=2), autoregressive(0.0, 2000)
+    wandering = still + 0.7 * slow / slow.std(0)
+    said, quiet = DriftMonitor(wandering).card()[4:8], DriftMonitor(still).card()[4:8]
+
+    assert all("its mean wanders" in quantity.reason for quantity in said)
+    assert all(quantity.testable for quantity in quiet)
+
+
 def test_hazard_is_a_dial() -> None:
     """Who knows that volatility has no slow regimes has lower thresholds for it."""
     values = autoregressive(0.0, 2000)

@@ -26,11 +26,13 @@ CHANGE: Final = 1000
 """Monitored bar at which shifts begin."""
 WARM: Final = 120
 """Bars that the slowest feature needs."""
-NULLS: Final = ("garch", "eurusd", "sp500", "nasdaq", "gjr", "markov", "stocks", "ar", "iid")
+NULLS: Final = ("garch", "eurusd", "sp500", "nasdaq", "gjr", "markov", "stocks", "ar", "long", "iid")
 SHIFTS: Final = ("vol x1.5", "vol x2", "correlation", "fast mean", "drift")
 FITTED: Final = (26.376664, 0.332179, 0.458456, 3.251042)
 """GARCH(1,1)-t of hourly returns of EURUSD in units of 1e-4: constant, news, memory, degrees of freedom."""
 PERSISTENT: Final = np.array([0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.98, 0, 0.3, 0.7, 0.9])
+LONG: Final = (0.1, 0.2, 0.3, 0.4)
+"""Orders of fractional integration."""
 
 
 class Market(NamedTuple):
@@ -136,10 +138,21 @@ def without_market(null: str, bars: int, generator: np.random.Generator) -> Floa
         values[:, 10:] = 0.6 * values[:, :10] + 0.8 * values[:, 10:]
         values[:, 5], values[:, 6] = np.abs(values[:, 5]), np.round(values[:, 6])
         return values
+    if null == "long":
+        return np.stack([fractional(memory, bars + HORIZON, generator) for memory in LONG], 1)
     if null == "stocks":
         prices = history(null)
         return np.array(prices[blocks(count, generator, len(prices))][WARM:])
     return None
+
+
+def fractional(memory: float, count: int, generator: np.random.Generator) -> Floats:
+    """Return fractionally integrated Gaussian noise (Granger and Joyeux 1980), as the signs of order flow are."""
+    burnt, step = 4000, np.arange(1, count + 4000)
+    weight = np.concatenate(([1.0], np.cumprod((step - 1 + memory) / step)))
+    noise, size = generator.normal(size=len(weight)), 2 * len(weight)
+    found = np.fft.irfft(np.fft.rfft(noise, size) * np.fft.rfft(weight, size), size)
+    return np.asarray(found[burnt : burnt + count], np.float64)
 
 
 def autoregressive(count: int, generator: np.random.Generator) -> Floats:

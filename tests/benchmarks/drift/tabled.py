@@ -18,6 +18,7 @@ NULLS: Final[Mapping[str, str]] = {
     "sp500": "S&P 500 daily, blocks, 15",
     "nasdaq": "NASDAQ daily, blocks, 15",
     "ar": "AR(1) from 0 to .98, 15",
+    "long": "fractional integration of .1 to .4, 4",
     "gjr": "GJR-GARCH-t with persistence .985, 13",
     "iid": "*held out:* Student t3, ten pairs, 20",
     "markov": "*held out:* Markov volatility x 2, 400 and 200 bars, 13",
