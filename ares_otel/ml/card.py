@@ -117,6 +117,7 @@ def _why(reference: Reference, belief: Belief, score: int, worth: float) -> Why:
     column = score % columns if score < 2 * columns else int(scored.pairs[score - 2 * columns, 0])
     constant = not scored.low[column] < scored.high[column]
     reasons = (
+        (Why.SPARSE, scored.low[column] > scored.high[column]),  # there is no value at all
         (Why.CONSTANT, constant and score < 2 * columns),
         (Why.NO_SCALE, is_scale and reference.made.binary[column]),
         (Why.TESTABLE, bool(belief.possible[score].any())),

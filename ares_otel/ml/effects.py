@@ -46,6 +46,7 @@ def effect_of(shape: Shape, score: float) -> float:
     return (low + high) / 2
 
 
+@np.errstate(over="ignore", invalid="ignore")  # knots near the largest numbers that there are
 def _mean(shape: Shape, effect: float) -> float:
     knots, center = shape.knots, shape.knots[KNOTS // 2]
     moved = knots + effect * shape.sigma if shape.sigma else center + (1 + effect) * (knots - center)

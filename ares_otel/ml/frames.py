@@ -12,7 +12,7 @@ import numpy as np
 
 from ares_otel.ml.scores import Floats
 
-__all__ = ["Column", "Table", "Time", "nanoseconds", "number", "table_of"]
+__all__ = ["Column", "Table", "Time", "fields", "is_missing", "nanoseconds", "number", "table_of"]
 
 Time: TypeAlias = datetime | int
 """An aware `datetime`, a naive one in UTC, a `numpy.datetime64`, or Unix ns."""
@@ -59,9 +59,19 @@ class Table(NamedTuple):
     times: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
 
+def is_missing(value: object) -> bool:
+    """Tell whether there is no value: None, NaN of any type, NaT and NA of pandas."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124  (NaN, NaT)
+    except TypeError:  # NA answers no question
+        return True
+    except ValueError:  # an array answers many
+        return False
+
+
 def number(value: object) -> float | None:
     """Return a value as a number, NaN if it is missing; None if it is none."""
-    if value is None or value != value:  # noqa: PLR0124  (also true for pandas' NaT and NaN of any type)
+    if is_missing(value):
         return float("nan")
     if isinstance(value, str | bytes):
         return None
@@ -72,9 +82,16 @@ def number(value: object) -> float | None:
 
 
 def nanoseconds(at: object) -> int | None:
-    """Return a time as Unix ns; None if there is none. What is no time raises TypeError."""
-    if at is None or at != at:  # noqa: PLR0124
+    """Return a time as Unix ns; None if there is none. What is no time raises TypeError, one after 2262 ValueError."""
+    if is_missing(at):
         return None
+    found = _nanoseconds(at)
+    if not -(2**63) <= found < 2**63:
+        raise ValueError(f"a time is between the years 1677 and 2262, not {at}")
+    return found
+
+
+def _nanoseconds(at: object) -> int:
     if isinstance(at, datetime):
         aware = at if at.tzinfo else at.replace(tzinfo=UTC)
         past = aware - EPOCH
@@ -88,7 +105,7 @@ def nanoseconds(at: object) -> int | None:
 
 def table_of(reference: object, names: Sequence[str] | None = None, times: object = None) -> Table:
     """Return an array (bars x features), a frame of pandas or polars, or a mapping of columns as a matrix."""
-    given = _by_name(reference)
+    given = _picked(_by_name(reference), names)
     listed = _listed(names, len(given), [name for name, _ in given])
     made = [_converted(name, values) for name, (_, values) in zip(listed, given, strict=True)]
     values = np.concatenate([numbers for _, numbers, _ in made], 1)
@@ -102,11 +119,22 @@ def _titles(column: Column) -> Iterable[str]:
     return [f"{column.name}={level}" for level in column.levels] or [column.name]
 
 
+def _picked(given: list[tuple[str | None, Objects]], names: Sequence[str] | None) -> list[tuple[str | None, Objects]]:
+    """Return the columns in the order of the names, where these are names of columns and not new ones."""
+    known = {name: (name, values) for name, values in given if name is not None}
+    asked = [str(name) for name in names or ()]
+    if not any(name in known for name in asked):
+        return given
+    if unknown := [name for name in asked if name not in known]:
+        raise ValueError(f"the reference has no column {unknown[0]!r}, only {', '.join(known)}")
+    return [known[name] for name in asked]
+
+
 def _by_name(reference: object) -> list[tuple[str | None, Objects]]:
     """Return the columns, with names where they have some."""
     columns = getattr(reference, "columns", None)
-    if columns is None and isinstance(reference, Mapping):
-        columns = list(reference)
+    if columns is None:
+        columns = list(reference) if isinstance(reference, Mapping) else fields(reference)
     if columns is not None and hasattr(reference, "__getitem__"):
         found = [(str(name), _column(reference[name], str(name))) for name in columns]
         if not found:
@@ -114,15 +142,28 @@ def _by_name(reference: object) -> list[tuple[str | None, Objects]]:
         if len({len(values) for _, values in found}) > 1:
             raise ValueError("the columns of a reference must be equally long")
         return [(name, values) for name, values in found]
-    matrix = np.asarray(reference)
+    matrix = _array(reference)
+    if matrix.ndim == 0:
+        said = type(reference).__name__
+        raise TypeError(f"a reference is an array of shape (bars, features), a frame or columns by name, not {said}")
     if matrix.ndim != TWO or matrix.shape[1] == 0:
         raise ValueError(f"a reference is an array of shape (bars, features), not of shape {matrix.shape}")
     return [(None, matrix[:, place]) for place in range(matrix.shape[1])]
 
 
+def fields(given: object) -> tuple[str, ...] | None:
+    """Return the names of a structured array or record of numpy; None of anything else."""
+    return given.dtype.names if isinstance(given, np.ndarray | np.void) else None
+
+
+def _array(values: Any) -> Objects:
+    """Return values as an array, in which what a mask hides is None."""
+    return np.asarray(values.tolist() if isinstance(values, np.ma.MaskedArray) else values)
+
+
 def _column(values: object, name: str) -> Objects:
     numpy = getattr(values, "to_numpy", None)
-    found = np.asarray(numpy() if numpy is not None else values)
+    found = _array(numpy() if numpy is not None else values)
     if found.ndim != 1:
         raise ValueError(f"column {name!r} of the reference is no series of values (are there two of that name?)")
     return found
@@ -158,7 +199,7 @@ def _converted(name: str, values: Objects) -> tuple[Column, Floats, list[bool]]:
 
 
 def _category(name: str, values: Objects) -> tuple[Column, Floats, list[bool]]:
-    texts = [None if value is None or value != value else str(value) for value in values.tolist()]  # noqa: PLR0124
+    texts = [None if is_missing(value) else str(value) for value in values.tolist()]
     count = Counter(text for text in texts if text is not None)
     levels = [level for level, times in count.most_common(LEVELS) if times >= COMMON * len(texts)]
     if len(levels) == len(count) == TWO:
@@ -183,6 +224,8 @@ def _times(given: Any, bars: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] 
     found = np.array([nanoseconds(at) for at in _listed_times(given)], np.int64)
     if len(found) != bars:
         raise ValueError(f"{len(found)} times for {bars} bars")
+    if (found[1:] < found[:-1]).any():
+        raise ValueError("the bars of a reference come in the order of time, which their times do not")
     return found
 
 

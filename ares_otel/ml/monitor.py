@@ -70,8 +70,9 @@ class DriftMonitor:
             of texts is watched by its categories.
         false_alarms: chance of any false alarm within the horizon.
         horizon: in bars.
-        names: of the features, in order; else those of the frame, else f0, f1, …
-        times: of the reference's bars; else the index of a pandas frame, if it has times.
+        names: of the features, in order: which columns of a frame, or what those of an array are called; else those
+            of the frame, else f0, f1, …
+        times: of the reference's bars, in their order; else the index of a pandas frame, if it has times.
         hazard: prior rate per bar at which it is believed that volatility has slow regimes. Less finds changes of
             volatility sooner, and is less honest where a reference shows too few of its regimes.
         kind: what is watched.
@@ -100,7 +101,7 @@ class DriftMonitor:
         learned = reference if isinstance(reference, Reference) else Reference.of(reference, names, times)
         belief = believed(learned, hazard)
         plan = planned(learned, belief, self._budget.false_alarms, self._budget.horizon)
-        self._kind, self._made = kind, learned.made
+        self._kind, self._made = DriftKind(kind), learned.made
         self._limits = _limits(learned)
         self._stream = Stream.of(learned, plan)
         self._card = card.card_of(learned, belief)
@@ -152,7 +153,7 @@ class DriftMonitor:
     def _time(self, at: object) -> int | None:
         try:
             return nanoseconds(at)
-        except TypeError:
+        except (TypeError, ValueError):
             self._rows.invalid["at"] += 1
             return None
 

@@ -76,8 +76,8 @@ class Scored(NamedTuple):
         lag: autocorrelation of each score from one bar to the next.
         positive: which columns are never negative, so that they may follow volatility.
         present: share of bars at which a column had a value.
-        low: least value of each column, NaN without any.
-        high: largest value.
+        low: least value of each column, infinite without any.
+        high: largest value, -infinite without any.
         mean: of the values.
         deviation: standard deviation of the values.
         rarer: share of bars that a column with two values has the rarer of them.
@@ -151,8 +151,9 @@ class Reference(NamedTuple):
         Args:
             data: at least 500 bars: an array (bars x features), NaN where missing, a frame of pandas or polars, or a
                 mapping of columns. A column of texts is watched by its categories.
-            names: of the features, in order; else those of the frame, else f0, f1, …
-            times: of the bars; else the index of a pandas frame, if it has times.
+            names: of the features, in order: which columns of a frame, or what those of an array are called; else those
+                of the frame, else f0, f1, …
+            times: of the bars, in their order; else the index of a pandas frame, if it has times.
             regimes: the regime of each bar, by any name or number, of those who know it and will say it of each live
                 bar: bars are then compared with those of their own regime.
 

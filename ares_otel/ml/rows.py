@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ares_otel.ml.frames import NUMBERS, Column, number
+from ares_otel.ml.frames import NUMBERS, Column, fields, is_missing, number
 from ares_otel.ml.scores import Floats
 
 __all__ = ["Rows", "single"]
@@ -42,11 +42,13 @@ class Rows:
         """Return the numbers of a row, NaN where there is none; a row of another length raises ValueError."""
         if type(row) is np.ndarray and row.dtype == np.float64 and row.shape == self._shape and self._plain:
             return row
-        if self._plain and isinstance(row, list | tuple | np.ndarray):
+        if self._plain and isinstance(row, list | tuple | np.ndarray) and not isinstance(row, np.ma.MaskedArray):
             found = _numbers_of(row)
             if found is not None and found.shape == self._shape:
                 return found
         row = single(row)
+        if names := fields(row):
+            row = {name: row[name] for name in names}
         if isinstance(row, Mapping) or (hasattr(row, "keys") and hasattr(row, "__getitem__")):
             return self._numbers(self._by_name(row))
         return self._numbers(self._in_order(row))
@@ -72,12 +74,12 @@ class Rows:
 
     def _by_name(self, row: Any) -> list[Any]:
         """Return the values of a row by name, None for what it does not have."""
-        keys = set(map(str, row.keys()))
-        for name in keys - self._named:
+        keys = {str(key): key for key in row.keys()}  # noqa: SIM118  (a series is iterated by its values)
+        for name in keys.keys() - self._named:
             if name in self.unknown or len(self.unknown) < MOST:
                 self.unknown[name] += 1
-        self.absent.update(self._named - keys)
-        return [row[column.name] if column.name in keys else None for column in self.columns]
+        self.absent.update(self._named - keys.keys())
+        return [row[keys[column.name]] if column.name in keys else None for column in self.columns]
 
     def _parts(self, column: Column, value: Any) -> Iterable[float]:
         """Return the numbers of a value: one, or one for each category."""
@@ -87,7 +89,7 @@ class Rows:
                 self.invalid[column.name] += 1
                 return (np.nan,)
             return (found,)
-        if value is None or value != value:  # noqa: PLR0124
+        if is_missing(value):
             return (np.nan,) * len(column.levels)
         text = str(value)
         if text not in column.known:

@@ -42,6 +42,20 @@ def test_frames_give_names_and_times() -> None:
     assert DriftMonitor({"a": VALUES[:, 0], "b": list(VALUES[:, 1])}, times=list(range(600))).made.last == 599
 
 
+def test_names_pick_columns() -> None:
+    """Names of a frame's columns say which ones, in which order rows come; they are not pinned on others."""
+    one, other = DriftMonitor(FRAME, names=["return", "spread"]), DriftMonitor(VALUES[:, [2, 0]])
+    for row in VALUES[:40]:
+        one.update([row[2], row[0]])
+        other.update([row[2], row[0]])
+
+    assert one.names == ("return", "spread")
+    assert [each.evidence for each in one.standing()] == [each.evidence for each in other.standing()]
+    assert DriftMonitor(FRAME, names=["a", "b", "c"]).names == ("a", "b", "c")
+    with pytest.raises(ValueError, match="no column 'high', only spread, volume, return"):
+        DriftMonitor(FRAME, names=["spread", "high"])
+
+
 def matrix(shape: tuple[int, ...]) -> Floats:
     """Return a matrix of some shape."""
     return np.zeros(shape)
@@ -58,6 +72,9 @@ def matrix(shape: tuple[int, ...]) -> Floats:
         (VALUES, {"names": ["a"]}, "1 names for 3 columns"),
         (VALUES, {"names": ["a", "a", "b"]}, "two columns are called 'a'"),
         (VALUES, {"times": [1, 2]}, "2 times for 600 bars"),
+        (FRAME[::-1], {}, "in the order of time"),
+        (VALUES, {"times": [datetime(9999, 1, 1, tzinfo=UTC)] * 600}, "between the years 1677 and 2262"),
+        (VALUES, {"kind": "date"}, "'date' is not a valid DriftKind"),
         (VALUES, {"false_alarms": 0}, "above 0 and below 1"),
         (VALUES, {"horizon": 0}, "at least 1"),
         (VALUES, {"hazard": -1}, "from 0 to 1"),
@@ -77,6 +94,8 @@ def test_bad_types() -> None:
         DriftMonitor({"a": np.zeros(600, "datetime64[ns]")})
     with pytest.raises(TypeError, match="not str"):
         DriftMonitor(VALUES, times=["x"] * 600)
+    with pytest.raises(TypeError, match="a frame or columns by name, not str"):
+        DriftMonitor("reference.csv")
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,9 @@ def test_bad_types() -> None:
         VALUES[7].tolist(),
         tuple(VALUES[7]),
         VALUES[7].astype(object),
+        list(FRAME.itertuples(index=False))[7],
+        FRAME.to_records(index=False)[7],
+        FRAME[["return", "volume", "spread"]].to_records(index=False)[7],
     ],
 )
 def test_rows(row: object) -> None:
@@ -115,6 +137,53 @@ def test_rows_of_another_length(row: object) -> None:
     with pytest.raises(ValueError, match=r"a row has 3 values \(spread, volume, return\), not"):
         monitor.update(row)
     assert monitor.bars == 0
+
+
+def test_frames_without_names() -> None:
+    """Names that are no texts are those of rows, too."""
+    frame = pd.DataFrame(VALUES)
+    one, other = DriftMonitor(frame), DriftMonitor(VALUES)
+    for place, row in enumerate(VALUES[:40]):
+        one.update(frame.iloc[place] if place % 2 else dict(enumerate(row)))
+        other.update(row)
+
+    assert one.names == ("0", "1", "2")
+    assert one.quality() == ()
+    assert [each.evidence for each in one.standing()] == [each.evidence for each in other.standing()]
+
+
+def test_what_is_missing() -> None:
+    """NA of pandas, NaT, what a mask hides, are missing as NaN is, in references and in rows; an array is no number."""
+    hole = np.where(VALUES > 1, np.nan, VALUES)
+    nullable = pd.DataFrame(hole).convert_dtypes()
+    masked = np.ma.masked_array(VALUES, VALUES > 1)
+    records = np.array([tuple(row) for row in hole], [(f"f{place}", float) for place in range(3)])
+    references = (hole, nullable, masked, records)
+    cards = [[quantity.mde for quantity in DriftMonitor(reference).card()] for reference in references]
+    monitors = [DriftMonitor(hole) for _ in references]
+    for rows in zip(hole, (nullable.iloc[place] for place in range(600)), masked, records, strict=True):
+        for monitor, row in zip(monitors, rows, strict=True):
+            monitor.update(list(row) if isinstance(row, pd.Series) else row)
+    stands = [[each.evidence for each in monitor.standing()] for monitor in monitors]
+    monitors[0].update([np.array([1.0, 2.0]), 0.0, 0.0])
+    texts = DriftMonitor({"side": pd.array(["buy", "sell", None] * 200, dtype="string")})
+    texts.update([pd.NA])
+
+    assert nullable.isna().any().all()
+    assert cards[1:] == cards[:1] * 3
+    assert stands[1:] == stands[:1] * 3
+    assert [(issue.feature, issue.problem) for issue in monitors[0].quality()] == [("f0", Problem.INVALID)]
+    assert texts.quality() == ()
+
+
+def test_times_that_are_none() -> None:
+    """A time that is none, or that no clock of ns has, leaves its bar without one, and is counted."""
+    monitor = DriftMonitor(FRAME)
+    for at in (10**30, datetime(9999, 1, 1, tzinfo=UTC), "noon", 1.5, pd.NaT, None):
+        monitor.update(VALUES[0], at=at)  # type: ignore[arg-type]
+
+    assert monitor.bars == 6
+    assert [(issue.feature, issue.problem, issue.count) for issue in monitor.quality()] == [("at", Problem.INVALID, 4)]
 
 
 def test_renamed_and_wrong_values_are_counted() -> None:
@@ -145,6 +214,7 @@ def test_renamed_and_wrong_values_are_counted() -> None:
         np.where(VALUES > 2, np.inf, VALUES),
         np.where(VALUES > 1, np.nan, VALUES),
         VALUES * 1e300,
+        VALUES * 4e307,
         VALUES * 1e-300,
         VALUES + 1e15,
         np.cumsum(VALUES, 0),
@@ -217,7 +287,7 @@ def test_untestable_is_said() -> None:
     assert "n_eff" in card["walk", Moment.SCALE].reason
     assert "missing in 9" in card["sparse", Moment.LOCATION].reason
     assert not card["rare", Moment.SHARE].testable
-    assert "constant" in card["empty", Moment.LOCATION].reason
+    assert "missing in 100%" in card["empty", Moment.LOCATION].reason
     assert not any(quantity.testable or quantity.mde or quantity.delay for quantity in card.values())
     assert monitor.update([1.0, 2.0, 3.0, 4.0]) == []
 
