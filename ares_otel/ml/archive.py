@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -19,14 +21,16 @@ import numpy as np
 
 from ares_otel.ml.whole import replace_whole
 
-__all__ = ["ArchiveError", "digest", "read", "read_state", "write", "write_state"]
+__all__ = ["UNZIPPED", "ArchiveError", "digest", "read", "read_state", "write", "write_state"]
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, np.dtype[Any]]]
 Header = TypeVar("Header", bound=msgspec.Struct)
 
 HEADER: Final = "header"
-WRONG: Final = (ValueError, KeyError, OSError, EOFError, AttributeError, zipfile.BadZipFile, msgspec.MsgspecError)
-"""What numpy raises of files that are no archives, and msgspec of headers."""
+UNZIPPED: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError)
+"""What is raised of a file that is no zip archive, or of which bits have turned; RuntimeError: it seems encrypted."""
+WRONG: Final = (*UNZIPPED, ValueError, OSError, AttributeError, msgspec.MsgspecError)
+"""The same of an archive of numpy, whose header is one of msgspec."""
 
 
 class ArchiveError(ValueError):
@@ -99,6 +103,8 @@ def read(
     ArchiveError if a file holds something else, OSError if it cannot be read.
     """
     content = Path(path).read_bytes()
+    if not zipfile.is_zipfile(io.BytesIO(content)):  # numpy would advise to trust it
+        raise ArchiveError(f"{path}: no {of}: it is no archive of numpy")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

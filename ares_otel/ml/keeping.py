@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
-from ares_otel.ml.archive import ArchiveError
+from ares_otel.ml.archive import UNZIPPED, ArchiveError
 from ares_otel.ml.whole import replace_whole
 
 __all__ = ["HEADER", "Saved", "Saving", "is_state", "packed", "read", "restored", "safe", "saved", "write"]
@@ -110,6 +110,6 @@ def read(path: Path | io.BytesIO) -> Iterator[tuple[bytes, dict[str, Path]]]:
                 names = [name for name in archive.namelist() if name != HEADER]
                 for name in names:
                     (Path(folder) / Path(name).name).write_bytes(archive.read(name))
-        except (zipfile.BadZipFile, KeyError) as error:
+        except UNZIPPED as error:
             raise ArchiveError(f"{path}: no state of a watched model ({error})") from error
         yield header, {name: Path(folder) / Path(name).name for name in names}

@@ -98,6 +98,8 @@ class DriftMonitor:
         self._budget = Budget(float(false_alarms), int(horizon))
         if not 0 <= hazard <= 1:
             raise ValueError(f"hazard is a rate from 0 to 1, not {hazard}")
+        if isinstance(reference, Reference) and not (names is None and times is None):
+            raise TypeError("names and times are those of the reference that was made before")
         learned = reference if isinstance(reference, Reference) else Reference.of(reference, names, times)
         belief = believed(learned, hazard)
         plan = planned(learned, belief, self._budget.false_alarms, self._budget.horizon)

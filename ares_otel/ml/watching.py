@@ -17,6 +17,7 @@ import msgspec
 from ares_otel.decision.watched import Matured, Observed, Realized, Told, WatchedModel
 from ares_otel.guard import GUARD
 from ares_otel.ml import keeping
+from ares_otel.ml.archive import ArchiveError
 from ares_otel.ml.beside import Beside, State, superseded
 from ares_otel.ml.calling import called
 from ares_otel.ml.condition import Condition
@@ -229,6 +230,8 @@ class Watch:
                 for over in superseded(state, self.teller):
                     self._call(over)
                 return False
+            if lost := self.parts.keys() - files.keys():
+                raise ArchiveError(f"{path}: no state of {', '.join(sorted(lost))} in it")
             self.resume(state, {name: part.read(files[name]) for name, part in self.parts.items()})
         return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ares_otel.ml import DriftMonitor, DriftState, Moment
+from ares_otel.ml import DriftMonitor, DriftState, Moment, Reference
 from ares_otel.ml.archive import ArchiveError
 from ares_otel.ml.scores import Floats
 
@@ -153,6 +153,30 @@ def test_damage_is_found(tmp_path: Path) -> None:
         DriftMonitor.load(path)
     with pytest.raises(OSError, match="missing"):
         DriftMonitor.load(tmp_path / "missing.npz")
+
+
+def test_turned_bytes_are_found(tmp_path: Path) -> None:
+    """A file with a byte that is another one, or that ends too soon, says so in the one way that callers expect."""
+    path, generator = tmp_path / "state.npz", np.random.default_rng(12)
+    monitor = DriftMonitor(REFERENCE)
+    monitor.save(path)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(400):
+        damaged = bytearray(whole)
+        damaged[generator.integers(len(whole))] = generator.integers(256)
+        path.write_bytes(damaged[: generator.integers(len(whole))] if generator.random() < 0.2 else damaged)
+        try:
+            assert DriftMonitor.load(path).card() == monitor.card()
+        except ArchiveError:
+            refused += 1
+
+    assert refused > 300
+
+
+def test_reference_keeps_its_names() -> None:
+    """Names and times beside a reference that was made before would be ignored, and are refused."""
+    with pytest.raises(TypeError, match="made before"):
+        DriftMonitor(Reference.of(REFERENCE), names=["a", "b", "c", "d", "e", "f"])
 
 
 def test_no_growth() -> None:

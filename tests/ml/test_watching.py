@@ -303,6 +303,23 @@ def test_a_damaged_state_is_refused(tmp_path: Path, content: bytes) -> None:
         watch().load(tmp_path / "m.state")
 
 
+def test_turned_bytes_of_a_state_are_found(tmp_path: Path) -> None:
+    """Whatever byte of a state is another one, it is read as before or refused as what it is: no state, unreadable."""
+    path, generator = tmp_path / "m.state", np.random.default_rng(12)
+    watch().save(path)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[generator.integers(len(whole) - 200, len(whole))] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            assert watch().load(path)
+        except (OSError, ValueError):
+            refused += 1
+
+    assert refused > 50
+
+
 def test_predictions_and_outcomes_have_monitors_of_their_own() -> None:
     """Each kind counts its own bars; an outcome is no observation."""
     target = watch(ABOUT, None, DriftKind.DATA, DriftKind.PREDICTION, DriftKind.LABEL)
