@@ -122,10 +122,12 @@ def cramer_von_mises(x: ArrayLike, y: ArrayLike, *, exact: bool | None = None) -
             sample is over 20.
 
     Raises:
-        ValueError: a sample has no finite value.
+        ValueError: a sample has less than two finite values.
     """
     a, b = _finite(x), _finite(y)
     n, m = a.size, b.size
+    if min(n, m) < 2:  # noqa: PLR2004  of one value a mean square difference says nothing
+        raise ValueError("a sample has less than two finite values")
     ranks = _ranks(np.concatenate([a, b]))
     of_a = n * float(np.square(ranks[:n] - np.arange(1, n + 1)).sum())
     weighted = of_a + m * float(np.square(ranks[n:] - np.arange(1, m + 1)).sum())

@@ -74,6 +74,12 @@ def test_cramer_von_mises_is_that_of_scipy(largest: int, count: int) -> None:
         assert ours.p_value == pytest.approx(theirs.pvalue, abs=CLOSE)
 
 
+def test_cramer_von_mises_of_one_value() -> None:
+    """One value is refused, as by scipy, instead of having a chance of 0."""
+    with pytest.raises(ValueError, match="less than two"):
+        pvalues.cramer_von_mises([1.0, np.nan], np.zeros(5))
+
+
 def test_cramer_von_mises_of_equal_samples() -> None:
     """No difference is certain to be reached."""
     same = np.arange(200)
