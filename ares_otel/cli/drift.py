@@ -19,6 +19,8 @@ USAGE: Final = 2
 WIDTHS: Final = (30, 10, 8, 8, 9, 9, 8)
 SECOND: Final = 1_000_000_000
 ABSENT: Final = "\u2013"
+LEAST: Final = 0.001
+"""Number below which another one fills a column."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,7 +120,8 @@ def _card(card: list[dict[str, Any]]) -> Iterator[str]:
         name = line["feature"] if isinstance(line["feature"], str) else " & ".join(line["feature"])
         figures = [_figure(line[key]) for key in ("n_eff", "tau", "mde", "delay")]
         budget = f"{line['budget']:.1%}" if line["testable"] else ABSENT
-        yield _row((name, line["moment"], *figures, budget)) + ("" if line["testable"] else f"  {line['reason']}")
+        said = "; ".join(filter(None, (line["reason"], line["note"])))
+        yield f"{_row((name, line['moment'], *figures, budget))}  {said}".rstrip()
 
 
 def _row(cells: tuple[str, ...]) -> str:
@@ -130,7 +133,9 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004  three digits
+    if value is None:
+        return ABSENT
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= LEAST else f"< {LEAST}"  # noqa: PLR2004  three digits
 
 
 def _events(found: Any) -> Iterator[str]:

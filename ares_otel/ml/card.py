@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from ares_otel.ml.effects import LARGEST
@@ -19,6 +18,8 @@ __all__ = ["Card", "Tests", "Why", "card_of", "lines", "titles"]
 
 WIDEST: Final = 0.99 * LARGEST
 """An effect that no score of ranks could show."""
+BLIND: Final = "no effect of any size is found nine of ten times"
+"""Of what has a test whose threshold is near the most that scores of ranks can say."""
 POWER: Final = 1.2816
 """Standard deviations above a threshold at which nine of ten are over it."""
 
@@ -144,8 +145,7 @@ def titles(made: Made, pairs: Bins) -> list[tuple[Feature, Moment]]:
 
 def lines(card: Card, tests: Tests, seen: Seen, note: str = "") -> tuple[Quantity, ...]:
     """Return the card as it is shown; `note` is what has to be known of each line."""
-    found = [_quantity(card, tests, seen, place) for place, why in enumerate(card.why) if why != Why.NO_SCALE]
-    return tuple(msgspec.structs.replace(each, note=note) if note else each for each in found)
+    return tuple(_quantity(card, tests, seen, place, note) for place, why in enumerate(card.why) if why != Why.NO_SCALE)
 
 
 def _found(tests: Tests, seen: Seen, place: int) -> tuple[float | None, float | None]:
@@ -162,7 +162,7 @@ def _found(tests: Tests, seen: Seen, place: int) -> tuple[float | None, float | 
     return smallest if smallest < WIDEST else None, delay if np.isfinite(delay) else None
 
 
-def _quantity(card: Card, tests: Tests, seen: Seen, place: int) -> Quantity:
+def _quantity(card: Card, tests: Tests, seen: Seen, place: int, note: str) -> Quantity:
     feature, moment = seen.named[place]
     smallest, delay = _found(tests, seen, place)
     why, cycles = Why(card.why[place]), float(card.cycles[place])
@@ -186,4 +186,5 @@ def _quantity(card: Card, tests: Tests, seen: Seen, place: int) -> Quantity:
         delay=delay,
         budget=float(tests.spent[tests.score == place].sum()),
         cycles=cycles if np.isfinite(cycles) else None,
+        note="; ".join(filter(None, (note, BLIND if why == Why.TESTABLE and smallest is None else ""))),
     )

@@ -109,12 +109,13 @@ class Quantity(msgspec.Struct, frozen=True):
         n_eff: independent values that the reference is worth for it; None if unknown.
         tau: bars that one independent value takes, the integrated autocorrelation time; None if unknown.
         mde: smallest lasting effect, in standard deviations of a single bar, that nine of ten times is found; None if
-            untestable.
+            untestable, or if none is, which `note` says.
         delay: bars until a shift of one standard deviation is expected to be found; None if it never is.
         budget: share of the allowed false alarms that its tests may use, 0 if untestable.
         cycles: how often the slowest regime seen in the reference passed there; None if none was seen.
         tau_high: upper end of what tau may be (95 %); None if unknown.
-        note: what else has to be known: which regimes have no slot of their own; "" if nothing has.
+        note: what else has to be known: which regimes have no slot of their own, that no effect is large enough to be
+            found nine of ten times; "" if nothing has.
     """
 
     feature: Feature

@@ -41,6 +41,20 @@ def test_the_card_of_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert any(line.startswith("slow ") and "untestable: " in line for line in out)
 
 
+def test_the_card_fits_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Values that alternate need next to no time each; what has a test that sees nothing has a note."""
+    slow = REFERENCE[:600, 0].copy()
+    for bar in range(1, 600):
+        slow[bar] += 0.8 * slow[bar - 1]
+    lines = ["side,slow", *(f"{'buy' if bar % 2 else 'sell'},{value!r}" for bar, value in enumerate(slow.tolist()))]
+    (tmp_path / "ref.csv").write_text("\n".join(lines))
+    assert main(["drift", "card", str(tmp_path / "ref.csv")]) == 0
+    side, other = capsys.readouterr().out.splitlines()[1:3]
+
+    assert "600 < 0.001" in side
+    assert other.endswith("  no effect of any size is found nine of ten times")
+
+
 def test_the_card_of_a_state_is_that_of_its_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a running bot keeps says the same as what it was made of."""
     with ares.setup(overrides={"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}):

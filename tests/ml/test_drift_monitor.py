@@ -122,6 +122,18 @@ def test_restart_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "state.npz").stat().st_size < 32_768
 
 
+def test_a_test_that_sees_nothing_says_so() -> None:
+    """Where no effect would cross the threshold nine of ten times there is no smallest one, and the card says why."""
+    values = data(600, 2, seed=3)
+    for bar in range(1, 600):
+        values[bar, 0] += 0.75 * values[bar - 1, 0]
+    slow, fast = DriftMonitor(values).card()[:2]
+
+    assert (slow.testable, slow.mde, slow.reason) == (True, None, "")
+    assert "no effect of any size" in slow.note
+    assert (fast.testable, fast.note) == (True, "")
+
+
 def test_copy_is_apart() -> None:
     """A deep copy goes on by itself."""
     monitor = DriftMonitor(REFERENCE)
