@@ -173,8 +173,9 @@ class _Ready(NamedTuple):
 
 def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
     """Check all that was given, so that learning it later cannot fail for what the caller did."""
+    times = None if data.times is None or None in data.times else data.times
     given = {
-        DriftKind.DATA: (data.features, data.names) if data.features is not None else None,
+        DriftKind.DATA: (data.features, data.names, times) if data.features is not None else None,
         DriftKind.PREDICTION: _columns("prediction", data.predictions) if data.predictions is not None else None,
         DriftKind.LABEL: _columns("outcome", data.actuals) if data.actuals is not None else None,
     }

@@ -55,6 +55,16 @@ def test_the_card_fits_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture
     assert other.endswith("  no effect of any size is found nine of ten times")
 
 
+def test_a_reference_out_of_order_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bars that go back in time have another memory than they seem to."""
+    file = table(tmp_path / "ref.csv", REFERENCE)
+    head, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([head, *reversed(lines)]))
+
+    assert main(["drift", "card", str(file)]) == 2
+    assert "in the order of time" in capsys.readouterr().err
+
+
 def test_the_card_of_a_state_is_that_of_its_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a running bot keeps says the same as what it was made of."""
     with ares.setup(overrides={"state_directory": str(tmp_path), "exporter.enabled": False, "metrics.enabled": False}):
