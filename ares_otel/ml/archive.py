@@ -55,8 +55,15 @@ class _Head(msgspec.Struct, frozen=True):
 
 def write_state(path: str | os.PathLike[str], of: str, version: int, state: msgspec.Struct) -> None:
     """Write facts without NaN or infinity; OSError if the file cannot be written."""
-    content = msgspec.json.encode(state)
+    content = msgspec.json.encode(state, enc_hook=_own)
     replace_whole(path, msgspec.json.encode(_File(of, version, digest(content, {}), msgspec.Raw(content))))
+
+
+def _own(value: object) -> object:
+    """Return a number of numpy, such as a time that was given as one, as one of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError
 
 
 def read_state(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]) -> Header:

@@ -19,7 +19,7 @@ from ares_otel.ml.memory import LAST
 from ares_otel.ml.scan import inflation
 from ares_otel.ml.windows import Window, window_of
 
-__all__ = ["EARLIER", "LOSS", "LOSSES", "ConceptMonitor", "LossName", "Metric"]
+__all__ = ["EARLIER", "LOSS", "LOSSES", "ConceptMonitor", "LossName", "Metric", "loss_of"]
 
 LossName: TypeAlias = Literal["error", "absolute", "squared", "log"]
 OF, VERSION = "concept", 1
@@ -62,6 +62,16 @@ LOSSES: Final[Mapping[LossName, Callable[[Value, Value], float]]] = {
 
 A text where classes are numbers, or the other way round, has none.
 """
+
+
+def loss_of(name: LossName, prediction: object, actual: object) -> float:
+    """Return the loss of a prediction, NaN where there is none."""
+    if prediction is None or actual is None:
+        return math.nan
+    try:
+        return float(LOSSES[name](prediction, actual))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -124,24 +134,22 @@ class ConceptMonitor:
         )
 
     def _use(self, loss: LossName, ledger: Ledger, monitor: LossMonitor) -> None:
-        self._name, self._loss = loss, LOSSES[loss]
+        self._name = loss
         self.ledger, self.monitor = ledger, monitor
         self._recent: array[float] = array("d")
 
     def predicted(self, key: str, prediction: Value, at: int, due: int | None = None) -> bool:
         """Let a prediction wait for its label; return whether it was taken."""
-        return self.ledger.record(key, prediction, at, due)
+        return self.ledger.record(str(key), _own(prediction), int(at), due)
 
     def outcome(self, key: str, actual: Value, at: int) -> list[DriftEvent]:
         """Take the label of a prediction and return what it showed; one that goes with none is counted."""
-        matured = self.ledger.outcome(key, actual, at)
+        actual, at = _own(actual), int(at)
+        matured = self.ledger.outcome(str(key), actual, at)
         if matured is None:
             return []
         number, label = _number(matured.prediction), _number(actual)
-        try:
-            loss = self._loss(matured.prediction, actual)
-        except (TypeError, ValueError, OverflowError):
-            loss = math.nan
+        loss = loss_of(self._name, matured.prediction, actual)
         if math.isfinite(loss):
             self._recent.append(loss)
             if len(self._recent) > RECENT:
@@ -188,6 +196,11 @@ class ConceptMonitor:
         made._use(state.loss, Ledger.of(state.ledger), LossMonitor.of(state.monitor))  # noqa: SLF001  of the same class
         made._recent.extend(state.recent)  # noqa: SLF001  of the same class
         return made
+
+
+def _own(value: Value) -> Value:
+    """Return a value of numpy's as one of Python's own, which a file of state can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _number(value: Value) -> float | None:

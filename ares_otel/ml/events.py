@@ -72,7 +72,8 @@ class DriftEvent(msgspec.Struct, frozen=True):
         state: whether the episode started or was cleared, or features of it are named.
         bar: number of the bar at which that was seen; the first bar that a monitor sees is 1.
         at: time of that bar, Unix ns; None if bars come without times.
-        features: what moved, the largest effect first; when an episode is cleared, as it was at its start.
+        features: what moved, the largest effect first, each as it was when it crossed its threshold; when an episode is
+            cleared, all that crossed within it.
         since: estimated change point; None where a monitor cannot tell.
         effect: the largest effect among the features, without its sign.
         evidence: the largest evidence among the features; when cleared, the largest within the episode.

@@ -149,6 +149,7 @@ class LossMonitor:
         if not math.isfinite(loss):
             state.invalid += 1
             return []
+        loss = float(loss)  # of numpy, it would be in all that follows, and no file of state can hold it
         crossed = [moved for name, value in _streams(loss, signed, label) if (moved := self._scan(name, value))]
         events = []
         if self._creep is not None:

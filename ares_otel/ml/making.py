@@ -15,7 +15,7 @@ from ares_otel.decision.watched import WatchedModel
 from ares_otel.ml import keeping
 from ares_otel.ml.budget import Budget
 from ares_otel.ml.cloudevents import About, Outbox
-from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName
+from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName, loss_of
 from ares_otel.ml.events import DriftKind, Quantity
 from ares_otel.ml.frames import Table as Matrix
 from ares_otel.ml.given import Data, bars_per_month, fingerprint, gathered
@@ -246,7 +246,7 @@ def _losses(loss: LossName, data: Data) -> list[float] | None:
     if data.predictions is None or data.actuals is None or len(data.predictions) != len(data.actuals):
         return None
     pairs = zip(data.predictions, data.actuals, strict=True)
-    found = [LOSSES[loss](class_of(plain(prediction)), plain(actual)) for prediction, actual in pairs]
+    found = [loss_of(loss, class_of(plain(prediction)), plain(actual)) for prediction, actual in pairs]
     known = [each for each in found if math.isfinite(each)]
     return known if len(known) >= LEAST_LOSSES else None
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ares_otel.ml.budget import Account
 from ares_otel.ml.concept import LOSS, ConceptMonitor
 from ares_otel.ml.events import DriftEvent, Moved, Quantity
+from ares_otel.ml.frames import is_missing
 from ares_otel.ml.windows import Window
 
 __all__ = ["Outcomes", "class_of", "plain"]
+
+
+OWN: Final = frozenset({type(None), bool, int, float, str})
+"""Numbers and texts of numpy are no less instances of these, but no file of state can hold them."""
 
 
 class Outcomes:
@@ -87,8 +92,13 @@ def class_of(prediction: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of numpy's or a frame's as one of Python's own."""
-    if value is None or isinstance(value, (bool, int, float, str)):
+    """Return a value of numpy's or a frame's as one of Python's own; NA of pandas is None.
+
+    >>> import numpy as np
+    >>> plain(np.float64(0.5)), plain((np.str_("buy"), None)), plain({"buy": np.float32(0.5)})
+    (0.5, ['buy', None], {'buy': 0.5})
+    """
+    if type(value) in OWN:
         return value
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
@@ -96,4 +106,6 @@ def plain(value: Any) -> Any:
         convert = getattr(value, name, None)
         if callable(convert):
             return convert()
-    return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if is_missing(value) else value

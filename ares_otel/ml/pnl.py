@@ -105,7 +105,7 @@ class PnlCusum:
             raise ValueError(f"a living edge is above a dead one: {sharpe} is not above {dead}")
         if not min(volatility, periods, years) > 0.0 or not tau >= 1.0:
             raise ValueError("volatility, periods and years are above 0, tau is at least 1")
-        self._use(_State(sharpe, volatility, dead, periods, years, tau))
+        self._use(_State(float(sharpe), float(volatility), float(dead), int(periods), float(years), float(tau)))
 
     def _use(self, state: _State) -> None:
         self._state = state
@@ -158,7 +158,7 @@ class PnlCusum:
         if not math.isfinite(profit):
             state.skipped += 1
             return []
-        value = profit / self._unit
+        value = float(profit) / self._unit
         level = state.level - self._gap * (value - self._middle)
         if level <= 0.0:
             state.level, state.total, state.zero = 0.0, 0.0, state.bar

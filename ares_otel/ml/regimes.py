@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from ares_otel.ml.frames import is_missing
 from ares_otel.ml.memory import LAST
 from ares_otel.ml.scores import Flags, Floats
 from ares_otel.records import Regime
@@ -138,7 +139,7 @@ def labels_of(given: Any, bars: int) -> list[str]:
     labels: Sequence[Any] = list(np.asarray(numpy() if numpy is not None else given, object))
     if len(labels) != bars:
         raise ValueError(f"{len(labels)} regimes for {bars} bars")
-    if any(label is None or label != label for label in labels):  # noqa: PLR0124  (also true for NaN)
+    if any(is_missing(label) for label in labels):
         raise ValueError("each bar of the reference needs a regime")
     return [label_of(label) for label in labels]
 

@@ -9,6 +9,7 @@ import pytest
 from ares_otel.ml.concept import LOSSES, ConceptMonitor, LossName, Metric
 from ares_otel.ml.events import DriftKind
 from ares_otel.ml.labels import Counts
+from ares_otel.ml.pnl import PnlCusum
 
 
 def test_from_prediction_to_verdict(tmp_path: Path) -> None:
@@ -89,3 +90,19 @@ def test_little_is_known() -> None:
     assert watch.monitor.invalid == 1
     assert watch.outcome("a", 3.0, at=1) == []
     assert (watch.metric().mean, watch.metric().low, watch.metric().n) == (2.0, None, 1)
+
+
+def test_numbers_of_numpy_can_be_written(tmp_path: Path) -> None:
+    """Keys, times, predictions and labels may be numpy's, alone or in what has happened since."""
+    watch, draw = ConceptMonitor(10, loss="absolute", reference=[np.float64(0.1)] * 500), np.random.default_rng(4)
+    for bar in range(700):
+        watch.predicted(np.str_(f"{bar}"), np.float64(draw.normal()), np.int64(bar))  # type: ignore[arg-type]
+        watch.outcome(f"{bar - 5}", np.float32(draw.normal()), np.int64(bar))  # type: ignore[arg-type]
+    profits = PnlCusum(2.0, 0.01)
+    told = [event for profit in draw.normal(-0.01, 0.01, 400) for event in profits.update(profit, at=np.int64(5))]  # type: ignore[arg-type]
+    watch.save(tmp_path / "concept")
+    profits.save(tmp_path / "profits")
+
+    assert ConceptMonitor.load(tmp_path / "concept").metric() == watch.metric()
+    assert told
+    assert PnlCusum.load(tmp_path / "profits").standing() == profits.standing()

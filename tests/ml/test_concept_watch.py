@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 import ares_otel as ares
@@ -316,3 +317,40 @@ def test_trails_are_bounded() -> None:
     awaited.settle("50")
     awaited.settle("50")
     assert awaited.of("50") is None
+
+
+def test_numbers_of_numpy_are_kept(tmp_path: Path) -> None:
+    """What models return (numbers and texts of numpy, NA of pandas) waits and goes on like Python's own values."""
+    draw = np.random.default_rng(2)
+    whole, other = watched(), watched()
+    for place in range(600):
+        value, actual, profit = np.float64(draw.normal()), np.float32(draw.normal()), np.float64(draw.normal())
+        for watch, own in ((whole, float), (other, lambda each: each)):
+            watch.feed([Observed(None, own(value), f"k{place}", place * DAY, 0, None)])
+            watch.feed([Realized(own(profit), place * DAY, 0)])
+            if place % 3:
+                watch.feed([Matured(f"k{place}", own(actual), place * DAY, 0)])
+    other.feed([Observed(None, pd.NA, "none", 600 * DAY, 0, None)])
+    other.feed([Observed(None, {"buy": np.float64(0.4), "sell": np.float64(0.6)}, np.str_("odd"), 600 * DAY, 0, None)])
+    whole.feed([Observed(None, "sell", "odd", 600 * DAY, 0, None)])
+    for name, watch in (("whole", whole), ("other", other)):
+        watch.save(tmp_path / name)
+
+    assert watched().load(tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("predictions", "actuals"),
+    [
+        (pd.array([None, *[True, False] * 300], "boolean"), pd.array([*[True, False] * 300, None], "boolean")),
+        ([{"buy": np.float64(0.4), "sell": np.float64(0.6)}] * 600, ["buy", "sell"] * 300),
+        (pd.array([None, *[0.5, 1.5] * 300], "Float64"), pd.Series([0.5, 1.5, 2.5] * 200 + [1.0])),
+        (np.ones((600, 1)), np.ones((600, 1))),
+    ],
+)
+def test_references_of_outcomes_as_frames_have_them(predictions: Any, actuals: Any) -> None:
+    """NA, probabilities of numpy and columns of one are taken; what has no loss is left out."""
+    watch = watched(predictions=predictions, actuals=actuals)
+
+    assert DriftKind.PREDICTION in watch.parts
