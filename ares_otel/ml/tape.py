@@ -19,6 +19,7 @@ import msgspec
 
 from ares_otel.decision.watched import Matured, Observed, Realized, Told
 from ares_otel.guard import GUARD
+from ares_otel.ml.frames import fields, is_missing
 from ares_otel.ml.parts import Promise
 from ares_otel.ml.regimes import label_of
 from ares_otel.ml.rows import single
@@ -139,11 +140,13 @@ def _named(value: object) -> object:
 def _plain(value: Any) -> object:
     if isinstance(value, Mapping):
         return _named(value)
+    if names := fields(value):
+        return {name: value[name] for name in names}
     for name in ("to_dict", "tolist", "item", "__float__"):
         convert = getattr(value, name, None)
         if callable(convert):
             return _named(convert())
-    return str(value)
+    return None if is_missing(value) else str(value)
 
 
 def stretches(path: Path) -> tuple[list[Stretch], int]:

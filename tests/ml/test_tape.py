@@ -43,6 +43,8 @@ def begun(path: Path) -> tuple[Tape, Watch]:
         ({1: Decimal("0.5"), "b": np.int64(3)}, {"1": 0.5, "b": 3}),
         (pd.Series({"ret": 0.5, "side": "a"}), {"ret": 0.5, "side": "a"}),
         (pd.DataFrame(FRAME), {"ret": 0.5, "side": "a"}),
+        ({"side": pd.NA, "size": np.float32(0.5)}, {"side": None, "size": 0.5}),
+        (np.array([(1.0, 2.0)], [("b", float), ("a", float)])[0], {"b": 1.0, "a": 2.0}),
     ],
 )
 def test_rows_of_all_kinds_come_back(tmp_path: Path, x: Any, expected: object) -> None:
