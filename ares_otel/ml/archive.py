@@ -59,11 +59,9 @@ def write_state(path: str | os.PathLike[str], of: str, version: int, state: msgs
     replace_whole(path, msgspec.json.encode(_File(of, version, digest(content, {}), msgspec.Raw(content))))
 
 
-def _own(value: object) -> object:
+def _own(value: Any) -> object:
     """Return a number of numpy, such as a time that was given as one, as one of Python's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise NotImplementedError
+    return value.item()
 
 
 def read_state(path: str | os.PathLike[str], of: str, version: int, kind: type[Header]) -> Header:

@@ -70,8 +70,7 @@ class DriftMonitor:
             of texts is watched by its categories.
         false_alarms: chance of any false alarm within the horizon.
         horizon: in bars.
-        names: of the features, in order: which columns of a frame, or what those of an array are called; else those
-            of the frame, else f0, f1, …
+        names: which columns of a frame, in what order, or what those of an array are called; else all, else f0, f1, …
         times: of the reference's bars, in their order; else the index of a pandas frame, if it has times.
         hazard: prior rate per bar at which it is believed that volatility has slow regimes. Less finds changes of
             volatility sooner, and is less honest where a reference shows too few of its regimes.
@@ -98,9 +97,7 @@ class DriftMonitor:
         self._budget = Budget(float(false_alarms), int(horizon))
         if not 0 <= hazard <= 1:
             raise ValueError(f"hazard is a rate from 0 to 1, not {hazard}")
-        if isinstance(reference, Reference) and not (names is None and times is None):
-            raise TypeError("names and times are those of the reference that was made before")
-        learned = reference if isinstance(reference, Reference) else Reference.of(reference, names, times)
+        learned = _learned(reference, names, times)
         belief = believed(learned, hazard)
         plan = planned(learned, belief, self._budget.false_alarms, self._budget.horizon)
         self._kind, self._made = DriftKind(kind), learned.made
@@ -264,6 +261,14 @@ class DriftMonitor:
 
 
 COUNTS: Final = ("invalid", "absent", "unknown", "unseen")
+
+
+def _learned(reference: object, names: Sequence[str] | None, times: object) -> Reference:
+    if not isinstance(reference, Reference):
+        return Reference.of(reference, names, times)
+    if names is not None or times is not None:
+        raise TypeError("names and times are those of the reference that was made before")
+    return reference
 
 
 def _limits(reference: Reference) -> Limits:

@@ -230,14 +230,19 @@ class Watch:
                 for over in superseded(state, self.teller):
                     self._call(over)
                 return False
-            if lost := self.parts.keys() - files.keys():
-                raise ArchiveError(f"{path}: no state of {', '.join(sorted(lost))} in it")
-            self.resume(state, {name: part.read(files[name]) for name, part in self.parts.items()})
+            self.resume(state, {name: part.read(_file(files, name)) for name, part in self.parts.items()})
         return True
 
     def resume(self, state: State, monitors: Mapping[str, Monitor]) -> None:
         """Go on from the header and the monitors of a state with the same parts."""
         self._beside = state.resume(self.parts, monitors)
+
+
+def _file(files: Mapping[str, Path], name: str) -> Path:
+    """Return the file of a part, which a damaged state may not have."""
+    if name not in files:
+        raise ArchiveError(f"no state of {name} in it")
+    return files[name]
 
 
 def _first(event: DriftEvent) -> int:
