@@ -46,8 +46,9 @@ def effect_of(shape: Shape, score: float) -> float:
     return (low + high) / 2
 
 
-@np.errstate(over="ignore", invalid="ignore")  # knots near the largest numbers that there are
 def _mean(shape: Shape, effect: float) -> float:
     knots, center = shape.knots, shape.knots[KNOTS // 2]
-    moved = knots + effect * shape.sigma if shape.sigma else center + (1 + effect) * (knots - center)
-    return float(shape.table[np.searchsorted(knots, (moved[1:] + moved[:-1]) / 2)] @ WIDTHS)
+    with np.errstate(over="ignore", invalid="ignore"):  # knots near the largest numbers that there are
+        moved = knots + effect * shape.sigma if shape.sigma else center + (1 + effect) * (knots - center)
+        middles = (moved[1:] + moved[:-1]) / 2
+    return float(shape.table[np.searchsorted(knots, middles)] @ WIDTHS)
