@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,13 @@ def primitives(market: Market) -> FloatArray:
     return np.column_stack([returns, np.abs(returns), spread, volume - shifted(volume)])
 
 
+class _Seen(NamedTuple):
+    """The bars of a market as they are handed over, and the row of the first one after the calm years."""
+
+    rows: FloatArray
+    once: int
+
+
 class ModelWatch:
     """Has the models of one strategy watched.
 
@@ -60,17 +68,16 @@ class ModelWatch:
         self._lap = lap
         self._ensembles: dict[str, ares.WatchedModel] = {}
         self._markets: dict[str, tuple[str, ares.WatchedModel]] = {}
-        self._rows: dict[str, FloatArray] = {}
+        self._bars: dict[str, _Seen] = {}
 
     def decided(self, market: Market, time: datetime, verdict: Verdict, key: str) -> None:
         """Tell the bar that a decision saw, and what the ensemble made of it; within the decision."""
         symbol, row = market.symbol, market.row(time)
         if self._market and row > REFERENCE:
-            rows, year = self._seen(market), row - (row - REFERENCE - 1) % YEAR
-            self._watched("market", market, year).observe(rows[row])
-            once = bisect_left(market.bars, ONCE, key=lambda bar: bar.time)
+            (rows, once), year = self._seen(market), row - (row - REFERENCE - 1) % YEAR
+            self._watched("market", market, rows, year).observe(rows[row])
             if REFERENCE < once <= row:
-                self._watched("once", market, once).observe(rows[row])
+                self._watched("once", market, rows, once).observe(rows[row])
         if symbol not in self._ensembles:
             self._ensembles[symbol] = ares.model(f"{self._strategy}/{symbol}")
         self._ensembles[symbol].observe(None, prediction=verdict.leaning, key=key)
@@ -81,20 +88,21 @@ class ModelWatch:
         if known is not None:
             known.outcome(matured.key, matured.actual, time)
 
-    def _seen(self, market: Market) -> FloatArray:
-        rows = self._rows.get(market.symbol)
-        if rows is None or len(rows) < len(market.bars):
-            rows = self._rows[market.symbol] = primitives(market)
-        return rows
+    def _seen(self, market: Market) -> _Seen:
+        known = self._bars.get(market.symbol)
+        if known is None or len(known.rows) < len(market.bars):
+            once = bisect_left(market.bars, ONCE, key=lambda bar: bar.time)
+            known = self._bars[market.symbol] = _Seen(primitives(market), once)
+        return known
 
-    def _watched(self, name: str, market: Market, begin: int) -> ares.WatchedModel:
+    def _watched(self, name: str, market: Market, rows: FloatArray, begin: int) -> ares.WatchedModel:
         """Return the market as it is compared with the bars before a row; the same after a restart."""
         name = f"{name}/{market.symbol}"
         version, lap = f"{market.bars[begin].time:%Y-%m-%d}", self._lap()
         version = version if lap == 1 else f"{version}, lap {lap}"
         known = self._markets.get(name)
         if known is None or known[0] != version:
-            reference = self._rows[market.symbol][begin - REFERENCE : begin]
+            reference = rows[begin - REFERENCE : begin]
             made = ares.model(name, version=version, reference=reference, names=SEEN, outcomes=False)
             known = self._markets[name] = version, made
         return known[1]
