@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kept import PAGES, RESULT, Kept, read, write, written
 from rows import Row, share
-from tabled import nulls, power
+from tabled import nulls, power, usual
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -59,3 +59,10 @@ def test_cells_hold_what_was_found_and_no_more() -> None:
     assert any(line.endswith("| .000 / **.015** [.007, .032] / .050 | - | - |") for line in nulls([*chances, pooled]))
     assert nulls([*chances, pooled])[-1] == "The first three together (400 streams): 5 % → .015 [.010, .025]."
     assert "| volatility x 2 | 480 [448, > 2000] / 1.00 [.839, 1.00] | - | - | - |" in power(seen)
+
+
+def test_usual_rules_of_one_null_are_shown() -> None:
+    """A rule, how often it alarmed, and on how many streams; other nulls are in the page of all figures."""
+    rows = [share("s", f"{null}, N=3000: PSI over 0.25", 3, 4, note="250 of 1,000 checks") for null in ("iid", "eurusd")]
+
+    assert usual(rows)[2:] == ["| PSI over 0.25 | .750 [.301, .954] | 250 of 1,000 | 4 |"]

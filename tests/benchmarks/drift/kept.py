@@ -23,7 +23,7 @@ __all__ = ["PAGES", "RESULT", "Kept", "main", "read", "write", "written"]
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 RESULT: Final = Path(__file__).with_name("result.json")
-PAGES: Final = (ROOT / "docs" / "drift-figures.md", ROOT / "docs" / "drift.md")
+PAGES: Final = tuple(ROOT / "docs" / name for name in ("drift-figures.md", "drift.md", "second-opinion.md"))
 DIGITS: Final = 6
 MINUTE: Final = 60.0
 
@@ -139,6 +139,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Kept]], list[str]]]] = {
     "streams": _of("streams", tabled.streams),
     "series": _of("series", _plain),
     "losses": _of("losses", _plain),
+    "usual": _of("usual_rules", tabled.usual),
 }
 
 

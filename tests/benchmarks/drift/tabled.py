@@ -8,7 +8,7 @@ from typing import Final
 
 from rows import Row
 
-__all__ = ["nulls", "power", "streams"]
+__all__ = ["nulls", "power", "streams", "usual"]
 
 LARGE: Final = 60.0
 """Figures from here on are told without decimals."""
@@ -34,6 +34,8 @@ SHIFTS: Final[Mapping[str, str]] = {
     "drift": "returns + .15 sigma a bar",
 }
 WITHIN: Final = 2000
+RULED: Final = "eurusd, N=3000: "
+"""The lines of the usual rules that are shown."""
 NONE: Final = "-"
 """In a cell that was not measured."""
 
@@ -120,4 +122,14 @@ def streams(rows: Sequence[Row]) -> list[str]:
     for (stream, detector), figures in found.items():
         cells = [_interval(figures[figure]) for figure in ("F1", "drifts found", "delay", "false alarms in 1,000")]
         lines.append(_line([stream, detector, *cells, f"{figures['F1'].n}"]))
+    return lines
+
+
+def usual(rows: Sequence[Row]) -> list[str]:
+    """Return how often each rule alarms on bars of EURUSD that did not change, in streams and in checks."""
+    lines = _head(["rule", "streams with an alarm", "checks with an alarm", "streams"])
+    for row in rows:
+        if row.what.startswith(RULED):
+            alarmed = f"{_share(row.measured)} {_between(row)}"
+            lines.append(_line([row.what.removeprefix(RULED), alarmed, row.note.removesuffix(" checks"), f"{row.n}"]))
     return lines
