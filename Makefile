@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo up down status logs test check check-static check-oldest check-drift coverage e2e test-stack test-faults test-compose bench bench-drift bench-store bench-push bench-prune bench-stack soak soak-hour servers docs fmt constraints clean
+.PHONY: help demo up down status logs test check check-static check-oldest check-drift coverage e2e test-stack test-faults test-compose bench bench-drift bench-store bench-push bench-prune bench-drifted bench-stack soak soak-hour servers docs fmt constraints clean
 
 help: ## list these words
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -92,6 +92,9 @@ bench-push: $(VENV)/dev.stamp ## what 200 clients of the live stream cost the se
 
 bench-prune: $(VENV)/dev.stamp ## what retention costs the server's ingestion while it runs
 	$(BIN)/python tests/benchmarks/prune.py $(ARGS)
+
+bench-drifted: $(VENV)/dev.stamp ## what drift adds to the page of a decision, by how many models are watched (ARGS=--postgres: there, too)
+	PYTHONPATH=tests:tests/server $(BIN)/python tests/benchmarks/drifted.py $(ARGS)
 
 bench-stack: $(VENV)/dev.stamp servers ## memory, processor, disk and series of the stack at 200 spans a second (ARGS="--minutes 2" is quick)
 	PYTHONPATH=tests:tests/e2e/stack:tests/server $(BIN)/python tests/benchmarks/stack_load.py $(ARGS)

@@ -63,6 +63,8 @@ def test_cells_hold_what_was_found_and_no_more() -> None:
 
 def test_usual_rules_of_one_null_are_shown() -> None:
     """A rule, how often it alarmed, and on how many streams; other nulls are in the page of all figures."""
-    rows = [share("s", f"{null}, N=3000: PSI over 0.25", 3, 4, note="250 of 1,000 checks") for null in ("iid", "eurusd")]
+    rows = [
+        share("s", f"{null}, N=3000: PSI over 0.25", 3, 4, note="250 of 1,000 checks") for null in ("iid", "eurusd")
+    ]
 
     assert usual(rows)[2:] == ["| PSI over 0.25 | .750 [.301, .954] | 250 of 1,000 | 4 |"]

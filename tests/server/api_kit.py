@@ -15,7 +15,7 @@ from sqlalchemy import event
 from ares_otel.server.http.serve import EmbeddedServer
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["demo_server", "get", "plans", "told"]
+__all__ = ["demo_server", "get", "plans", "statements", "told"]
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,15 @@ def told(server: EmbeddedServer, path: str) -> Any:
 
 def plans(reader: Reader, question: Callable[[Reader], Any]) -> list[str]:
     """Return how SQLite looks each table up while a question is answered."""
+    found = []
+    for statement, parameters in statements(reader, question):
+        rows = reader.db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        found += [str(row[3]) for row in rows]
+    return found
+
+
+def statements(reader: Reader, question: Callable[[Reader], Any]) -> list[tuple[str, Any]]:
+    """Return the statements, with their parameters, by which a question is answered."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -51,8 +60,4 @@ def plans(reader: Reader, question: Callable[[Reader], Any]) -> list[str]:
         question(reader)
     finally:
         event.remove(reader.db.engine, "before_cursor_execute", note)
-    found = []
-    for statement, parameters in asked:
-        rows = reader.db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-        found += [str(row[3]) for row in rows]
-    return found
+    return asked

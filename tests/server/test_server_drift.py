@@ -236,6 +236,30 @@ def test_what_raised_each_alarm(reader: Reader) -> None:
     assert (newest.quantity, newest.memory, newest.count, newest.open) == (None, None, 2, True)
 
 
+def test_labels_without_a_reference_spend_the_budget_of_losses(tmp_path: Path) -> None:
+    """Their alarms are counted with those of losses, unless labels have a card, and so a budget, of their own."""
+    card = {**ABOUT, a.DRIFT_KIND: "concept", a.DRIFT_HORIZON: 100, a.DRIFT_ALARMS: 0.05}
+    card[a.DRIFT_SHARES] = {"loss:loss": 0.6, "label:location": 0.4}
+    kept = check(50, 0.5, DRIFT_KIND="concept", DRIFT_SPENT=0.02)
+    alarm = end(1, 20, "started", DRIFT_KIND="label", DRIFT_EVIDENCES={"label:location": 1.1})
+    told = [kept, alarm, span(s.DRIFT_CARD, card, own=b"lgbmcard")]
+    own = span(s.DRIFT_CARD, {**card, a.DRIFT_KIND: "label", a.DRIFT_SHARES: {}}, own=b"ownlabel")
+    found = []
+    for name, spans in (("shared.db", told), ("apart.db", [*told, check(51, 0.1, DRIFT_KIND="label"), own])):
+        database = fresh(tmp_path, name)
+        store_all(database, [spans])
+        with Reader(database) as opened:
+            found.append(accounts(opened, CardsAsked(model="lgbm")))
+    shared, apart = found
+
+    assert [(each.kind, each.alarms) for each in shared.spenders] == [("concept", 1)]
+    assert {(each.kind, each.alarms) for each in apart.spenders} == {("concept", 0), ("label", 1)}
+    assert [[(each.kind, each.quantity) for each in account.raised] for account in found] == [
+        [("label", "label:location")]
+    ] * 2
+    assert {line.quantity: line.alarms for line in shared.spenders[0].lines} == {"loss:loss": 0, "label:location": 1}
+
+
 def test_profits_have_a_budget_of_their_own(tmp_path: Path) -> None:
     """An alarm of an edge is told, and is none of those of the monthly budget; without times months go by the clock."""
     database = fresh(tmp_path)
@@ -271,7 +295,7 @@ def test_questions_use_the_index(reader: Reader) -> None:
     ):
         told = [step for step in plans(reader, question) if "drift_check" in step or "drift_window" in step]
         assert told
-        assert {step for step in told if "_newest" not in step} == set()
+        assert {step for step in told if "_newest" not in step and "rowid=?" not in step} == set()
 
 
 def test_the_old_names_know_of_drift(reader: Reader, tmp_path: Path) -> None:
@@ -360,6 +384,13 @@ def _state() -> DriftState:
     facts: dict[str, Any] = dict.fromkeys(DriftState.__struct_fields__)
     known = {"kind": "data", "detector": "ares", "result": "drift", "episode": 3, "severity": "critical"}
     return DriftState(**{**facts, **known})
+
+
+def test_what_is_its_own_moment_is_said_once() -> None:
+    """The loss of a model and its profit have one way to move."""
+    stands = [DriftStand(quantity=name, evidence=1.0, effect=None) for name in ("loss:loss", "rsi:scale", "plain")]
+
+    assert moved(stands) == "loss, rsi scale, plain"
 
 
 def test_leads_of_stored_episodes(reader: Reader) -> None:

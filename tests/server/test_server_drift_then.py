@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from api_kit import statements
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from server_kit import fresh, store_all
 from spans import MARKET, START, Bot, Whole, span
@@ -22,6 +24,7 @@ from ares_otel.server.story.reader import Reader
 
 MINUTE = 60_000_000_000
 DAY = 1_440 * MINUTE
+KINDS = ("data", "prediction", "label", "concept")
 MINUS = "\N{MINUS SIGN}"
 SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 
@@ -136,6 +139,33 @@ def test_an_end_that_nobody_said(tmp_path: Path) -> None:
     still, over, anew = then(tmp_path, [decided(at) for at in (15, 25, 35)], began, quiet, again)
 
     assert [each.episode.reference for each in (*still, *over, *anew)] == ["f00d", "beef"]
+
+
+def test_a_number_that_is_used_again(tmp_path: Path) -> None:
+    """A bot that lost its state counts episodes anew: the end of the first is not that of the second."""
+    first, over, second = said(10, "started"), said(20, "cleared"), said(30, "started", DRIFT_SEVERITY="info")
+    early, late = then(tmp_path, [decided(15), decided(35)], first, over, second)
+
+    assert [(each.episode.severity, each.episode.open) for each in (*early, *late)] == [
+        ("warning", False),
+        ("info", True),
+    ]
+
+
+def test_many_models_take_as_many_statements_as_one(tmp_path: Path) -> None:
+    """A page costs the same few questions, however many models are watched; each is told of."""
+    names, seen = [f"model-{number}" for number in range(30)], decided(5)
+    alarms = [said(10, "started", links=[seen], MODEL_NAME=name, DRIFT_KIND=kind) for name in names for kind in KINDS]
+    asked = []
+    for number, told in enumerate((alarms[:1], alarms)):
+        database, whole = fresh(tmp_path, f"{number}.db"), decided(20)
+        store_all(database, [seen.all, *told, whole.all])
+        with Reader(database) as reader:
+            (story,) = reader.find(whole.ids.decision)
+            assert len(drifting_then(reader, story)) == len(told)
+            asked.append(len(statements(reader, partial(drifting_then, story=story))))
+
+    assert asked[0] == asked[1]
 
 
 def test_ids_that_tell_no_time(tmp_path: Path) -> None:

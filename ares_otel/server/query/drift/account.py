@@ -1,21 +1,22 @@
 """The budget of false alarms of a model: what it may spend, line by line, what is used, what raised alarms.
 
 Time spends it: each bar that is compared may raise a false alarm, with the chance that the budget gives a bar. All is
-counted for the newest reference of each kind; another one begins anew.
+counted for the newest reference of each kind; another one begins anew. Labels of a model that has no reference of
+labels are watched beside its losses, by the same budget.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import select
 
-from ares_otel.semconv.enums import DriftState
+from ares_otel.semconv.enums import DriftKind, DriftState
 from ares_otel.server.query.asking import Moment, first_row, ns_of
 from ares_otel.server.query.drift.cards import CardsAsked, DriftCard, cards_by_kind
 from ares_otel.server.query.drift.checks import DriftCheck, DriftStand, own_check
@@ -170,7 +171,9 @@ class _Of(NamedTuple):
 
 def accounts(reader: Reader, asked: CardsAsked) -> DriftAccount:
     """Return how a model's budget of false alarms is divided, what of it time has used, and what raised each alarm."""
-    found = [_of(reader, asked.model, kind, card) for kind, card in cards_by_kind(reader, asked)]
+    told = cards_by_kind(reader, asked)
+    own = {(card.kind, card.reference) for _, card in told}
+    found = [_of(reader, asked.model, kind, card, own) for kind, card in told]
     newest = max((each.card for each in found), key=lambda card: card.time, default=None)
     rate = None if newest is None else _rate(newest)
     month = _month(found)
@@ -194,11 +197,14 @@ def accounts(reader: Reader, asked: CardsAsked) -> DriftAccount:
     )
 
 
-def _of(reader: Reader, model: str, kind: int, card: DriftCard) -> _Of:
+def _of(reader: Reader, model: str, kind: int, card: DriftCard, cards: Container[tuple[str, str | None]]) -> _Of:
     own = number(reader, "model", model)
     reference = None if card.reference is None else number(reader, "reference", card.reference)
     known = _Of(own, kind, reference, card, own_check(reader, own, kind, reference), ())
-    return known._replace(alarms=_alarms(_episodes(reader, known), known.rate))
+    kinds = [kind]
+    if card.kind == DriftKind.CONCEPT and (DriftKind.LABEL, card.reference) not in cards:
+        kinds.append(number(reader, "drift", DriftKind.LABEL))
+    return known._replace(alarms=_alarms(_episodes(reader, known, kinds), known.rate))
 
 
 def _rate(card: DriftCard) -> float | None:
@@ -221,10 +227,10 @@ def _chance(alarms: int, allowed: float | None) -> float | None:
 # --- alarms ------------------------------------------------------------------------------------------------------
 
 
-def _episodes(reader: Reader, of: _Of) -> Sequence[DriftEpisode]:
+def _episodes(reader: Reader, of: _Of, kinds: Sequence[int]) -> Sequence[DriftEpisode]:
     """Return the episodes of a reference, the first one first."""
     row = t.drift_episode.c
-    own = row.model == of.model, row.kind == of.kind, row.reference == of.reference
+    own = row.model == of.model, row.kind.in_(kinds), row.reference == of.reference
     query = select(t.drift_episode).where(*own, row.state == number(reader, "state", DriftState.STARTED))
     return told(reader, reader.db.execute(query.order_by(row.id.desc()).limit(ALARMS)).all()[::-1])
 

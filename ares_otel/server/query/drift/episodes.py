@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, bindparam, select
 
 from ares_otel.semconv.enums import DriftState
 from ares_otel.server.query.asking import SECOND, Moment, Name, NotFoundError, Page, Paged, clock, row_time
@@ -23,6 +23,7 @@ __all__ = [
     "EpisodesAsked",
     "Severity",
     "WholeDriftEpisode",
+    "end_of",
     "episode",
     "episodes",
     "told",
@@ -126,11 +127,6 @@ AROUND: Final = 60 * SECOND
 """Windows of an episode are told with its start."""
 
 Severity: TypeAlias = Literal["info", "watch", "warning", "critical"]
-Key: TypeAlias = tuple[int | None, int | None, int | None, int | None]
-
-
-def _key(row: Any) -> Key:
-    return row.model, row.kind, row.reference, row.episode
 
 
 def told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftEpisode, ...]:
@@ -138,21 +134,36 @@ def told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftEpisode, ...]:
     ends = _ends(reader, rows)
     named = ("model", "kind", "severity", "reference", "detector")
     known = words(reader, *([getattr(each, name) for name in named] for each in rows))
-    return tuple(_episode(each, ends.get(_key(each)), known) for each in rows)
+    return tuple(_episode(each, ends.get(each.id), known) for each in rows)
 
 
-def _ends(reader: Reader, rows: Sequence[Any]) -> Mapping[Key, Any]:
-    """Return the ends of episodes, by what names these."""
-    row = t.drift_episode.c
-    models = {(each.model, each.kind) for each in rows if each.model is not None and each.kind is not None}
-    if not models:
-        return {}
-    query = select(t.drift_episode).where(
-        tuple_(row.model, row.kind).in_(sorted(models)),
-        row.id >= min(each.id for each in rows),
-        row.state == number(reader, "state", DriftState.CLEARED),
-    )
-    return {_key(each): each for each in reader.db.execute(query.order_by(row.id.desc()))}
+def _ends(reader: Reader, rows: Sequence[Any]) -> Mapping[int, Any]:
+    """Return the ends of episodes by the ids of their starts."""
+    cleared = {"cleared": number(reader, "state", DriftState.CLEARED)}
+    found: dict[int, Any] = {}
+    for at in range(0, len(rows), CHUNK):
+        starts = [each.id for each in rows[at : at + CHUNK]]
+        found.update((each.start, each) for each in reader.db.execute(ENDS, {**cleared, "starts": starts}))
+    return found
+
+
+def end_of(start: Any) -> ColumnElement[int]:
+    """Return the id of the end of an episode: the first one after its start that has the same names and number."""
+    row = t.drift_episode.alias("over").c
+    own = row.model == start.model, row.kind == start.kind, row.id > start.id, row.state == bindparam("cleared")
+    same = (row[name].is_not_distinct_from(start[name]) for name in ("reference", "episode"))
+    return select(row.id).where(*own, *same).order_by(row.id).limit(1).scalar_subquery()
+
+
+_START, _END = t.drift_episode.alias("start"), t.drift_episode.alias("end")
+ENDS: Final = (
+    select(_START.c.id.label("start"), _END)
+    .select_from(_START)
+    .join(_END, _END.c.id == end_of(_START.c))
+    .where(_START.c.id.in_(bindparam("starts", expanding=True)))
+)
+CHUNK: Final = 1_000
+"""Episodes whose ends are looked up at once."""
 
 
 def _episode(each: Any, end: Any | None, known: dict[int | None, str]) -> DriftEpisode:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import select
 
 from ares_otel.semconv.enums import DriftKind, DriftSeverity
 from ares_otel.server.query.asking import Moment, Name, NotFoundError, row_time
+from ares_otel.server.query.drift.pairing import pairs
 from ares_otel.server.query.drift.verdicts import NAMED, Verdict, facts_of
-from ares_otel.server.query.naming import number, words
+from ares_otel.server.query.naming import words
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
 
-__all__ = ["NEWEST", "OWN", "DriftModel", "DriftState", "ModelsAsked", "drifting", "kinds_of", "pairs", "rank"]
+__all__ = ["NEWEST", "OWN", "DriftModel", "DriftState", "ModelsAsked", "drifting", "kinds_of", "rank"]
 
 OWN: Final = "ares"
 """The detector whose verdict is an episode; those of others are second opinions."""
-PAIRS: Final = 2_000
 NEWEST: Final = 100
 """Newest checks of a model and kind among which each detector's is looked for."""
 RANKS: Final = {severity.value: severity.level for severity in DriftSeverity}
@@ -67,20 +66,6 @@ def drifting(reader: Reader, asked: ModelsAsked) -> tuple[DriftModel, ...]:
 def rank(severity: str | None) -> int:
     """Return how much a severity asks for, 0 for none."""
     return RANKS.get(severity or "", 0)
-
-
-def pairs(reader: Reader, model: str | None = None, of: Table = t.drift_check) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of models and kinds of a table: a look-up each, whatever the number of its rows."""
-    row = of.c
-    own = None if model is None else number(reader, "model", model)
-    last = (0, 0) if own is None else (own, 0)
-    for _ in range(PAIRS):
-        query = select(row.model, row.kind).where(tuple_(row.model, row.kind) > tuple_(*last))
-        found = reader.db.execute(query.order_by(row.model, row.kind).limit(1)).first()
-        if found is None or own not in {None, found.model}:
-            return
-        last = (int(found.model), int(found.kind))
-        yield last
 
 
 def kinds_of(reader: Reader, model: str) -> dict[str, int]:

@@ -7,21 +7,23 @@ after the decision that saw it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, column, select, values
 
-from ares_otel.semconv.enums import DriftKind, DriftState
-from ares_otel.server.query.asking import last_row, ns_of
-from ares_otel.server.query.drift.episodes import DriftEpisode, told
-from ares_otel.server.query.drift.states import OWN, pairs, rank
+from ares_otel.semconv.enums import DriftKind
+from ares_otel.server.query.asking import ns_of
+from ares_otel.server.query.drift.episodes import DriftEpisode
+from ares_otel.server.query.drift.standing import When, episodes_at
+from ares_otel.server.query.drift.states import rank
 from ares_otel.server.query.drift.wording import day, moved, since
-from ares_otel.server.query.naming import number, words
+from ares_otel.server.query.naming import number
 from ares_otel.server.store import schema as t
+from ares_otel.server.store.columns import BIG
 from ares_otel.server.store.ids import decision_id
 from ares_otel.server.story.reader import Reader
 from ares_otel.server.story.stories import DecisionStory, Story
@@ -30,8 +32,8 @@ __all__ = ["DriftThen", "Part", "drifting_then"]
 
 SAME: Final = 60_000_000_000
 """Market time that is so many ns off the clock is a replay's."""
-NEWEST: Final = 8
-"""Episodes of a model and kind that are looked at: the last alarms before a moment, and the first ones after it."""
+CHUNK: Final = 1_000
+"""Moments at which decisions are looked up at once."""
 MILLI: Final = 1_000_000
 NEAR: Final = 2 * MILLI
 MOMENT_DIGITS, DIGITS = 12, 28
@@ -54,27 +56,19 @@ class DriftThen(msgspec.Struct, frozen=True, kw_only=True):
     episode: DriftEpisode
 
 
-class _When(NamedTuple):
-    """When a decision was made: by the wall, or, where history is replayed, by the bars."""
-
-    wall: int
-    market: int | None
-
-    @property
-    def bars(self) -> int:
-        """Time of the bars."""
-        return self.wall if self.market is None else self.market
-
-
 def drifting_then(reader: Reader, story: Story) -> tuple[DriftThen, ...]:
     """Return the episodes of drift that were open when a decision was made, those that were known and worst first."""
     decision = story.decision
     if decision is None:
         return ()
     when, names = _when(story, decision), _names(decision)
+    stood = episodes_at(reader, when)
+    # what votes has its part, and what has an estimate its time, without any decision
+    unclear = (each for each, known in stood if each.model not in names or (not known and each.since is None))
+    near = _linked(reader, {own for each in unclear for own in each.decisions})
     found = []
-    for each, known in _open(reader, when):
-        linked = _linked(reader, each.decisions)
+    for each, known in stood:
+        linked = [near[own] for own in each.decisions if own in near]
         if known or _had_changed(each, linked, when):
             part = "vote" if each.model in names else _part(reader, each, linked, decision)
             if part is not None:
@@ -82,60 +76,16 @@ def drifting_then(reader: Reader, story: Story) -> tuple[DriftThen, ...]:
     return tuple(sorted(found, key=lambda each: (not each.known, -rank(each.episode.severity), each.part != "vote")))
 
 
-def _when(story: Story, decision: DecisionStory) -> _When:
+def _when(story: Story, decision: DecisionStory) -> When:
     wall, event = ns_of(story.start), decision.event_time
     market = None if event is None else ns_of(event) if isinstance(event, datetime) else int(event)
-    return _When(wall, market if market is not None and abs(market - wall) > SAME else None)
+    return When(wall, market if market is not None and abs(market - wall) > SAME else None)
 
 
 def _names(decision: DecisionStory) -> Collection[str]:
     """Return the models that speak in a decision."""
     votes, predictions = (vote.model for vote in decision.votes), (each.model for each in decision.predictions)
     return {name for name in (*votes, *predictions, *(each.model for each in decision.features)) if name}
-
-
-# --- episodes at a moment ----------------------------------------------------------------------------------------
-
-
-def _open(reader: Reader, when: _When) -> Iterator[tuple[DriftEpisode, bool]]:
-    """Yield episodes that were not over at a moment, and whether their alarm had been raised by then."""
-    row, started = t.drift_episode.c, number(reader, "state", DriftState.STARTED)
-    begun = row.id <= last_row(when.wall) if when.market is None else row.event_time < when.market
-    later = row.id > last_row(when.wall) if when.market is None else row.event_time >= when.market
-    changed = or_(row.since <= when.bars, row.since.is_(None))
-    for model, kind in pairs(reader, of=t.drift_episode):
-        query = select(t.drift_episode).where(row.model == model, row.kind == kind, row.state == started)
-        before = query.where(begun).order_by(row.id.desc()).limit(NEWEST)
-        for each in told(reader, reader.db.execute(before).all()):
-            if _is_open(each, when) and _stood(reader, each, when):
-                yield each, True
-        after = query.where(later, changed).order_by(row.id).limit(NEWEST)
-        yield from ((each, False) for each in told(reader, reader.db.execute(after).all()))
-
-
-def _is_open(each: DriftEpisode, when: _When) -> bool:
-    """Tell whether an episode was not over yet."""
-    if when.market is None:
-        return each.cleared is None or ns_of(each.cleared) > when.wall
-    if each.cleared_event_time is None:
-        return each.cleared is None
-    return ns_of(each.cleared_event_time) >= when.market
-
-
-def _stood(reader: Reader, each: DriftEpisode, when: _When) -> bool:
-    """Tell whether the newest check before a moment agrees: a bot that was killed says no end of its episodes."""
-    row = t.drift_check.c
-    before = row.id <= last_row(when.wall) if when.market is None else row.event_time < when.market
-    query = select(row.episode, row.reference).where(
-        row.model == number(reader, "model", each.model or ""),
-        row.kind == number(reader, "drift", each.kind or ""),
-        row.detector == number(reader, "detector", OWN),
-        before,
-    )
-    newest = reader.db.execute(query.order_by(row.id.desc()).limit(1)).first()
-    if newest is None:
-        return True
-    return newest.episode is not None and words(reader, [newest.reference]).get(newest.reference) == each.reference
 
 
 # --- whose they are ----------------------------------------------------------------------------------------------
@@ -153,7 +103,7 @@ def _part(reader: Reader, each: DriftEpisode, linked: Sequence[Any], decision: D
     return "market" if same and each.kind == DriftKind.DATA else None
 
 
-def _had_changed(each: DriftEpisode, linked: Sequence[Any], when: _When) -> bool:
+def _had_changed(each: DriftEpisode, linked: Sequence[Any], when: When) -> bool:
     """Tell whether a model had changed by a moment, as is estimated, or as the first decisions since then say."""
     if each.since is not None:
         return ns_of(each.since) <= when.bars
@@ -161,15 +111,18 @@ def _had_changed(each: DriftEpisode, linked: Sequence[Any], when: _When) -> bool
     return any(time is not None and time <= when.bars for time in times)
 
 
-def _linked(reader: Reader, decisions: Sequence[str]) -> Sequence[Any]:
-    """Return decisions of an episode as they are stored; an id of the library says when its decision began."""
-    row, moments = t.decision.c, {each: moment for each in decisions if (moment := _moment(each)) is not None}
-    near = [and_(row.id >= moment - NEAR, row.id < moment + NEAR) for moment in {*moments.values()}]
-    if not near:
-        return ()
+def _linked(reader: Reader, decisions: Collection[str]) -> Mapping[str, Any]:
+    """Return decisions as they are stored, by id; an id of the library says when its decision began."""
+    moments = sorted({moment for each in decisions if (moment := _moment(each)) is not None})
+    row, found = t.decision.c, dict[str, Any]()
     columns = (row.id, row.trace, row.span, row.strategy, row.symbol, row.event_time)
-    found = reader.db.execute(select(*columns).where(or_(*near)))
-    return [each for each in found if decision_id(each.trace, each.span) in moments]
+    for at in range(0, len(moments), CHUNK):
+        bounds = [(each - NEAR, each + NEAR) for each in moments[at : at + CHUNK]]
+        around = values(column("low", BIG), column("high", BIG), name="around").data(bounds).cte()
+        within = and_(row.id >= around.c.low, row.id < around.c.high)
+        query = select(*columns).select_from(t.decision).join(around, within)
+        found.update((decision_id(each.trace, each.span), each) for each in reader.db.execute(query))
+    return found
 
 
 def _moment(decision: str) -> int | None:

@@ -24,7 +24,8 @@ def moved(features: Sequence[DriftStand], most: int = 3) -> str:
 
 
 def _moved(each: DriftStand) -> str:
-    name = each.quantity.replace(":", " ")
+    feature, _, moment = each.quantity.rpartition(":")
+    name = moment if feature in {"", moment} else f"{feature} {moment}"
     if each.effect is None:
         return name
     size = f"{abs(each.effect):.2f}"
