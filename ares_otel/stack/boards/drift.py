@@ -62,7 +62,8 @@ def _strongest(metric: Metric) -> str:
 
 def _important() -> str:
     """Return the importances over time of those features that matter most at the end."""
-    last = grouped("max", f"{shown(m.FEATURE_IMPORTANCE)} @ end()", *OF_FEATURE)
+    # a scrape that fails makes all series stale: what was said last counts, or a missed one empties the panel
+    last = grouped("max", f"last_over_time({shown(m.FEATURE_IMPORTANCE)}[$__range] @ end())", *OF_FEATURE)
     return f"{_most(m.FEATURE_IMPORTANCE, *OF_FEATURE)} and {SAME_FEATURE} topk({DRAWN}, {last})"
 
 
