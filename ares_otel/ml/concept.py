@@ -18,8 +18,9 @@ from ares_otel.ml.loss import LossMonitor, LossState
 from ares_otel.ml.memory import LAST
 from ares_otel.ml.scan import inflation
 from ares_otel.ml.windows import Window, window_of
+from ares_otel.semconv.enums import DriftAgainst
 
-__all__ = ["EARLIER", "LOSS", "LOSSES", "ConceptMonitor", "LossName", "Metric", "loss_of"]
+__all__ = ["LOSS", "LOSSES", "ConceptMonitor", "LossName", "Metric", "loss_of"]
 
 LossName: TypeAlias = Literal["error", "absolute", "squared", "log"]
 OF, VERSION = "concept", 1
@@ -27,8 +28,7 @@ RECENT: Final = 1000
 NORMAL: Final = 1.959964
 SMALLEST: Final = 1e-12
 LOSS: Final = "loss"
-EARLIER: Final = "loss against earlier"
-"""What a window of losses is called: one beside losses of training, and one beside those before."""
+"""What a window of losses is called."""
 LEAST: Final = 64
 """Losses before, at least, where those of training are not known."""
 
@@ -175,8 +175,9 @@ class ConceptMonitor:
         recent = np.array(self._recent)
         length = min(bars, LAST, len(recent))
         known = np.array(self.monitor.reference)
+        against = DriftAgainst.REFERENCE if len(known) else DriftAgainst.EARLIER
         before = known if len(known) else recent[: len(recent) - length]
-        found = window_of(LOSS if len(known) else EARLIER, before, recent[len(recent) - length :])
+        found = window_of(LOSS, before, recent[len(recent) - length :], against)
         return () if found is None or len(before) < LEAST else (found,)
 
     def card(self) -> tuple[Quantity, ...]:

@@ -337,6 +337,7 @@ def _window(window: Window, part: Part, check: DriftCheck, event: DriftEvent | N
         version=check.version,
         reference=check.reference,
         event_time=part.at,
+        against=window.against,
     )
 
 

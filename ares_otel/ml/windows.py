@@ -10,6 +10,7 @@ import numpy as np
 from ares_otel.ml.memory import LAST
 from ares_otel.ml.scores import BINS, LEVELS, Floats, tables_of
 from ares_otel.ml.stream import Stream
+from ares_otel.semconv.enums import DriftAgainst
 
 __all__ = ["Window", "window_of", "windows"]
 
@@ -32,6 +33,7 @@ class Window(NamedTuple):
         observed: share of the window's values.
         n: values in the window.
         bars: how long it is; those without a value are among them.
+        against: what it is held against.
     """
 
     feature: str
@@ -40,6 +42,7 @@ class Window(NamedTuple):
     observed: tuple[float, ...]
     n: int
     bars: int
+    against: DriftAgainst = DriftAgainst.REFERENCE
 
 
 def windows(stream: Stream, named: Iterable[tuple[int, str]], bars: int) -> tuple[Window, ...]:
@@ -55,7 +58,7 @@ def windows(stream: Stream, named: Iterable[tuple[int, str]], bars: int) -> tupl
     return tuple(each for each in found if each is not None)
 
 
-def window_of(name: str, before: Floats, now: Floats) -> Window | None:
+def window_of(name: str, before: Floats, now: Floats, against: DriftAgainst) -> Window | None:
     """Return values that are known one by one beside others of before; None where either has none."""
     if not len(before) or not len(now):
         return None
@@ -65,7 +68,7 @@ def window_of(name: str, before: Floats, now: Floats) -> Window | None:
         np.bincount(np.searchsorted(edges, values), minlength=len(edges)) / len(values) for values in (before, now)
     )
     expected, observed = (tuple(each.tolist()) for each in shares)
-    return Window(name, tuple(edges.tolist()), expected, observed, len(now), len(now))
+    return Window(name, tuple(edges.tolist()), expected, observed, len(now), len(now), against)
 
 
 def _window(stream: Stream, column: int, name: str, length: int) -> Window | None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from ares_otel.records.model import Number, Record, Time
 from ares_otel.semconv import attributes as a
-from ares_otel.semconv.enums import DriftKind, DriftResult, DriftSeverity, DriftState
+from ares_otel.semconv.enums import DriftAgainst, DriftKind, DriftResult, DriftSeverity, DriftState
 
 __all__ = ["DriftCard", "DriftCheck", "DriftEpisode", "DriftWindow"]
 
@@ -112,8 +112,8 @@ class DriftWindow(Record, frozen=True):
     quantiles; the first holds what is below its least value, the last (`inf`) what is above its largest. `n` values are
     among the `bars`; those of an episode that begins are the bars since its change.
 
-    Of the kind `concept`, `loss` is the loss of matured predictions beside that of training, and `loss against earlier`
-    beside the losses before (of the last 1,000), where those of training are not known.
+    Of the kind `concept`, `loss` is the loss of matured predictions: `against` that of the reference, or, where that is
+    not known, the losses before (`earlier`, of the last 1,000).
     """
 
     model: Annotated[str, a.MODEL_NAME]
@@ -128,3 +128,4 @@ class DriftWindow(Record, frozen=True):
     version: Annotated[str | None, a.MODEL_VERSION] = None
     reference: Annotated[str | None, a.DRIFT_REFERENCE] = None
     event_time: Annotated[Time | None, a.EVENT_TIME] = None
+    against: Annotated[DriftAgainst | str | None, a.DRIFT_AGAINST] = None

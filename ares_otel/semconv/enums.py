@@ -10,6 +10,7 @@ __all__ = [
     "Component",
     "CorrelationOutcome",
     "Direction",
+    "DriftAgainst",
     "DriftDrop",
     "DriftFate",
     "DriftKind",
@@ -264,6 +265,13 @@ class DriftState(StrEnum):
     STARTED = "started"
     NAMED = "named"
     CLEARED = "cleared"
+
+
+class DriftAgainst(StrEnum):
+    """What the last bars or outcomes of a model are held against."""
+
+    REFERENCE = "reference"
+    EARLIER = "earlier"
 
 
 class DriftSeverity(StrEnum):

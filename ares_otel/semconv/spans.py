@@ -130,7 +130,7 @@ DRIFT_WINDOW = Event(
     "a feature's last bars beside its reference: when an episode begins or ends, and at most once an hour",
     (
         *(a.MODEL_NAME, a.MODEL_VERSION, a.DRIFT_KIND, a.FEATURE_NAME, a.DRIFT_EXPECTED, a.DRIFT_OBSERVED),
-        *(a.DRIFT_VALUES, a.DRIFT_WINDOW, a.DRIFT_BAR, a.DRIFT_EPISODE, a.DRIFT_REFERENCE),
+        *(a.DRIFT_VALUES, a.DRIFT_WINDOW, a.DRIFT_BAR, a.DRIFT_EPISODE, a.DRIFT_REFERENCE, a.DRIFT_AGAINST),
     ),
 )
 EXCEPTION = Event("exception", "an exception", (a.EXCEPTION_TYPE, a.EXCEPTION_MESSAGE, a.EXCEPTION_STACKTRACE))

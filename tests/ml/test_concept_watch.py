@@ -191,6 +191,7 @@ def test_losses_are_shown_beside_those_of_training(ares_capture: Capture) -> Non
     )
 
     assert (first["ares.feature.name"], first["ares.drift.values"]) == ("loss", first["ares.drift.bar"])
+    assert first["ares.drift.against"] == "reference"
     assert first["ares.drift.expected"] == pytest.approx({"0": right.mean(), "1": 1 - right.mean(), "inf": 0.0})
     assert began["ares.drift.window"] == episode["ares.drift.bar"] - episode["ares.drift.since_bar"] + 1
     assert began["ares.drift.bar"] == episode["ares.drift.bar"]
@@ -207,7 +208,9 @@ def test_losses_are_shown_beside_earlier_ones_where_those_of_training_are_not_kn
     first, began = losses(ares_capture)
 
     assert 512 + 64 <= first["ares.drift.bar"] < 600
-    assert began["ares.feature.name"] == first["ares.feature.name"] == "loss against earlier"
+    assert [(each["ares.feature.name"], each["ares.drift.against"]) for each in (first, began)] == [
+        ("loss", "earlier")
+    ] * 2
     assert began["ares.drift.values"] == began["ares.drift.window"]
     assert sum(began["ares.drift.expected"].values()) == pytest.approx(1.0)
     assert began["ares.drift.observed"]["inf"] > 0.05

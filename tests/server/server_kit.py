@@ -67,7 +67,7 @@ NAMED = (
         "liquidity",
     ),
     *("reject_reason", "result", "currency", "component", "check", "limit_name", "outcome", "channel", "operation"),
-    *("prediction", "actual", "kind", "detector", "severity", "reference", "state", "feature"),
+    *("prediction", "actual", "kind", "detector", "severity", "reference", "state", "feature", "against"),
 )
 
 

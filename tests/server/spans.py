@@ -370,7 +370,7 @@ def drifts(around: Whole) -> list[Span]:
         span(s.DRIFT_CARD, {**about, **card, **seen, a.DRIFT_REASONS: {"vol:scale": "n_eff 6 < 24"}}),
         span(s.DRIFT_CHECK, {**about, **check, **account, a.DRIFT_SEVERITY: "warning", a.DRIFT_EPISODE: 2}),
         span(s.DRIFT_EPISODE, {**about, **episode, **since, a.DRIFT_STATE: "started", a.DRIFT_BAR: 900}),
-        span(s.DRIFT_WINDOW, {**about, **window, **count, a.FEATURE_NAME: "rsi"}),
+        span(s.DRIFT_WINDOW, {**about, **window, **count, a.FEATURE_NAME: "rsi", a.DRIFT_AGAINST: "reference"}),
         span(s.DRIFT_EPISODE, {**about, **episode, a.DRIFT_STATE: "cleared", a.DRIFT_BAR: 990, a.EVENT_TIME: MARKET}),
     ]
     made[1].links.append(linked)

@@ -91,7 +91,8 @@ def test_drift_becomes_rows(tmp_path: Path) -> None:
     )
     (window,) = found["drift_window"]
     bins = "[[-1.0,0.25,0.5],[2.5,0.75,0.5],[null,0.0,0.0]]"
-    assert window[1:] == (BOOSTING, data, own, ("feature", "rsi"), 900, 2, None, 80, 88, "7", bins)
+    against = ("against", "reference")
+    assert window[1:] == (BOOSTING, data, own, ("feature", "rsi"), 900, 2, None, 80, 88, "7", bins, against)
 
 
 def test_drift_that_is_odd(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_drift_that_is_odd(tmp_path: Path) -> None:
         (("quantity", "c"), 20_000, None),
     }
     assert found["drift_episode"][0][15:18] == (None, None, None)
-    assert found["drift_window"][0][-4:] == (None, None, None, "[[1.0,0.5,null]]")
+    assert found["drift_window"][0][-5:] == (None, None, None, "[[1.0,0.5,null]]", None)
     assert found["drift_card"][0][-3:] == (None, None, None)
 
 

@@ -46,6 +46,8 @@ NEWEST: Final = 25
 EPISODES: Final = 200
 MODELS: Final = 100
 EPISODE: Final = re.compile(r"[0-9]{1,19}")
+SAMPLES: Final = re.compile(r"\bn_eff [0-9]+ <")
+"""In a reason: how many independent values a quantity has, which the card says of each."""
 
 
 class Blind(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ def _blind(found: Sequence[DriftCard]) -> Iterator[Blind]:
         by_reason: dict[str, list[str]] = {}
         for line in card.lines:
             if line.reason is not None:
-                by_reason.setdefault(line.reason, []).append(line.quantity)
+                by_reason.setdefault(SAMPLES.sub("n_eff <", line.reason), []).append(line.quantity)
         for reason, quantities in by_reason.items():
             yield Blind(model=card.model, kind=card.kind, reason=reason, quantities=quantities)
 

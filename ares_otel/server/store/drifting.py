@@ -134,6 +134,7 @@ def _window(rows: Rows, desk: Desk, said: Said) -> None:
             *(whole(facts, each.key) for each in (a.DRIFT_BAR, a.DRIFT_EPISODE, a.EVENT_TIME)),
             *(_small(facts, a.DRIFT_VALUES.key), _small(facts, a.DRIFT_WINDOW.key)),
             *(_text(facts, a.MODEL_VERSION.key), json_text([*_bins(facts)][:QUANTITIES] or None)),
+            _name(desk, facts, "against", a.DRIFT_AGAINST.key),
         ),
     )
 

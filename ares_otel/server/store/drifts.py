@@ -61,9 +61,10 @@ drift_window = Table(
     Column("n", Integer),
     Column("bars", Integer),
     *texts("version", "data"),
+    *words("against"),
 )
-"""A feature's last bars beside its reference: `data` is a JSON list of upper end (null: none), share of the reference,
-share of the window, bin by bin; `n` values are among the `bars`."""
+"""A feature's last bars beside its reference, or beside those before (`against`): `data` is a JSON list of upper end
+(null: none), share of the reference, share of the window, bin by bin; `n` values are among the `bars`."""
 
 for table in (drift_check, drift_episode, drift_card, drift_window):
     Index(f"{table.name}_newest", table.c.model, table.c.kind, table.c.id)

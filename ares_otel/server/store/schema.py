@@ -101,7 +101,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0012"
+REVISION = "0013"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

@@ -44,6 +44,9 @@ class DriftBin(msgspec.Struct, frozen=True, kw_only=True):
 class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     """The last `bars` bars of a feature, `n` of them with a value, up to `bar`, beside its reference.
 
+    Where there is none, as of a model whose losses in training are not known, it is `against` the `earlier` ones; null
+    where a bot of before did not say.
+
     The first bin holds what is below the least value of the reference, the last what is above its largest. `distance`
     is the largest difference of both distributions (Kolmogorov's), from the bins.
     """
@@ -61,6 +64,7 @@ class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     bins: tuple[DriftBin, ...]
     version: str | None
     reference: str | None
+    against: str | None
 
 
 def windows(reader: Reader, asked: WindowsAsked) -> tuple[DriftWindow, ...]:
@@ -80,7 +84,7 @@ def windows_between(reader: Reader, asked: WindowsAsked, low: int, high: int) ->
     chosen: dict[int | None, Any] = {}
     for each in ordered:
         chosen.setdefault(each.feature, each)
-    known = words(reader, *((each.feature, each.reference) for each in chosen.values()))
+    known = words(reader, *((each.feature, each.reference, each.against) for each in chosen.values()))
     made = [_window(each, asked, known) for each in chosen.values()]
     return tuple(sorted(made, key=lambda each: (-(each.distance or 0.0), each.feature or ""))[: asked.limit])
 
@@ -110,6 +114,7 @@ def _window(each: Any, asked: WindowsAsked, known: dict[int | None, str]) -> Dri
         bins=bins,
         version=each.version,
         reference=known.get(each.reference),
+        against=known.get(each.against),
     )
 
 
