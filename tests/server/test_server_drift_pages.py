@@ -56,6 +56,8 @@ def pages(tmp_path: Path) -> Iterator[Page]:
         losses(7, MODEL_NAME="trained", DRIFT_AGAINST="reference"),
         said(s.DRIFT_CHECK.name, 8, {a.MODEL_NAME: "trained", a.DRIFT_RESULT: "no_drift"}),
         losses(9, MODEL_NAME="old"),
+        losses(11, MODEL_NAME="odd", DRIFT_AGAINST="tomorrow"),
+        said(s.DRIFT_CHECK.name, 12, {a.MODEL_NAME: "odd", a.DRIFT_RESULT: "no_drift"}),
         said(s.DRIFT_CHECK.name, 10, {a.MODEL_NAME: "old", a.DRIFT_RESULT: "no_drift"}),
     ]
     database = fresh(tmp_path)
@@ -90,7 +92,9 @@ def test_losses_say_what_they_are_held_against(pages: Page) -> None:
     assert "beyond the first and last hundredth" not in text
     assert "compared 902 outcomes" in text
     assert "filled: losses of training; line" in pages("/drift/trained").text
-    assert "filled: losses of training, or earlier ones where these are not known; line" in pages("/drift/old").text
+    for unclear in ("old", "odd"):
+        text = pages(f"/drift/{unclear}").text
+        assert "filled: losses of training, or earlier ones where these are not known; line" in text
 
 
 def test_where_nothing_can_be_tested_no_episode_is_promised(pages: Page) -> None:
