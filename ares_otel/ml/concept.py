@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 
 from ares_otel.ml.archive import read_state, write_state
+from ares_otel.ml.contrasts import noise_of
 from ares_otel.ml.events import DriftEvent, Quantity
 from ares_otel.ml.labels import Counts, Ledger, LedgerState, Value
 from ares_otel.ml.loss import LossMonitor, LossState
 from ares_otel.ml.memory import LAST
-from ares_otel.ml.scan import inflation
 from ares_otel.ml.windows import Window, window_of
 from ares_otel.semconv.enums import DriftAgainst
 
@@ -166,7 +166,7 @@ class ConceptMonitor:
         mean = float(values.mean())
         if n < 30:  # noqa: PLR2004  an interval of fewer says nothing
             return Metric(mean, None, None, n, None, counts)
-        n_eff = n / inflation(values)
+        n_eff = min(float(n), noise_of(values).worth) if values.min() < values.max() else float(n)
         half = NORMAL * math.sqrt(float(values.var(ddof=1)) / n_eff)
         return Metric(mean, mean - half, mean + half, n, n_eff, counts)
 

@@ -9,19 +9,15 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from ares_otel.ml.contrasts import Noise, noise_of
 from ares_otel.ml.cusum import Design, design
 from ares_otel.ml.events import Moment, Moved, Quantity
-from ares_otel.ml.scan import inflation
 from ares_otel.ml.watched import ranked
 
 __all__ = ["Creep", "CreepState"]
 
 TOP: Final = 1.25
 """Highest place of the sum, in thresholds: a long bad time must not need as long a good one to be forgotten."""
-
-BURSTS: Final = 0.2
-BURST: Final = 2.0
-"""What is added to one, for each value of tau and at most, times which tau is taken: bursts are longer than it says."""
 
 OVER: Final = 0.5
 """Evidence at which it is over."""
@@ -50,10 +46,11 @@ class Creep:
         self._ordered = [] if shares else sorted(reference)
         scores = np.array([self._scored(value) for value in reference])
         self._mean, self._spread = float(scores.mean()), float(scores.std())
-        self.tau = max(tau, inflation(scores))
-        self.n_eff = len(reference) / self.tau
-        bursts = 1.0 if shares else 1.0 + min(BURSTS * (self.tau - 1.0), BURST)
-        self.design: Design | None = design(scores, self.tau * bursts, chance, horizon)
+        noise = Noise.known(tau, len(reference))
+        if self._spread > 0.0:
+            noise = noise_of(scores).at_least(noise)
+        self.tau, self.n_eff = noise.expected, noise.worth
+        self.design: Design | None = design(scores, noise, chance, horizon)
         self.state = CreepState()
 
     def _scored(self, loss: float) -> float:

@@ -3,8 +3,9 @@
 W = max(0, W + z - k) with z the loss in reference standard deviations; an alarm at W >= h (Page 1954). What it takes to
 false alarms follows from the distribution of the reference itself: with r the root of E exp(r (z - k)) = 1, which for a
 skewed loss is far from the 2 k of a Gaussian, the mean run length is (exp(r h) - r h - 1) / (r k), and r is divided by
-tau for dependent losses. The mean of the reference is itself uncertain; the chance of a false alarm within the horizon
-is averaged over where it may be.
+tau for dependent losses. Neither tau nor the mean of the reference is known; the chance of a false alarm within the
+horizon is averaged over all spectra that the reference leaves possible (`contrasts`), and for each over where the mean
+may be.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import math
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ares_otel.ml.contrasts import Noise
+from ares_otel.ml.scores import Floats
 
 __all__ = ["Design", "design", "run_length"]
 
@@ -23,7 +26,9 @@ DRIFTS: Final = (0.125, 0.25, 0.5)
 NODES: Final = 15
 CELLS: Final = 64
 LARGEST: Final = 700.0
-FLAT: Final = 1e-9
+FLAT: Final = 1e-4
+GRID: Final = 65
+"""Allowances at which the root is looked for; between them it is interpolated."""
 
 
 class Design:
@@ -37,15 +42,14 @@ class Design:
         self.delay = threshold / allowance
 
 
-def run_length(h: float, k: float, root: float) -> float:
-    """Return the mean run length to h of sums whose steps fall by k, for the root of their distribution."""
-    x = root * h
-    if abs(x) < FLAT:
-        return math.inf if k == 0.0 else h * h
-    return (math.exp(min(x, LARGEST)) - x - 1.0) / (root * k)
+def run_length(h: float, k: Floats, ratio: Floats) -> Floats:
+    """Return the mean run length to h of sums whose steps fall by k, for the root of their distribution by k."""
+    x = ratio * k * h
+    grown = np.where(np.abs(x) < FLAT, x * x / 2.0, np.expm1(np.minimum(x, LARGEST)) - x)
+    return np.asarray(grown / (ratio * k * k), np.float64)
 
 
-def _cells(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cells(values: Floats) -> tuple[Floats, Floats]:
     """Return standardized values and their shares: each distinct one, or means of equally many when there are many."""
     z = np.sort((values - values.mean()) / values.std())
     distinct, counts = np.unique(z, return_counts=True)
@@ -55,7 +59,7 @@ def _cells(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return np.array([part.mean() for part in parts]), np.array([len(part) for part in parts]) / len(z)
 
 
-def _root(z: NDArray[np.float64], shares: NDArray[np.float64], k: float) -> float:
+def _root(z: Floats, shares: Floats, k: float) -> float:
     """Return the root other than zero of E exp(r (z - k)) = 1, by bisection; its sign is that of k."""
     sign = math.copysign(1.0, k)
 
@@ -69,30 +73,30 @@ def _root(z: NDArray[np.float64], shares: NDArray[np.float64], k: float) -> floa
     for _ in range(50):
         middle = (low + high) / 2.0
         low, high = (low, middle) if above(middle) else (middle, high)
-    return sign * max(low, FLAT)
+    return sign * low
 
 
-def _smallest(lengths: list[tuple[float, float, float]], horizon: float, chance: float) -> float | None:
-    """Return the least threshold that keeps the chance, None if none does; lengths are (weight, k, root)."""
+def _smallest(weight: Floats, k: Floats, ratio: Floats, horizon: float, chance: float) -> float | None:
+    """Return the least threshold that keeps the chance, None if none does; weights sum to 1."""
 
     def false(h: float) -> float:
-        return sum(weight * -math.expm1(-horizon / run_length(h, k, root)) for weight, k, root in lengths)
+        return float((weight * -np.expm1(-horizon / run_length(h, k, ratio))).sum())
 
     low, high = 0.0, 4096.0
     if false(high) > chance:
         return None
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2.0
         low, high = (middle, high) if false(middle) > chance else (low, middle)
     return high
 
 
-def design(reference: NDArray[np.float64], tau: float, chance: float, horizon: float) -> Design | None:
+def design(reference: Floats, noise: Noise, chance: float, horizon: float) -> Design | None:
     """Return the CUSUM that sees small lasting shifts first; None if the reference is worth too little for any.
 
     Args:
         reference: losses of training or validation, in their order.
-        tau: losses that one independent one takes.
+        noise: what is believed of them.
         chance: of a false alarm within the horizon.
         horizon: in losses.
     """
@@ -100,14 +104,15 @@ def design(reference: NDArray[np.float64], tau: float, chance: float, horizon: f
         return None
     z, shares = _cells(reference)
     places, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    weights = weights / weights.sum()
-    error = math.sqrt(tau / len(reference))
+    weight = weights / weights.sum() * noise.weight[:, None]
+    error = np.sqrt(noise.mean)[:, None]
     for allowance in DRIFTS:
-        lengths = []
-        for place, weight in zip(places, weights, strict=True):
-            k = allowance - error * float(place)
-            lengths.append((float(weight), k, _root(z, shares, k) / tau))
-        found = _smallest(lengths, horizon, chance)
+        k = allowance - error * places
+        k = np.where(np.abs(k) < FLAT, FLAT, k)
+        grid = np.linspace(k.min(), k.max(), GRID)
+        grid = np.where(np.abs(grid) < FLAT, FLAT, grid)
+        ratio = np.interp(k, grid, [_root(z, shares, float(each)) / each for each in grid])
+        found = _smallest(weight, k, ratio / noise.tau[:, None], horizon, chance)
         if found is not None and found / allowance <= horizon / 2.0:
             return Design(allowance, found)
     return None

@@ -44,6 +44,16 @@ SIDES: Final[Mapping[str, tuple[Moment, Mapping[int, float]]]] = {
 }
 """What is scanned, what of it, and the parts of the budget of each direction."""
 
+LACKING: Final[Mapping[str, str]] = {
+    "over": "had an error with a direction; names of classes have none",
+    "under": "had an error with a direction; names of classes have none",
+    "label": "was a number; names of classes are none",
+}
+"""What is said of streams that outcomes by name have no value of."""
+
+OVERLAP: Final = 2.0
+"""How often what shares the budget alarms together: a plain division would leave most of it unspent."""
+
 WHOLE: Final = sum(sum(parts.values()) for _, parts in SIDES.values())
 
 
@@ -93,7 +103,7 @@ class LossMonitor:
 
     def _use(self, state: LossState) -> None:
         self._state, self._creep = state, None
-        chance = state.false_alarms
+        chance = -math.expm1(OVERLAP * math.log1p(-state.false_alarms))
         if state.reference:
             self._creep = Creep(state.reference, CREEPING * chance, state.horizon, state.overlap)
             self._creep.state = state.creep
@@ -233,7 +243,8 @@ class LossMonitor:
 
     def card(self) -> tuple[Quantity, ...]:
         """Return what can be seen of each stream, and by when."""
-        found = [watched.quantity(self._share(watched.name)) for watched in self._watched.values()]
+        told = self._state.outcomes - self._state.invalid
+        found = [watched.quantity(self._share(name), _lacking(name, told)) for name, watched in self._watched.items()]
         return (*found, self._creep.quantity(CREEPING)) if self._creep is not None else tuple(found)
 
     def _share(self, name: str) -> float:
@@ -263,6 +274,11 @@ class LossMonitor:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the monitor that `save` wrote."""
         return cls.of(read_state(path, OF, VERSION, LossState))
+
+
+def _lacking(name: str, told: int) -> str:
+    """Return what is said of a stream if it has had no value in so many outcomes."""
+    return f"none of {told} outcomes {LACKING[name]}" if told and name in LACKING else ""
 
 
 def _streams(loss: float, signed: float | None, label: float | None) -> Iterator[tuple[str, float]]:

@@ -3,40 +3,51 @@
 Each window is compared with the span just before it, eight times as long at most, so a model that keeps learning or
 a market that slides is its own reference; what creeps is the business of the CUSUM against the reference of training.
 For shares (errors of a classifier) the statistic is the signed root of the likelihood ratio of two binomials, which
-keeps its tails where shares are small; for ranks it is the standardized difference of means. Dependence divides it by
-the root of tau, the values that one independent value takes.
+keeps its tails where shares are small; for ranks it is the standardized difference of means.
 
-Losses come in bursts, which makes a mean of ranks skewed; its statistic is the normal value that is as rare (Wilson and
+How far either strays where nothing has changed is what `contrasts` believes of the values of the present regime but the
+last quarter: the chance of a crossing within the horizon (`thresholds`) is averaged over all spectra that these values
+leave possible, so slow regimes that cannot be excluded yet are waited for. Autocorrelation falls by C a value, as that
+of independent values does; dependent ones are smoother.
+
+Losses come in bursts, which makes a mean of ranks skewed; its threshold is the value that is as rare (Wilson and
 Hilferty 1931), for a skewness that grows with tau. A window whose ranks vary more than usual counts by its variance.
-
-The chance that a window crosses h within H values is that of a stationary Gaussian process whose autocorrelation falls
-by C a step: H C h phi(h) nu(h sqrt(2 C s)) with nu(x) = exp(-0.583 x) for checks every s values (Siegmund 1985).
 """
 
 from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Channel", "ChannelState", "Crossing", "Side", "inflation", "threshold"]
+from ares_otel.ml.contrasts import BEFORE, WINDOWS, Noise, noise_of
+from ares_otel.ml.scores import Floats
+from ares_otel.ml.thresholds import solved
 
-WINDOWS: Final = (25, 50, 100, 200, 400)
-BEFORE: Final = 8
-LEAST: Final = 2
-"""Of the span before a window: at most and at least so many windows long."""
+__all__ = ["Channel", "ChannelState", "Crossing", "Side", "limits"]
+
+LEAST: Final = 3
+"""A window is compared with a span before it that is so many times as long at least."""
 
 LONGEST: Final = BEFORE * WINDOWS[-1]
 CAPACITY: Final = LONGEST + WINDOWS[-1] + 1
 CHECKS: Final = 16
 """A window is checked so many times while it renews itself."""
 
+LONGER: Final = 0.5
+"""Power of its length by which a window gets more of the budget: small changes are seen by long ones alone."""
+
 LEARNED: Final = 500
-"""Values of a regime from which tau is estimated; before, that of the regime before holds."""
+"""Values of a regime from which its noise is learned; before, that of the regime before holds."""
+EACH: Final = 250
+"""It is learned from a multiple of so many values, for what models say of a number of values is kept."""
+OLD: Final = 0.75
+"""And from the first so many of them: the change that is looked for must not pass for the noise."""
 
 INDEPENDENT: Final = {False: 8.0, True: 20.0}
 """A window must hold so many independent values to be tested at all, of shares and of ranks: losses come in bursts."""
@@ -47,19 +58,11 @@ DATED: Final = 4
 NINE_OF_TEN: Final = 1.2816
 """Quantile of the standard normal distribution."""
 
-LAGS: Final = 400
-MEMORIES: Final = tuple(decay ** np.arange(1.0, LAGS + 1.0) for decay in (0.5, 0.8, 0.9, 0.95, 0.98))
-SIGNIFICANT: Final = 2.0
-TREND: Final = 2000
-"""Values from which on a trend can be told from a memory."""
-
+TINY: Final = 1e-6
 SKEW: Final = 0.1
 SKEWED: Final = 1.0
 """Skewness of a window's mean of ranks for each value that one independent value takes, and at most."""
 
-TINY: Final = 1e-12
-
-SIEGMUND: Final = 0.583
 RANKS: Final = 1.0 / 12.0
 """Variance of uniform ranks, and what it is taken for until enough are seen."""
 
@@ -91,64 +94,26 @@ class Crossing(NamedTuple):
     n_eff: float
 
 
-def _crossing(h: float, window: int, horizon: float) -> float:
-    """Return the chance that a window crosses h within the horizon, in one direction."""
-    share = 1.0 / BEFORE
-    slope = (1.0 + (1.0 + share) ** 2 + share**2) / (2.0 * (1.0 + share) * window)
-    step = max(1, window // CHECKS)
-    nu = math.exp(-SIEGMUND * h * math.sqrt(2.0 * slope * step))
-    density = math.exp(-h * h / 2.0) / math.sqrt(2.0 * math.pi)
-    return horizon * slope * h * density * nu + math.erfc(h / math.sqrt(2.0)) / 2.0
+def limits(noise: Noise, sides: Sequence[Side], horizon: float) -> Floats:
+    """Return what each window crosses with its part of each side's chance within the horizon: windows x sides.
 
-
-def threshold(chance: float, window: int, horizon: float) -> float:
-    """Return the threshold that a window crosses with a chance within the horizon, by bisection."""
-    low, high = 1.0, 40.0
-    for _ in range(60):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if _crossing(middle, window, horizon) > chance else (low, middle)
-    return high
-
-
-def _level(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return values without their mean and, if there are many, without slope and curve."""
-    if not len(values):
-        return values
-    centered: NDArray[np.float64] = values - values.mean()
-    if len(values) < TREND:
-        return centered
-    place = np.linspace(-1.0, 1.0, len(values))
-    for shape in (place, np.square(place) - np.square(place).mean()):
-        centered = centered - shape * (float(shape @ centered) / float(shape @ shape))
-    return centered
-
-
-def inflation(values: NDArray[np.float64]) -> float:
-    """Return how many values one independent value takes, from above.
-
-    Autocorrelations are fitted by A d**k, for that of several memories d which explains most, and what is left once
-    more: a weak but long memory, as of an error rate that wanders below the noise of errors, is seen by the sum of many
-    lags and not at the first. Only what is significant counts, and then with its standard error: noise must not cost
-    power. From many values a parabola is taken off before, for a model that learns makes a trend and no memory.
+    It is in standard deviations of independent values.
     """
-    n = len(values)
-    lags = min(LAGS, n // 4)
-    centered = _level(values)
-    transformed = np.fft.rfft(centered, 1 << (2 * n - 1).bit_length() if n else 1)
-    products = np.fft.irfft(transformed * transformed.conj())[: lags + 1]
-    if not lags or products[0] <= TINY * n:
-        return 1.0
-    rest = products[1:] / products[0]
-    tau = 1.0
-    for _ in range(2):
-        fits = [(memory[:lags], float(memory[:lags] @ memory[:lags])) for memory in MEMORIES]
-        weights, power = max(fits, key=lambda fit: float(fit[0] @ rest) / math.sqrt(fit[1]))
-        size, error = float(weights @ rest) / power, 1.0 / math.sqrt(n * power)
-        if size < SIGNIFICANT * error:
-            break
-        tau += 2.0 * (size + error) * float(weights.sum())
-        rest = rest - size * weights
-    return tau * (1.0 + 2.0 * math.sqrt(tau / n)) if tau > 1.0 else 1.0
+    window = np.repeat(np.array(WINDOWS, np.float64), len(sides))
+    step = np.maximum(1.0, window // CHECKS)
+    share = 1.0 / BEFORE
+    decay = (1.0 + (1.0 + share) ** 2 + share**2) / (2.0 * (1.0 + share) * window)
+    part = window**LONGER / float((np.array(WINDOWS) ** LONGER).sum())
+    chance = part * np.tile([side.chance for side in sides], len(WINDOWS))
+    found = solved(
+        np.sqrt(np.repeat(noise.inflation, len(sides), 0)),
+        np.broadcast_to(noise.weight, (len(window), len(noise.weight))),
+        np.broadcast_to((decay * step)[:, None], (len(window), len(noise.weight))),
+        (horizon / step)[:, None],
+        2.0 * chance,  # of a crossing in either direction
+        np.full(len(window), noise.freedom),
+    )
+    return found.reshape(len(WINDOWS), len(sides))
 
 
 def _entropy(x: float, p: float) -> float:
@@ -169,30 +134,24 @@ def _binomial(x: float, window: int, y: float, before: int) -> float:
     return math.sqrt(max(0.0, 2.0 * (window * _entropy(x, p) + before * _entropy(y, p))))
 
 
-def _gaussian(z: float, tau: float) -> float:
-    """Return the normal value that is as rare as a standardized mean of ranks."""
-    if tau <= 1.0:
-        return z
-    skew = min(SKEW * tau, SKEWED)
-    return 6.0 / skew * (math.cbrt(1.0 + skew * z / 2.0) - 1.0) + skew / 6.0
-
-
-def _skewed(h: float, tau: float) -> float:
+def _skewed(h: Floats, tau: Floats) -> Floats:
     """Return the standardized mean of ranks that is as rare as a normal value."""
-    if tau <= 1.0:
-        return h
-    skew = min(SKEW * tau, SKEWED)
-    return 2.0 / skew * ((1.0 + (h - skew / 6.0) * skew / 6.0) ** 3 - 1.0)
+    skew = np.where(tau > 1.0, np.minimum(SKEW * tau, SKEWED), TINY)
+    return np.asarray(2.0 / skew * ((1.0 + (h - skew / 6.0) * skew / 6.0) ** 3 - 1.0), np.float64)
 
 
 class ChannelState(msgspec.Struct):
-    """What a channel remembers: place, start of the present regime, tau, and a ring of running sums."""
+    """What a channel remembers: place, start of the present regime, what it learned last, and a ring of running sums.
+
+    States of earlier versions have no thresholds; they are as tau says until it learns again.
+    """
 
     seen: int
     start: int
     tau: float
     variance: float
     sums: list[float]
+    limits: list[list[float]] = []
 
 
 class Channel:
@@ -200,17 +159,27 @@ class Channel:
 
     def __init__(self, sides: tuple[Side, ...], horizon: int, *, ranks: bool, tau: float = 1.0) -> None:
         self.ranks, self.independent = ranks, INDEPENDENT[ranks]
-        self.least = self.tau = tau
+        self._sides, self._horizon = sides, horizon
+        self._least = Noise.known(tau)
         self.variance = RANKS
         self.seen = self.start = 0
         self._sums = array("d", bytes(8 * CAPACITY))
+        self._believe(self._least)
+
+    def _believe(self, noise: Noise) -> None:
+        """Take the thresholds under what is believed."""
+        self.tau = noise.expected
+        found = limits(noise, self._sides, self._horizon)
+        if self.ranks:
+            spread = np.sqrt(noise.inflation @ noise.weight)[:, None]
+            found = spread * _skewed(found / spread, spread**2)
+        self._test(found.tolist())
+
+    def _test(self, limited: list[list[float]]) -> None:
+        signs = [side.sign for side in self._sides]
         self._tests = [
-            (
-                window,
-                max(1, window // CHECKS),
-                [(side.sign, threshold(side.chance / len(WINDOWS), window, horizon)) for side in sides],
-            )
-            for window in WINDOWS
+            (window, max(1, window // CHECKS), list(zip(signs, each, strict=True)))
+            for window, each in zip(WINDOWS, limited, strict=True)
         ]
 
     def add(self, value: float) -> None:
@@ -267,11 +236,11 @@ class Channel:
         if (x - y) * sign <= 0.0:
             return 0.0
         if self.ranks:
-            return _gaussian(abs(x - y) / math.sqrt(self.variance * self.tau * (1.0 / window + 1.0 / before)), self.tau)
+            return abs(x - y) / math.sqrt(self.variance * (1.0 / window + 1.0 / before))
         x -= sign * 0.5 / window  # half a count, for shares move in steps
         if (x - y) * sign <= 0.0:
             return 0.0
-        return _binomial(x, window, y, before) / math.sqrt(self.tau)
+        return _binomial(x, window, y, before)
 
     def _within(self, window: int, evidence: float, seen: int) -> float:
         """Return what evidence is worth in a window that varies more than usual: bursts spread ranks to both ends."""
@@ -285,20 +254,28 @@ class Channel:
         return np.diff(np.frombuffer(self._sums)[places])
 
     def learn(self) -> None:
-        """Estimate tau anew from the values of the present regime."""
-        kept = self.values(min(self.seen - self.start, LONGEST))
-        if len(kept) >= LEARNED:
-            self.tau = max(self.least, inflation(kept))
-            self.variance = max(float(kept.var()), RANKS / LEARNED)
+        """Learn anew from the values of the present regime what chance does."""
+        held = self.values(min(self.seen - self.start, CAPACITY - 1))
+        if len(held) < LEARNED:
+            return
+        held = held[: max(LEARNED, int(OLD * len(held)))]
+        kept = held[len(held) % EACH :]
+        self.variance = max(float(held.var()), RANKS / LEARNED)
+        self._believe(noise_of(kept).at_least(self._least) if kept.min() < kept.max() else self._least)
 
     def state(self) -> ChannelState:
         """Return all that it remembers."""
-        return ChannelState(self.seen, self.start, self.tau, self.variance, self._sums.tolist())
+        limited = [[limit for _, limit in sides] for _, _, sides in self._tests]
+        return ChannelState(self.seen, self.start, self.tau, self.variance, self._sums.tolist(), limited)
 
     def restore(self, state: ChannelState) -> None:
         """Go on from what another one remembered."""
         self.seen, self.start, self.tau, self.variance = state.seen, state.start, state.tau, state.variance
         self._sums = array("d", state.sums)
+        if state.limits:
+            self._test(state.limits)
+        else:
+            self._believe(Noise.known(state.tau))
 
     def date(self, window: int, sign: int, evidence: float) -> Crossing:
         """Return a crossing with the change point that splits best, within four times the window."""
@@ -321,14 +298,10 @@ class Channel:
         None if no window holds enough independent values.
         """
         tests = [(window, min(limit for _, limit in sides)) for window, _, sides in self._tests]
-        usable = [
-            (window, _skewed(limit, self.tau) if self.ranks else limit)
-            for window, limit in tests
-            if window >= self.independent * self.tau
-        ]
+        usable = [(window, limit) for window, limit in tests if window >= self.independent * self.tau]
         if not usable:
             return None
         spread = 1.0 + 1.0 / BEFORE
         window, limit = usable[-1]
-        smallest = (limit + NINE_OF_TEN) * math.sqrt(self.tau * spread / window)
-        return smallest, min(max(limit * limit * self.tau * spread, each) for each, limit in usable)
+        smallest = (limit + NINE_OF_TEN * math.sqrt(self.tau)) * math.sqrt(spread / window)
+        return smallest, min(max(limit * limit * spread, each) for each, limit in usable)

@@ -28,6 +28,7 @@ __all__ = [
     "Terms",
     "Waves",
     "posterior_of",
+    "shapes_of",
     "shared",
     "terms_of",
     "waves_of",
@@ -83,14 +84,20 @@ class Terms(NamedTuple):
     lag: Floats
 
 
-@lru_cache(maxsize=4)
+def shapes_of(bars: int) -> tuple[Floats, Floats]:
+    """Return the frequencies of the periodogram of some bars, and the spectrum of each model for a white part of 1."""
+    phi = np.exp(-1 / TIMES)[:, None]
+    omega = 2 * np.pi * np.arange(1, bars // 2) / bars
+    return omega, 1 + product(FAMILY, (1 - phi) ** 2 / (1 - 2 * phi * np.cos(omega) + phi**2))
+
+
+@lru_cache(maxsize=32)
 def terms_of(bars: int, windows: tuple[int, ...]) -> Terms:
     """Return the terms for a reference of `bars` bars and exponential averages of these windows."""
     window = np.array(windows, np.float64)
     rate = 2 / (window + 1)
     keep, phi = 1 - rate, np.exp(-1 / TIMES)[:, None]
-    omega = 2 * np.pi * np.arange(1, bars // 2) / bars
-    spectrum = 1 + product(FAMILY, (1 - phi) ** 2 / (1 - 2 * phi * np.cos(omega) + phi**2))
+    omega, spectrum = shapes_of(bars)
     power, white = (1 - phi) / (1 + phi), rate / (2 - rate)
     averaged = white * (1 + phi * keep) / (1 - phi * keep) * power
     lag = np.maximum(1, np.round(window / 8))

@@ -22,7 +22,7 @@ STEPS: Final = 14
 """Of bisection: a threshold is right to a hundredth of a percent."""
 
 
-def crossing(level: Floats, rate: Floats, horizon: float) -> Floats:
+def crossing(level: Floats, rate: Floats, horizon: float | Floats) -> Floats:
     """Return the expected number of crossings of ±level, in standard deviations, within the horizon.
 
     Args:
@@ -37,7 +37,9 @@ def crossing(level: Floats, rate: Floats, horizon: float) -> Floats:
     return np.asarray(ROOT * (rising + 0.95 * np.exp(-level * level / 2) / high), np.float64)
 
 
-def solved(sigma: Floats, weight: Floats, rate: Floats, horizon: float, target: Floats, freedom: Floats) -> Floats:
+def solved(
+    sigma: Floats, weight: Floats, rate: Floats, horizon: float | Floats, target: Floats, freedom: Floats
+) -> Floats:
     """Return the threshold of each test: the last axis of sigma, weight and rate are models, averaged by weight.
 
     Args:

@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
+from ares_otel.ml.contrasts import WINDOWS
 from ares_otel.ml.events import Moment, Moved, Quantity
 from ares_otel.ml.scan import (
     LEARNED,
     LONGEST,
     RANKS,
-    WINDOWS,
     Channel,
     ChannelState,
     Crossing,
@@ -115,20 +115,23 @@ class Watched:
         strongest = None if self.channel is None else self.channel.strongest()
         return None if strongest is None else self.moved(strongest)
 
-    def quantity(self, budget: float) -> Quantity:
-        """Return the line of the card."""
+    def quantity(self, budget: float, lacking: str) -> Quantity:
+        """Return the line of the card; `lacking` says why there may be no value of it at all."""
         channel = self.channel
         reach = None if channel is None else channel.reach()
         if channel is None or reach is None:
-            why = (
-                f"untestable: {len(self._first)} outcomes < {LEARNED}"
-                if channel is None
-                else f"untestable: {WINDOWS[-1]} outcomes hold fewer than {channel.independent:g} independent ones"
-            )
             tau = None if channel is None else channel.tau
-            return Quantity(self.name, self.moment, False, why, None, tau, None, None, 0.0)
+            return Quantity(self.name, self.moment, False, self._why(lacking), None, tau, None, None, 0.0)
         n_eff = min(channel.seen - channel.start, LONGEST) / channel.tau
         return Quantity(self.name, self.moment, True, "", n_eff, channel.tau, *reach, budget)
+
+    def _why(self, lacking: str) -> str:
+        """Return why it cannot be tested."""
+        if self.channel is not None:
+            enough = self.channel.independent
+            return f"untestable: {WINDOWS[-1]} outcomes hold fewer than {enough:g} independent ones"
+        few = f"{len(self._first)} outcomes < {LEARNED}"
+        return f"untestable: {few if self._first else lacking or few}"
 
     def state(self) -> WatchedState:
         """Return all that it remembers."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from ares_otel.ml.archive import write_state
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Severity
 from ares_otel.ml.loss import LossMonitor
 
@@ -158,3 +159,46 @@ def test_a_short_or_constant_reference(tmp_path: Path) -> None:
     assert told(watch, errors(12, (300, 0.5)))[0].kind is DriftKind.CONCEPT
     watch.save(tmp_path / "state.json")
     assert LossMonitor.load(tmp_path / "state.json").active == (DriftKind.CONCEPT,)
+
+
+def test_the_card_says_what_names_of_classes_lack() -> None:
+    """Where outcomes are names there is no direction and no number, however many come; one number is counted again."""
+    watch = LossMonitor()
+    waiting = {line.feature: line.reason for line in watch.card()}
+    for loss in errors(13, (700, 0.3)):
+        watch.update(loss)
+    named = {line.feature: line.reason for line in watch.card()}
+    watch.update(1.0, signed=1.0, label=1.0)
+    mixed = {line.feature: line.reason for line in watch.card()}
+
+    assert waiting["label"] == "untestable: 0 outcomes < 500"
+    assert named["loss"] == ""
+    assert named["label"] == "untestable: none of 700 outcomes was a number; names of classes are none"
+    assert named["over"] == "untestable: none of 700 outcomes had an error with a direction; names of classes have none"
+    assert mixed["label"] == "untestable: 1 outcomes < 500"
+
+
+def test_regimes_that_passed_too_seldom_are_said_to_be_untestable() -> None:
+    """Losses of training that hold a few long regimes are worth little, and are not alarmed about."""
+    regimes = np.arange(6000) // 500 % 2
+    losses = (np.random.default_rng(14).random(6000) < np.where(regimes, 0.6, 0.3)).astype(float).tolist()
+    watch = LossMonitor(reference=losses[:2000])
+
+    assert told(watch, losses[2000:]) == []
+    assert "untestable: the reference is worth" in watch.card()[-1].reason
+
+
+def test_a_state_without_thresholds_is_read(tmp_path: Path) -> None:
+    """A file of an earlier version goes on by its tau, and by what it learns from then on."""
+    watch = LossMonitor()
+    told(watch, errors(15, (900, 0.3)))
+    state = watch.state()
+    for watched in state.watched.values():
+        assert watched.channel is not None
+        watched.channel.limits = []
+    write_state(tmp_path / "state.json", "loss", 1, state)
+    first, second = (LossMonitor.load(tmp_path / "state.json") for _ in range(2))
+
+    assert told(first, errors(16, (400, 0.3))) == []
+    assert [event.state for event in told(second, errors(16, (400, 0.6)))] == [DriftState.STARTED]
+    assert all(watched.channel and watched.channel.limits for watched in first.state().watched.values())
