@@ -14,7 +14,7 @@ import numpy as np
 
 from ares_otel.ml.products import product
 from ares_otel.ml.scores import Floats
-from ares_otel.ml.spectra import FAMILY, TIMES, Terms, posterior_of, shapes_of, terms_of, waves_of
+from ares_otel.ml.spectra import FAMILY, HAZARD, TIMES, Terms, posterior_of, shapes_of, terms_of, waves_of
 
 __all__ = ["BEFORE", "WINDOWS", "Noise", "noise_of"]
 
@@ -23,7 +23,7 @@ BEFORE: Final = 8
 """A window is compared with the span just before it, so many times as long at most."""
 
 DOUBT: Final = 0.2
-"""Prior probability that losses have slow regimes: how few were seen makes them no rarer in what comes."""
+"""Prior probability that losses have slow regimes, at least: how few were seen makes them no rarer in what comes."""
 NEGLIGIBLE: Final = 1e-5
 """Weight below which a model counts for nothing."""
 KNOWN: Final = 1e9
@@ -99,7 +99,7 @@ def noise_of(values: Floats) -> Noise:
     """Return what is believed of values in their order: more than `CUT` of them, not all the same."""
     terms = _terms_of(len(values))
     waves = waves_of(((values - values.mean()) / values.std())[:, None], terms)
-    posterior = posterior_of(waves, terms, np.array([DOUBT]))
+    posterior = posterior_of(waves, terms, np.array([min(0.5, max(DOUBT, HAZARD * len(values)))]))
     keep = posterior.weight[0] > NEGLIGIBLE
     weight, level = posterior.weight[0, keep], posterior.level[0, keep]
     return Noise(

@@ -22,9 +22,9 @@ from ares_otel.ml.given import Data, bars_per_month, fingerprint, gathered
 from ares_otel.ml.monitor import DriftMonitor
 from ares_otel.ml.outcomes import Outcomes, class_of, plain
 from ares_otel.ml.parts import PROFITS, Cadence, Monitor, Part, Promise
-from ares_otel.ml.plan import HAZARD
 from ares_otel.ml.profits import Edge, Profits
 from ares_otel.ml.reference import Reference, checked
+from ares_otel.ml.spectra import HAZARD
 from ares_otel.ml.tape import Tape
 from ares_otel.ml.telling import Quiet, Teller
 from ares_otel.ml.watching import Watch

@@ -22,12 +22,13 @@ from ares_otel.ml.budget import Account, Budget, Line, account_of
 from ares_otel.ml.episodes import CLEARED, Episodes, Open
 from ares_otel.ml.events import DriftEvent, DriftKind, Moved, Quantity
 from ares_otel.ml.frames import Column, Time, nanoseconds
-from ares_otel.ml.plan import HAZARD, believed, planned
+from ares_otel.ml.plan import believed, planned
 from ares_otel.ml.quality import Issue, Limits, issues_of
 from ares_otel.ml.reference import Made, Reference
 from ares_otel.ml.regimes import NOWHERE, Places, label_of
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
+from ares_otel.ml.spectra import HAZARD
 from ares_otel.ml.stream import Stream
 from ares_otel.ml.windows import Window, windows
 

@@ -3,7 +3,7 @@
 The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
 volatility; within a half it goes by independent values, to each test in proportion to 1/tau; long windows of means get
 more of it, for small changes of these are seen by them alone. Tests of one stream alarm together, so that a plain
-division would leave most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` were chosen on
+division would leave most of the budget unspent: `OVERLAP` says by how much. These factors were chosen on
 streams that nothing is judged by (docs/drift.md); no bound is proved.
 """
 
@@ -19,12 +19,10 @@ from ares_otel.ml.scores import Bins, Flags, Floats
 from ares_otel.ml.spectra import EVIDENT, FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
 from ares_otel.ml.thresholds import solved
 
-__all__ = ["HAZARD", "Belief", "Plan", "believed", "planned"]
+__all__ = ["Belief", "Plan", "believed", "planned"]
 
-HAZARD: Final = 1 / 6000
-"""Prior rate, per bar of the reference, at which it is believed that volatility has slow regimes."""
 PAIRED: Final = 0.2
-"""Part of it that holds for dependences."""
+"""Part of the rate of slow regimes that holds for dependences."""
 DOUBT: Final = (0.01, 0.5)
 """Prior probability that the mean of a feature wanders slowly: of one without memory, and of one with it."""
 MEMORY: Final = 0.06

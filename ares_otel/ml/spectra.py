@@ -22,6 +22,7 @@ __all__ = [
     "CUT",
     "EVIDENT",
     "FAMILY",
+    "HAZARD",
     "MODELS",
     "TIMES",
     "Posterior",
@@ -58,6 +59,8 @@ FAMILY, LOG_WEIGHTS = _family()
 MODELS: Final = len(FAMILY)
 """The first is flat."""
 HIGH: Final = 0.95
+HAZARD: Final = 1 / 6000
+"""Prior rate, per bar of a reference, at which it is believed that what follows volatility has slow regimes."""
 EVIDENT: Final = 5.0
 """Log Bayes factor of "not flat" from which on regimes are there."""
 

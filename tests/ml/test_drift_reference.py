@@ -7,9 +7,9 @@ import pytest
 
 from ares_otel.ml import DriftMonitor, Reference
 from ares_otel.ml.archive import ArchiveError
-from ares_otel.ml.plan import HAZARD, believed
+from ares_otel.ml.plan import believed
 from ares_otel.ml.scores import LEVELS, Floats, bins_of, knots_of, tables_of
-from ares_otel.ml.spectra import posterior_of, terms_of, waves_of
+from ares_otel.ml.spectra import HAZARD, posterior_of, terms_of, waves_of
 from ares_otel.ml.thresholds import crossing, solved
 
 

@@ -17,9 +17,10 @@ from working import each
 
 from ares_otel.ml import DriftMonitor
 from ares_otel.ml.episodes import CLEARED
-from ares_otel.ml.plan import HAZARD, Plan, believed, planned
+from ares_otel.ml.plan import Plan, believed, planned
 from ares_otel.ml.reference import Reference, Run, standardized
 from ares_otel.ml.scores import Floats, bins_of
+from ares_otel.ml.spectra import HAZARD
 from ares_otel.ml.weights import lagged, weighted
 
 __all__ = ["CHECKED", "Kind", "began", "by_rows", "checked", "learned", "same", "squares"]
