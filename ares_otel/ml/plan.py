@@ -3,8 +3,8 @@
 The budget is the chance of any false alarm within the horizon. Half of it goes to means and pairs, half to what follows
 volatility; within a half it goes by independent values, to each test in proportion to 1/tau; long windows of means get
 more of it, for small changes of these are seen by them alone. Tests of one stream alarm together, so that a plain
-division would leave most of the budget unspent: `OVERLAP` says by how much. These factors were chosen on
-streams that nothing is judged by (docs/drift.md); no bound is proved.
+division would leave most of the budget unspent: `OVERLAP` says by how much. These factors and `HAZARD` (`spectra`) were
+chosen on streams that nothing is judged by (docs/drift.md); no bound is proved.
 """
 
 from __future__ import annotations
