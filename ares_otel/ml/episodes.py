@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ import numpy as np
 from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Moved, Since
 from ares_otel.ml.scores import Bins, Floats
 from ares_otel.ml.seen import Seen
-from ares_otel.ml.severity import severity
+from ares_otel.ml.severity import severest
 
 __all__ = ["CLEARED", "Episodes", "Open"]
 
@@ -39,10 +40,14 @@ class Episodes:
         seen: reads the statistics.
         count: episodes so far.
         open: the one that goes on, None if there is none.
+        importances: of features, 1 for an average one; empty where they are not known.
     """
 
-    def __init__(self, kind: DriftKind, seen: Seen, count: int, is_open: Open | None) -> None:
+    def __init__(
+        self, kind: DriftKind, seen: Seen, count: int, is_open: Open | None, importances: Mapping[str, float]
+    ) -> None:
         self.kind, self.seen, self.count, self.open = kind, seen, count, is_open
+        self.importances = importances
 
     def judge(self, squares: Floats, at: int | None) -> list[DriftEvent]:
         """Take the squared evidence of all tests after a bar; return what began or is over."""
@@ -96,7 +101,7 @@ class Episodes:
             since=is_open.since,
             effect=effect,
             evidence=is_open.evidence,
-            severity=severity(is_open.evidence, effect),
+            severity=severest(is_open.evidence, moved, self.importances),
             episode=self.count,
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ares_otel.ml.scores import Floats
 
-__all__ = ["Column", "Table", "Time", "fields", "is_missing", "nanoseconds", "number", "table_of"]
+__all__ = ["Column", "Table", "Time", "fields", "is_missing", "nanoseconds", "number", "table_of", "titles_of"]
 
 Time: TypeAlias = datetime | int
 """An aware `datetime`, a naive one in UTC, a `numpy.datetime64`, or Unix ns."""
@@ -109,13 +109,14 @@ def table_of(reference: object, names: Sequence[str] | None = None, times: objec
     listed = _listed(names, len(given), [name for name, _ in given])
     made = [_converted(name, values) for name, (_, values) in zip(listed, given, strict=True)]
     values = np.concatenate([numbers for _, numbers, _ in made], 1)
-    titles = tuple(title for column, _, _ in made for title in _titles(column))
+    titles = tuple(title for column, _, _ in made for title in titles_of(column))
     binary = tuple(flag for _, _, flags in made for flag in flags)
     found = times if times is not None else _index(reference)
     return Table(tuple(column for column, _, _ in made), values, titles, binary, _times(found, len(values)))
 
 
-def _titles(column: Column) -> Iterable[str]:
+def titles_of(column: Column) -> Iterable[str]:
+    """Return what the numbers of a feature are called."""
     return [f"{column.name}={level}" for level in column.levels] or [column.name]
 
 

@@ -24,6 +24,7 @@ from ares_otel.ml.outcomes import Outcomes, class_of, plain
 from ares_otel.ml.parts import PROFITS, Cadence, Monitor, Part, Promise
 from ares_otel.ml.profits import Edge, Profits
 from ares_otel.ml.reference import Reference, checked
+from ares_otel.ml.severity import importances_of
 from ares_otel.ml.spectra import HAZARD
 from ares_otel.ml.tape import Tape
 from ares_otel.ml.telling import Quiet, Teller
@@ -82,6 +83,7 @@ class Plan:
         outcome: what outcomes will be like; None if none will be told.
         edge: what the model earns; None for what the settings promise, if anything.
         regimes: of the reference's bars, or the name of its column of them; None if no bar is said to be in any.
+        importances: how much each feature weighs in the model; None if all weigh the same.
 
     Raises:
         TypeError, ValueError: no monitor can be made of that.
@@ -101,6 +103,7 @@ class Plan:
         outcome: Outcome | None = TOLD,
         edge: Edge | None = None,
         regimes: Any = None,
+        importances: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self._settings = settings
@@ -109,9 +112,9 @@ class Plan:
         month = settings.bars_per_month or bars_per_month(data.times)
         budget = Budget.monthly(settings.false_alarms, month)
         self._promise = Promise(budget.false_alarms, budget.horizon, data.rows, month)
-        self._ready: _Ready | None = _ready(data, outcome, edge)
+        self._ready: _Ready | None = _ready(data, outcome, edge, importances)
         self._saved: dict[str, bytes] = {}
-        more = edge, None if outcome in {None, TOLD} else outcome
+        more = edge, None if outcome in {None, TOLD} else outcome, importances
         reference_hash = fingerprint(data, self._promise, settings.hazard, *more)
         self.about = About(service, model.name, model.version, reference_hash)
         self._features = self._ready.known.get(DriftKind.DATA) if opinions else None
@@ -169,9 +172,10 @@ class _Ready(NamedTuple):
     loss: LossName
     losses: list[float] | None
     edge: Edge | None
+    importances: Mapping[str, float] | None
 
 
-def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
+def _ready(data: Data, told: Outcome | None, edge: Edge | None, importances: Mapping[str, float] | None) -> _Ready:
     """Check all that was given, so that learning it later cannot fail for what the caller did."""
     times = None if data.times is None or None in data.times else data.times
     given = {
@@ -190,7 +194,12 @@ def _ready(data: Data, told: Outcome | None, edge: Edge | None) -> _Ready:
         raise ValueError(f"a horizon is not negative: {told.horizon}")
     if edge is not None:
         edge.watched()
-    return _Ready(known, by_regime, told, loss, _losses(loss, data) if told is not None else None, edge)
+    if importances is not None:
+        if DriftKind.DATA not in known:
+            raise ValueError("importances are those of a reference's features, and there is no reference")
+        importances = importances_of(importances, [column.name for column in known[DriftKind.DATA].columns])
+    losses = _losses(loss, data) if told is not None else None
+    return _Ready(known, by_regime, told, loss, losses, edge, importances)
 
 
 def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[str, Monitor]]:
@@ -199,7 +208,11 @@ def _monitors(ready: _Ready, settings: Drift, budget: Budget) -> Iterator[tuple[
     hazard, horizon = HAZARD if settings.hazard is None else settings.hazard, budget.horizon
     for kind, table in ready.known.items():
         chance, learned = _share_of(budget, SHARES[kind] / whole), Reference.learned(table, ready.regimes.get(kind))
-        yield kind.value, DriftMonitor(learned, false_alarms=chance, horizon=horizon, kind=kind, hazard=hazard)
+        weighed = ready.importances if kind is DriftKind.DATA else None
+        yield (
+            kind.value,
+            DriftMonitor(learned, false_alarms=chance, horizon=horizon, kind=kind, hazard=hazard, importances=weighed),
+        )
     if ready.outcome is not None:
         concept = _concept(ready, ready.outcome, budget, SHARES[DriftKind.CONCEPT] / whole)
         yield DriftKind.CONCEPT.value, Outcomes(concept)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,13 +21,14 @@ from ares_otel.ml import archive, card
 from ares_otel.ml.budget import Account, Budget, Line, account_of
 from ares_otel.ml.episodes import CLEARED, Episodes, Open
 from ares_otel.ml.events import DriftEvent, DriftKind, Moved, Quantity
-from ares_otel.ml.frames import Column, Time, nanoseconds
+from ares_otel.ml.frames import Column, Time, nanoseconds, titles_of
 from ares_otel.ml.plan import believed, planned
 from ares_otel.ml.quality import Issue, Limits, issues_of
 from ares_otel.ml.reference import Made, Reference
 from ares_otel.ml.regimes import NOWHERE, Places, label_of
 from ares_otel.ml.rows import Rows
 from ares_otel.ml.seen import Seen
+from ares_otel.ml.severity import importances_of
 from ares_otel.ml.spectra import HAZARD
 from ares_otel.ml.stream import Stream
 from ares_otel.ml.windows import Window, windows
@@ -60,6 +61,7 @@ class _Facts(msgspec.Struct):
     open: Open | None
     places: Places | None = None
     nowhere: int = 0
+    importances: dict[str, float] = {}
 
 
 class DriftMonitor:
@@ -76,9 +78,11 @@ class DriftMonitor:
         hazard: prior rate per bar at which it is believed that volatility has slow regimes. Less finds changes of
             volatility sooner, and is less honest where a reference shows too few of its regimes.
         kind: what is watched.
+        importances: how much each feature weighs in the model, on any scale: an episode is as severe as the effects
+            times these. Without them all weigh the same.
 
     Raises:
-        TypeError, ValueError: what is wrong with the reference or the budget, in words.
+        TypeError, ValueError: what is wrong with the reference, the budget or the importances, in words.
     """
 
     ends: Final = CLEARED
@@ -94,6 +98,7 @@ class DriftMonitor:
         times: object = None,
         hazard: float = HAZARD,
         kind: DriftKind = DriftKind.DATA,
+        importances: Mapping[str, float] | None = None,
     ) -> None:
         self._budget = Budget(float(false_alarms), int(horizon))
         if not 0 <= hazard <= 1:
@@ -107,6 +112,7 @@ class DriftMonitor:
         self._card = card.card_of(learned, belief)
         self._sigma, self._spent = plan.sigma, plan.spent
         self._rows = Rows(learned.source)
+        self._importances = {} if importances is None else importances_of(importances, self.names)
         self._times: deque[int] = deque(maxlen=TIMES)
         self._latest: int | None = None
         self._duplicates = self._late = self._nowhere = 0
@@ -118,7 +124,9 @@ class DriftMonitor:
         self._slots = {} if places is None else dict(zip(places.labels, places.slot, strict=True))
         named = card.titles(self._made, self._stream.pairs)
         seen = Seen(self._stream, named, self._card.worth)
-        self._episodes = Episodes(self._kind, seen, episodes, is_open)
+        known = [column for column in self._rows.columns if column.name in self._importances]
+        importances = {name: self._importances[column.name] for column in known for name in titles_of(column)}
+        self._episodes = Episodes(self._kind, seen, episodes, is_open, importances)
 
     def update(self, row: Any, at: Time | None = None, regime: object = None) -> list[DriftEvent]:
         """Take the next bar; return what began or is over with it.
@@ -238,6 +246,7 @@ class DriftMonitor:
             open=self._episodes.open,
             places=self._places,
             nowhere=self._nowhere,
+            importances=self._importances,
         )
         known = {f"card_{name}": getattr(self._card, name) for name in self._card._fields}
         arrays = {**self._stream.arrays(), **known, "sigma": self._sigma, "spent": self._spent}
@@ -252,7 +261,7 @@ class DriftMonitor:
         self._stream = Stream(arrays, facts.bar)
         self._card = card.Card(*(arrays[f"card_{name}"] for name in card.Card._fields))
         self._sigma, self._spent = arrays["sigma"], arrays["spent"]
-        self._rows = Rows(facts.columns)
+        self._rows, self._importances = Rows(facts.columns), facts.importances
         for name in COUNTS:
             setattr(self._rows, name, Counter(facts.counts[name]))
         self._times, self._latest = deque(facts.times, TIMES), facts.latest

@@ -44,6 +44,7 @@ def model(
     on_drift: Callable[[Any], object] | None = None,
     edge: Edge | None = None,
     opinions: Sequence[Any] = (),
+    importances: Mapping[str, float] | None = None,
 ) -> WatchedModel:
     """Watch a model for drift; returns what the bot tells of each bar.
 
@@ -72,6 +73,9 @@ def model(
         opinions: detectors of other libraries that judge its features, too, in a process of their own: names as
             "KSDrift" or "river.drift:ADWIN", or `ares_otel.ml.opinion.Asked` with settings; see docs/second-opinion.md.
             Without them those of `drift.opinions`.
+        importances: how much each feature weighs in the model, on any scale, as `dict(zip(names,
+            lgbm.feature_importances_))`: an alarm about what the model hardly uses is less severe, one about what it
+            lives by is more. Without them all weigh the same.
         on_drift: is called with each `ares_otel.ml.DriftEvent`, as by `on_drift()` of what is returned.
 
     Raises:
@@ -85,6 +89,7 @@ def model(
         drifting = _drifting(config)
         asked = opinions or config.drift.opinions
         given = {"names": names, "predictions": predictions, "actuals": actuals, "regimes": regimes}
+        given["importances"] = importances
         given |= {"opinions": asked, "edge": edge}
         outcome = (horizon, loss) if outcomes else None
         wanted = config.drift.enabled and not config.disabled

@@ -166,9 +166,13 @@ def test_regimes_explain_what_would_be_drift(begin: Begin, tmp_path: Path) -> No
         ({"reference": REFERENCE, "regimes": "weather"}, "no column 'weather' of regimes"),
         ({"reference": REFERENCE, "regimes": ["low_volatility"]}, "1 regimes for 1200 bars"),
         ({"regimes": ["low_volatility"] * 600}, "there is no reference"),
+        ({"reference": REFERENCE, "importances": {"weather": 1.0}}, "'weather', which the reference does not have"),
+        ({"predictions": [0.0, 1.0] * 300, "importances": {"ret": 1.0}}, "there is no reference"),
     ],
 )
-def test_wrong_regimes_are_said_to_whoever_names_the_model(begin: Begin, more: dict[str, Any], message: str) -> None:
+def test_wrong_regimes_and_importances_are_said_to_whoever_names_the_model(
+    begin: Begin, more: dict[str, Any], message: str
+) -> None:
     """At the call, with what is wrong."""
     with begin(strict=True), pytest.raises(ValueError, match=message):
         ares.model("lgbm", **more)
