@@ -19,7 +19,7 @@ from ares_otel.ml.scores import Bins, Flags, Floats
 from ares_otel.ml.spectra import EVIDENT, FAMILY, TIMES, Posterior, Terms, posterior_of, shared, terms_of
 from ares_otel.ml.thresholds import solved
 
-__all__ = ["Belief", "Plan", "believed", "planned"]
+__all__ = ["Belief", "Noise", "Plan", "believed", "planned"]
 
 PAIRED: Final = 0.2
 """Part of the rate of slow regimes that holds for dependences."""
