@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -78,8 +78,7 @@ class DriftMonitor:
         hazard: prior rate per bar at which it is believed that volatility has slow regimes. Less finds changes of
             volatility sooner, and is less honest where a reference shows too few of its regimes.
         kind: what is watched.
-        importances: how much each feature weighs in the model, on any scale: an episode is as severe as the effects
-            times these. Without them all weigh the same.
+        importances: what each feature weighs in the model, on any scale, for how severe an alarm is; else all alike.
 
     Raises:
         TypeError, ValueError: what is wrong with the reference, the budget or the importances, in words.
@@ -109,10 +108,9 @@ class DriftMonitor:
         self._kind, self._made = DriftKind(kind), learned.made
         self._limits = _limits(learned)
         self._stream = Stream.of(learned, plan)
-        self._card = card.card_of(learned, belief)
-        self._sigma, self._spent = plan.sigma, plan.spent
+        self._card, self._sigma, self._spent = card.card_of(learned, belief), plan.sigma, plan.spent
         self._rows = Rows(learned.source)
-        self._importances = {} if importances is None else importances_of(importances, self.names)
+        self._importances = importances_of(importances, self.names) if importances is not None else {}
         self._times: deque[int] = deque(maxlen=TIMES)
         self._latest: int | None = None
         self._duplicates = self._late = self._nowhere = 0
@@ -124,9 +122,7 @@ class DriftMonitor:
         self._slots = {} if places is None else dict(zip(places.labels, places.slot, strict=True))
         named = card.titles(self._made, self._stream.pairs)
         seen = Seen(self._stream, named, self._card.worth)
-        known = [column for column in self._rows.columns if column.name in self._importances]
-        importances = {name: self._importances[column.name] for column in known for name in titles_of(column)}
-        self._episodes = Episodes(self._kind, seen, episodes, is_open, importances)
+        self._episodes = Episodes(self._kind, seen, episodes, is_open, _by_title(self._rows.columns, self._importances))
 
     def update(self, row: Any, at: Time | None = None, regime: object = None) -> list[DriftEvent]:
         """Take the next bar; return what began or is over with it.
@@ -248,8 +244,8 @@ class DriftMonitor:
             nowhere=self._nowhere,
             importances=self._importances,
         )
-        known = {f"card_{name}": getattr(self._card, name) for name in self._card._fields}
-        arrays = {**self._stream.arrays(), **known, "sigma": self._sigma, "spent": self._spent}
+        own = {"sigma": self._sigma, "spent": self._spent}
+        arrays = self._stream.arrays() | {f"card_{name}": each for name, each in self._card._asdict().items()} | own
         archive.write(path, OF, VERSION, facts, arrays)
 
     @classmethod
@@ -258,10 +254,10 @@ class DriftMonitor:
         facts, arrays = archive.read(path, OF, VERSION, _Facts, OLDEST)
         self = cls.__new__(cls)
         self._budget, self._kind, self._made, self._limits = facts.budget, facts.kind, facts.made, facts.limits
-        self._stream = Stream(arrays, facts.bar)
+        self._stream, self._importances = Stream(arrays, facts.bar), facts.importances
         self._card = card.Card(*(arrays[f"card_{name}"] for name in card.Card._fields))
         self._sigma, self._spent = arrays["sigma"], arrays["spent"]
-        self._rows, self._importances = Rows(facts.columns), facts.importances
+        self._rows = Rows(facts.columns)
         for name in COUNTS:
             setattr(self._rows, name, Counter(facts.counts[name]))
         self._times, self._latest = deque(facts.times, TIMES), facts.latest
@@ -279,6 +275,12 @@ def _learned(reference: object, names: Sequence[str] | None, times: object) -> R
     if names is not None or times is not None:
         raise TypeError("names and times are those of the reference that was made before")
     return reference
+
+
+def _by_title(columns: Iterable[Column], importances: Mapping[str, float]) -> dict[str, float]:
+    """Return the importance of each number by its name, where those of features are known."""
+    known = [column for column in columns if column.name in importances]
+    return {title: importances[column.name] for column in known for title in titles_of(column)}
 
 
 def _limits(reference: Reference) -> Limits:
