@@ -298,11 +298,12 @@ class Drifting:
                 GUARD.complain("drift", "late", message)
                 break
             kept.look(watch, items[start : start + PART])
+            if watch.episodes != episodes:  # whoever is killed now must not tell of it again
+                kept.save()
+                episodes = watch.episodes
             if not self._by_hand and time.monotonic() - rested > TURN:
                 time.sleep(BREATH)
                 rested = time.monotonic()
-        if watch.episodes != episodes:
-            kept.save()
         if kept.witness is not None:
             if self._by_hand:
                 kept.witness.settle(PATIENCE)

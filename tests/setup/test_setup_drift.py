@@ -102,6 +102,28 @@ def test_a_restart_goes_on(begin: Begin, tmp_path: Path) -> None:
     assert standing(state(tmp_path)) == split
 
 
+def test_the_state_knows_of_an_alarm_before_more_is_looked_at(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed in the middle of what waits does not tell of an alarm again."""
+    called: list[DriftEvent] = []
+    saved: list[int] = []
+    save = Kept.save
+
+    def noted(kept: Kept) -> None:
+        saved.append(kept.watch.observed if kept.watch is not None else 0)
+        save(kept)
+
+    monkeypatch.setattr(Kept, "save", noted)
+    with begin():
+        model = watched(on_drift=called.append)
+        tell(model, MOVED)
+        assert ares.flush(30)
+        first = saved[0]
+    (event,) = called
+
+    assert event.bar < 100
+    assert event.bar <= first < event.bar + 8
+
+
 def test_what_is_open_is_said_before_the_next_bar(begin: Begin) -> None:
     """After a restart an episode of before is open at once: the next bar may be a day away."""
     with begin():
