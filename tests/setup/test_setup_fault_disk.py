@@ -112,7 +112,7 @@ def test_a_spool_that_somebody_deletes(
         found = settled(handle.metrics_url)
         assert found.exported + found.lost == found.recorded == SPANS * len(NAMES)
         assert found.dropped.keys() == {"spool_error"}
-        assert found.lost <= SPANS * 15  # the oldest was on its way
+        assert found.lost < SPANS * 20  # the oldest was on its way, however little was in it
     assert {*NAMES[20:]} <= {*named(sink)}
     assert len(complaints(caplog)) == len({*complaints(caplog)}) <= 3
 
