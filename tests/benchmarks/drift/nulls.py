@@ -1,6 +1,6 @@
 """False alarms on streams that did not change: the promise of a drift monitor (ml.md 7.1).
 
-Method and constants were chosen on seeds 0 to 299 of garch, eurusd, nasdaq and ar, and on other nulls of few regimes
+Method and constants were chosen on seeds 0 to 599 of garch, eurusd, nasdaq and ar, and on other nulls of few regimes
 that are not here (docs/drift.md). Judged on seeds from 5,100,000 on; markov, stocks and iid are held
 out. Every bar is looked at. `--quick` takes a tenth of the streams. Streams are judged many bars at a time; some of
 each kind go through `DriftMonitor.update`, too, whose alarms have to be the same ones.
