@@ -140,11 +140,11 @@ class ConceptMonitor:
 
     def predicted(self, key: str, prediction: Value, at: int, due: int | None = None) -> bool:
         """Let a prediction wait for its label; return whether it was taken."""
-        return self.ledger.record(str(key), _own(prediction), int(at), due)
+        return self.ledger.record(str(key), prediction, int(at), due)
 
     def outcome(self, key: str, actual: Value, at: int) -> list[DriftEvent]:
         """Take the label of a prediction and return what it showed; one that goes with none is counted."""
-        actual, at = _own(actual), int(at)
+        at = int(at)
         matured = self.ledger.outcome(str(key), actual, at)
         if matured is None:
             return []
@@ -197,11 +197,6 @@ class ConceptMonitor:
         made._use(state.loss, Ledger.of(state.ledger), LossMonitor.of(state.monitor))  # noqa: SLF001  of the same class
         made._recent.extend(state.recent)  # noqa: SLF001  of the same class
         return made
-
-
-def _own(value: Value) -> Value:
-    """Return a value of numpy's as one of Python's own, which a file of state can hold."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _number(value: Value) -> float | None:

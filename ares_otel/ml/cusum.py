@@ -76,6 +76,11 @@ def _root(z: Floats, shares: Floats, k: float) -> float:
     return sign * low
 
 
+def _off_zero(k: Floats) -> Floats:
+    """Return allowances that have a root other than zero."""
+    return np.where(np.abs(k) < FLAT, FLAT, k)
+
+
 def _smallest(weight: Floats, k: Floats, ratio: Floats, horizon: float, chance: float) -> float | None:
     """Return the least threshold that keeps the chance, None if none does; weights sum to 1."""
 
@@ -107,10 +112,8 @@ def design(reference: Floats, noise: Noise, chance: float, horizon: float) -> De
     weight = weights / weights.sum() * noise.weight[:, None]
     error = np.sqrt(noise.mean)[:, None]
     for allowance in DRIFTS:
-        k = allowance - error * places
-        k = np.where(np.abs(k) < FLAT, FLAT, k)
-        grid = np.linspace(k.min(), k.max(), GRID)
-        grid = np.where(np.abs(grid) < FLAT, FLAT, grid)
+        k = _off_zero(allowance - error * places)
+        grid = _off_zero(np.linspace(k.min(), k.max(), GRID))
         ratio = np.interp(k, grid, [_root(z, shares, float(each)) / each for each in grid])
         found = _smallest(weight, k, ratio / noise.tau[:, None], horizon, chance)
         if found is not None and found / allowance <= horizon / 2.0:

@@ -28,7 +28,7 @@ LATER: Final = 128
 """Bars after the start of an episode."""
 BEYOND: Final = 4.0
 TOGETHER: Final = 2.6
-"""How often tests alarm together (`plan.OVERLAP`): so much more each of them may spend."""
+"""How often tests of a feature alarm together: so much more each of them may spend."""
 
 
 class Named(msgspec.Struct, frozen=True):
