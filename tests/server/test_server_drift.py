@@ -364,6 +364,7 @@ def test_what_the_pages_say_first() -> None:
     assert model_lead("lgbm", quiet, []) == (
         "lgbm has no data drift: the largest evidence is 0.25 of its threshold after 1,200 bars."
     )
+    assert model_lead("lgbm", msgspec.structs.replace(quiet, kind="concept"), []).endswith("after 1,200 outcomes.")
     assert model_lead("lgbm", blind, []).startswith(
         "Whether lgbm has data drift cannot be told: nothing of it can be tested. A longer reference helps"
     )

@@ -12,9 +12,10 @@ from ares_otel.server.query.drift.episodes import DriftEpisode
 from ares_otel.server.query.drift.states import OWN, DriftModel, DriftState
 from ares_otel.server.query.drift.wording import moved, since
 
-__all__ = ["drift_lead", "model_lead"]
+__all__ = ["drift_lead", "model_lead", "units_of"]
 
 ADVICE: Final = "A longer reference helps; the card says of each quantity what is missing."
+OF_OUTCOMES: Final = frozenset({DriftKind.CONCEPT, DriftKind.LABEL})
 WAIT: Final = "Outcomes have to come in first, each by model.outcome(key, actual); the card says how many are missing."
 
 
@@ -57,6 +58,11 @@ def _spent(accounts: Iterable[DriftAccount]) -> str:
     return f"; since their references began {raised} where {allowed:.2g} false ones were allowed for"
 
 
+def units_of(kind: str | None) -> str:
+    """Return what is compared for a kind of drift."""
+    return "outcomes" if kind in OF_OUTCOMES else "bars"
+
+
 def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> str:
     """Say whether a model drifts, since when, and what moved."""
     kind = word(state.kind)
@@ -65,9 +71,9 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
         began = "" if own is None else since(own)
         what = "" if own is None or not own.features else f": {moved(own.features)}"
         return f"{model} has {kind} drift ({word(state.severity or 'unknown')}){began}{what}."
-    bars = "" if state.bar is None else f" after {state.bar:,} bars"
+    bars = "" if state.bar is None else f" after {state.bar:,} {units_of(state.kind)}"
     if state.result == DriftResult.UNTESTABLE:
-        advice = WAIT if state.kind in {DriftKind.CONCEPT, DriftKind.LABEL} else ADVICE
+        advice = WAIT if state.kind in OF_OUTCOMES else ADVICE
         return f"Whether {model} has {kind} drift cannot be told: nothing of it can be tested. {advice}"
     evidence = (
         "" if state.evidence is None else f": the largest evidence is {state.evidence:.2f} of its threshold{bars}"
