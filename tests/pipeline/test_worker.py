@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 from sink import eventually
@@ -83,7 +85,7 @@ def test_a_round_in_progress_does_not_count(work: Work) -> None:
     asking = [threading.Thread(target=lambda: answers.append(worker.round(20.0))) for _ in range(3)]
     for thread in asking:
         thread.start()
-    eventually(lambda: worker._asked == 2)
+    eventually(lambda: len(worker._asked) == 3)
     work.gate.set()
     for thread in asking:
         thread.join()
@@ -160,3 +162,46 @@ def test_a_round_that_asks_for_one() -> None:
     assert worker.round(10.0)
     assert answers == [False]
     assert worker.stop(10.0)
+
+
+class Held:
+    """A tracer that holds a thread at its n-th event, as one does that waits for a lock of somebody else."""
+
+    def __init__(self, event: int) -> None:
+        self.left = event
+        self.holds = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, frame: FrameType, *_what: object) -> Held | None:
+        """Count the events of the worker's file."""
+        if frame.f_code.co_filename != Worker.round.__code__.co_filename:
+            return self if "threading" in frame.f_code.co_filename else None
+        self.left -= 1
+        if self.left == 0:
+            self.holds.set()
+            assert self.gate.wait(30.0)
+        return self
+
+
+def test_a_thread_that_is_held_anywhere() -> None:
+    """Wherever a tracer holds it, nobody waits for it longer than they like; let go, it does its work."""
+    events, ended = 0, False
+    while not ended:
+        events += 1
+        held, work = Held(events), Work()
+        worker = Worker(work, work.last, LONG)
+        before = threading.gettrace()
+        threading.settrace(held)
+        try:
+            worker.start()
+        finally:
+            threading.settrace(before)
+        impatient = threading.Thread(target=lambda: (worker.round(0.02), worker.stop(0.02)), daemon=True)  # noqa: B023
+        impatient.start()
+        impatient.join(20.0)
+        assert not impatient.is_alive(), f"waits for a thread that is held at event {events}"
+        ended = not held.holds.is_set()
+        held.gate.set()
+        assert worker.stop(20.0)
+        assert (work.ends, worker._asked, worker._ending) == (1, deque(), deque())
+    assert events > 20
