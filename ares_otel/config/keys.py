@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -42,6 +41,8 @@ VARIABLES: dict[str, str] = {variable(key): key for key in FIELDS}
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?" with the known name most like this one, or "" where none is."""
+    import difflib  # noqa: PLC0415  a quarter of a MB that only a mistake needs
+
     candidates = list(known)
     leaf = name.rpartition(".")[2]
     close = difflib.get_close_matches(name[:LONGEST], candidates, n=1, cutoff=0.7) or [

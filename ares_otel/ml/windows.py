@@ -8,16 +8,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ares_otel.ml.memory import LAST
-from ares_otel.ml.scores import BINS, LEVELS, Floats, tables_of
+from ares_otel.ml.scores import BINS, ENDS, Floats, tables_of
 from ares_otel.ml.stream import Stream
 from ares_otel.semconv.enums import DriftAgainst
 
 __all__ = ["Window", "window_of", "windows"]
 
-ENDS: Final[Floats] = np.concatenate(([0.0], LEVELS, [1.0]))
-"""Ranks of the knots."""
-SHOWN: Final = (0.0, 0.01, 0.04, *np.linspace(0.1, 0.9, 11).round(3), 0.96, 0.99, 1.0)
-COARSE: Final = np.flatnonzero(np.isin(ENDS.round(3), SHOWN))
+SHOWN: Final = (0.0, 0.01, 0.04, *np.linspace(0.1, 0.9, 11), 0.96, 0.99, 1.0)
+COARSE: Final = np.array([np.abs(ENDS - rank).argmin() for rank in SHOWN])
 """Knots that bound the bins which are shown: no picture needs all of them."""
 FEW: Final = len(COARSE)
 TWO: Final = 2
