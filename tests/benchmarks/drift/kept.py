@@ -127,6 +127,11 @@ def _broken(sections: Mapping[str, Kept]) -> list[str]:
     return table([row._replace(what=f"{name}: {row.what}") for name, row in asked]).splitlines()
 
 
+def _names(rows: Sequence[Row]) -> list[str]:
+    """Return what is named of features that moved."""
+    return _plain([row for row in rows if row.section == "Names of features"])
+
+
 def _plain(rows: Sequence[Row]) -> list[str]:
     return table(list(rows)).splitlines()
 
@@ -138,6 +143,8 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Kept]], list[str]]]] = {
     "power": _of("power", tabled.power),
     "streams": _of("streams", tabled.streams),
     "series": _of("series", _plain),
+    "regimes": _of("regimes", tabled.regimes),
+    "names": _of("discoveries", _names),
     "losses": _of("losses", _plain),
     "usual": _of("usual_rules", tabled.usual),
 }

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-__all__ = ["CHANGE", "HORIZON", "NULLS", "SHIFTS", "stream"]
+__all__ = ["CHANGE", "HORIZON", "NULLS", "SHIFTS", "garch", "regimes", "stream"]
 
 Floats = NDArray[np.float64]
 
@@ -93,11 +93,22 @@ def simulated(null: str, bars: int, generator: np.random.Generator) -> Market:
         for bar in range(1, bars):
             returns[bar] += 0.05 * returns[bar - 1]
         return Market(returns)
-    state, sigma = int(generator.random() < 1 / 3), np.empty(bars)
+    sigma = 1.0 + states(bars, generator)
+    return Market(sigma * generator.standard_t(6, bars) * np.sqrt(4 / 6) * 1e-3)
+
+
+def states(bars: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Return the states of a Markov chain: 0 for 400 bars on average, 1 for 200."""
+    state, found = int(generator.random() < 1 / 3), np.empty(bars, np.intp)
     for bar in range(bars):
         state = 1 - state if generator.random() < (1 / 400, 1 / 200)[state] else state
-        sigma[bar] = 1.0 + state
-    return Market(sigma * generator.standard_t(6, bars) * np.sqrt(4 / 6) * 1e-3)
+        found[bar] = state
+    return found
+
+
+def regimes(seed: int, bars: int) -> NDArray[np.intp]:
+    """Return the state that each row of the stream of the null `markov` with this seed was made in."""
+    return states(bars + HORIZON + WARM, np.random.default_rng(seed))[WARM:]
 
 
 def average(values: Floats, span: int) -> Floats:

@@ -8,7 +8,7 @@ from typing import Final
 
 from rows import Row
 
-__all__ = ["nulls", "power", "streams", "usual"]
+__all__ = ["nulls", "power", "regimes", "streams", "usual"]
 
 LARGE: Final = 60.0
 """Figures from here on are told without decimals."""
@@ -33,6 +33,7 @@ SHIFTS: Final[Mapping[str, str]] = {
     "fast mean": "mean of a fast feature + .5 sigma",
     "drift": "returns + .15 sigma a bar",
 }
+DELAYED: Final = ("median delay in bars", "found within 2,000")
 WITHIN: Final = 2000
 RULED: Final = "eurusd, N=3000: "
 """The lines of the usual rules that are shown."""
@@ -93,11 +94,27 @@ def power(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def regimes(rows: Sequence[Row]) -> list[str]:
+    """Return what is found with names of regimes and without, a line for each and length."""
+    found = {row.what: row for row in rows}
+    shifts = [shift for shift in SHIFTS if any(f", {shift}: " in what for what in found)]
+    titles = "regimes", "false alarms at 5 %", "volatility untestable", *(SHIFTS[shift] for shift in shifts)
+    lines = _head(titles)
+    for case in dict.fromkeys(what.split(":")[0] for what in found if "vol x" not in what):
+        alarms, blind = found[f"{case}: false alarms in 4,000 bars"], found[f"{case}: volatility untestable"]
+        cells = [f"{_share(alarms.measured)} {_between(alarms)}", _share(blind.measured)]
+        seen = [_delayed(*(found[f"{case}, {shift}: {what}"] for what in DELAYED)) for shift in shifts]
+        lines.append(_line([case, *cells, *seen]))
+    return lines
+
+
 def _seen(bars: str, what: str, found: Mapping[tuple[str, str], Row]) -> str:
     """Return the delay of a shift, and how often it was seen."""
-    delay, often = found.get((bars, f"{what}: median delay in bars")), found.get((bars, f"{what}: found within 2,000"))
-    if delay is None or often is None:
-        return NONE
+    delay, often = (found.get((bars, f"{what}: {each}")) for each in DELAYED)
+    return NONE if delay is None or often is None else _delayed(delay, often)
+
+
+def _delayed(delay: Row, often: Row) -> str:
     soon = f"{_bars(delay.measured)} [{_bars(delay.low)}, {_bars(delay.high)}]"
     return f"{soon} / {_share(often.measured)} {_between(often)}"
 
