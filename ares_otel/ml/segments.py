@@ -1,23 +1,24 @@
 """When did a recorded history change? Change points found afterwards, for reports on what was replayed.
 
-Four well-known ways to date changes vote, each with its plain penalty, and a place counts that three of them find
-within ten values of each other. Each is wrong in its own way: what is left is what does not depend on the model.
+Five well-known ways to date changes vote, each with its plain penalty, and a place counts that has three quarters of
+the votes. Each is wrong in its own way: what is left is what does not depend on the model. The vote of a way is how
+probable it thinks a change within five values, over all partitions of the history (Fearnhead 2006): one that doubts the
+change, or knows its place badly, says so.
 
-- Spans that are an autoregression of their own (level, memory and noise), the criterion of Bayes for each change. It
-  dates best, so its places are told where it has one.
-- Binary segmentation of the mean (Scott and Knott 1974), the largest changes first, at most one in a hundred values.
-- Spans with a distribution of their own, by ten quantiles (Haynes, Fearnhead and Eckley 2017): no model, few tails.
+- Spans that are an autoregression of their own (level, memory and noise), the criterion of Bayes for each change.
+- Levels of what one memory leaves of the history, as of a walk its steps (Chakar and others 2017).
 - Spans of constant level with one noise for all, that of short pieces.
+- Spans with a distribution of their own, by ten quantiles (Haynes, Fearnhead and Eckley 2017): no model, few tails.
+- Binary segmentation of the mean (Scott and Knott 1974): a vote is yes or no.
 
-The second and third are as the package `changepoint` of R ships them, with the modified criterion of Zhang and Siegmund
-(2007). All but the second are exact (Jackson and others 2005). The first value of a span of an autoregression is given,
-not predicted from the span before: a jump is a change and no outlier.
+The last two have the modified criterion of Zhang and Siegmund (2007), as the package `changepoint` of R ships them. The
+first value of a span that has a memory is given, not predicted from the span before: a jump is a change and no outlier.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -26,7 +27,6 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["LARGEST", "changes"]
 
 Values: TypeAlias = NDArray[np.float64]
-Places: TypeAlias = Sequence[int]
 Cost: TypeAlias = Callable[[NDArray[np.intp], int], Values]
 """Cost of the spans from each of some places up to one."""
 
@@ -36,8 +36,15 @@ LARGEST: Final = 4000
 LEAST: Final = 5
 """Values of a span at least."""
 
-VOTES: Final = 3
-AGREE: Final = 10
+VOTES: Final = 0.75
+"""Of all that is asked of a place."""
+
+NEAR: Final = 5
+"""Values about a place whose votes are for it."""
+
+NEGLIGIBLE: Final = 1e-6
+"""Probability of a change below which what it says of those before it is left out."""
+
 LOCAL: Final = 20
 """Values over which the noise of a level is measured, where the level hardly moves."""
 
@@ -46,10 +53,6 @@ STEPS: Final = 2.0
 
 MODIFIED: Final = 3.0
 """Penalty of the modified criterion for a change of one parameter, beside the logarithm of each span's length."""
-
-FEWEST: Final = 5
-HUNDRED: Final = 100
-"""Binary segmentation ends after so many changes, and one in so many values."""
 
 QUANTILES: Final = 10
 SMALLEST: Final = 1e-8
@@ -72,22 +75,28 @@ def changes(values: ArrayLike) -> tuple[int, ...]:
         return ()
     one = math.log(n)
     modified = MODIFIED * one * columns
-    found = (
-        _partition(n, _total(_autoregression, table), one * (3 * columns + 1)),
+    beliefs = (
+        _beliefs(n, _total(_autoregression, table), one * (3 * columns + 1)),
+        _beliefs(n, _total(_remembered, table), one * (columns + 1)),
+        _beliefs(n, _total(_level, table), STEPS * one * (columns + 1)),
+        _beliefs(n, _total(_distribution, table), modified),
         _halved(table, modified),
-        _partition(n, _total(_distribution, table), modified),
-        _partition(n, _total(_level, table), STEPS * one * (columns + 1)),
     )
-    return tuple(place * block for place in _agreed(found))
+    return tuple(place * block for place in _agreed(np.array(beliefs)))
 
 
-def _agreed(found: Sequence[Places]) -> list[int]:
-    """Return the places with enough votes, as the first one that has them dates them."""
+def _agreed(beliefs: Values) -> list[int]:
+    """Return the places with enough votes, each in the middle of those for it; `beliefs` are ways by places."""
+    n = beliefs.shape[1]
+    sums = np.concatenate((np.zeros((len(beliefs), 1)), np.cumsum(beliefs, axis=1)), axis=1)
+    first, last = np.maximum(np.arange(n) - NEAR, 0), np.minimum(np.arange(n) + NEAR + 1, n)
+    votes = np.minimum(sums[:, last] - sums[:, first], 1.0).mean(axis=0)
+    total = sums.mean(axis=0)
     agreed: list[int] = []
-    for place in (place for places in found for place in places):
-        if all(abs(place - other) > AGREE for other in agreed):
-            votes = sum(any(abs(place - other) <= AGREE for other in places) for places in found)
-            agreed += [place] * (votes >= VOTES)
+    while votes.max() >= VOTES:
+        most = int(votes.argmax())
+        agreed.append(int(np.searchsorted(total[1:], (total[first[most]] + total[last[most]]) / 2.0)))
+        votes[max(most - 2 * NEAR, 0) : most + 2 * NEAR + 1] = 0.0
     return sorted(agreed)
 
 
@@ -153,6 +162,14 @@ def _level(x: Values) -> Cost:
     return cost
 
 
+def _remembered(x: Values) -> Cost:
+    """Return the cost of levels of what one memory leaves, which two medians tell whether or not levels change."""
+    once, twice = (float(np.median((x[lag:] - x[:-lag]) ** 2)) for lag in (1, 2))
+    memory = min((twice + SMALLEST) / (once + SMALLEST) - 1.0, 1.0)
+    level = _level(x - memory * np.concatenate((x[:1], x[:-1])))
+    return lambda starts, stop: level(starts + 1, stop)
+
+
 def _distribution(x: Values) -> Cost:
     """Return the cost of spans with a distribution of their own: minus twice log likelihood at ten quantiles."""
     n = len(x)
@@ -174,47 +191,47 @@ def _distribution(x: Values) -> Cost:
     return cost
 
 
-def _halved(table: Values, penalty: float) -> list[int]:
-    """Return where the mean changes, by halving where that gains most until no gain exceeds the penalty."""
+def _halved(table: Values, penalty: float) -> Values:
+    """Return where the mean changes, by halving where that gains most until no gain exceeds the penalty: 1, else 0."""
     n, columns = table.shape
     sums = np.concatenate((np.zeros((1, columns)), np.cumsum(table, axis=0)))
-
-    def best(first: int, last: int) -> tuple[float, int, int, int]:
+    found, parts = np.zeros(n), [(0, n)]
+    while parts:
+        first, last = parts.pop()
         if last - first < 2:  # noqa: PLR2004  nothing to halve
-            return -math.inf, first, first, last
+            continue
         before = np.arange(1.0, last - first)
         after = last - first - before
         left, right = sums[first + 1 : last] - sums[first], sums[last] - sums[first + 1 : last]
         whole = (sums[last] - sums[first]) ** 2 / (last - first)
         squares = (left**2 / before[:, None] + right**2 / after[:, None] - whole).sum(axis=1)
         gain = squares - columns * np.log(before * after / (last - first))
-        place = int(gain.argmax())
-        return float(gain[place]), first + 1 + place, first, last
-
-    parts, found = [best(0, n)], list[int]()
-    while len(found) < max(FEWEST, n // HUNDRED):
-        gain, place, first, last = largest = max(parts)
-        if gain <= penalty:
-            break
-        found.append(place)
-        parts.remove(largest)
-        parts += [best(first, place), best(place, last)]
+        if gain.max() > penalty:
+            place = first + 1 + int(gain.argmax())
+            found[place] = 1.0
+            parts += [(first, place), (place, last)]
     return found
 
 
-def _partition(n: int, cost: Cost, penalty: float) -> list[int]:
-    """Return where the spans of the cheapest partition begin, the first one left out."""
-    best = np.full(n + 1, np.inf)
-    best[0] = -penalty
-    last = np.zeros(n + 1, dtype=np.intp)
-    for stop in range(LEAST, n + 1):
+def _beliefs(n: int, cost: Cost, penalty: float) -> Values:
+    """Return how probable it is that a span begins at each place; of the first, which is sure to, nothing is said."""
+    weight = np.full(n + 1, -np.inf)
+    weight[0] = penalty / 2.0
+
+    def partitions(stop: int) -> tuple[NDArray[np.intp], Values]:
         # no span may end before the first that is long enough
         starts = np.concatenate(([0], np.arange(LEAST, stop - LEAST + 1)))
-        totals = best[starts] + penalty + cost(starts, stop)
-        cheapest = int(totals.argmin())
-        best[stop], last[stop] = totals[cheapest], starts[cheapest]
-    found, place = [], int(last[n])
-    while place > 0:
-        found.append(place)
-        place = int(last[place])
-    return found[::-1]
+        return starts, weight[starts] - (penalty + cost(starts, stop)) / 2.0
+
+    for stop in range(LEAST, n + 1):
+        _, weights = partitions(stop)
+        likeliest = weights.max()
+        weight[stop] = likeliest + np.log(np.exp(weights - likeliest).sum())
+    begins = np.zeros(n + 1)
+    begins[n] = 1.0
+    for stop in range(n, LEAST - 1, -1):
+        if begins[stop] > NEGLIGIBLE:
+            starts, weights = partitions(stop)
+            begins[starts] += begins[stop] * np.exp(weights - weight[stop])
+    begins[0] = 0.0
+    return begins[:n]

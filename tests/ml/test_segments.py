@@ -17,14 +17,51 @@ def test_levels_and_noise() -> None:
         assert changes(found) == pytest.approx((120, 220), abs=3)
 
 
-def test_three_of_four_have_to_agree() -> None:
-    """Noise that doubles, a drift and an outlier each convince a way to date changes, and are not told."""
+def test_most_have_to_agree() -> None:
+    """Noise that grows and an outlier each convince a way to date changes, and are not told."""
     draw = np.random.default_rng(4)
     noise, outlier = draw.normal(size=300), draw.normal(size=300)
     noise[150:] *= 1.6
     outlier[150] = 12.0
 
     assert changes(noise) == changes(outlier) == ()
+
+
+def test_steps_without_noise() -> None:
+    """Values that only ever jump are dated to the place."""
+    assert changes(np.repeat([0.0, 3.0, 2.0, 5.0], [40, 60, 30, 50])) == (40, 100, 130)
+
+
+def test_prices() -> None:
+    """Jumps of a walk are dated, and its own ups and downs are not."""
+    steps = np.random.default_rng(5).normal(size=400)
+    steps[[130, 260]] += [40.0, -25.0]
+
+    assert changes(np.cumsum(steps)) == pytest.approx((130, 260), abs=1)
+
+
+@pytest.mark.parametrize("kind", ["noise", "walk"])
+def test_backwards(kind: str) -> None:
+    """A history that is read from its end has the same changes."""
+    draw = np.random.default_rng(6)
+    noise = draw.normal(size=320)
+    values = {"noise": noise, "walk": np.cumsum(noise)}[kind] + np.repeat([0.0, 40.0, -10.0], [100, 120, 100])
+
+    forth, back = changes(values), changes(values[::-1])
+
+    assert forth == pytest.approx((100, 220), abs=3)
+    assert sorted(len(values) - place for place in back) == pytest.approx(forth, abs=3)
+
+
+@pytest.mark.parametrize(("memory", "most"), [(0.0, 0.1), (0.9, 1.5), (1.0, 1.0)])
+def test_nothing_changed(memory: float, most: float) -> None:
+    """Noise, a memory and a walk seem to change now and then: so many times in 300 values at most, on average."""
+    draw = np.random.default_rng(7)
+    values = draw.normal(size=(300, 15))
+    for place in range(1, len(values)):
+        values[place] += memory * values[place - 1]
+
+    assert np.mean([len(changes(column)) for column in values.T]) <= most
 
 
 @pytest.mark.parametrize("kind", ["constant", "noise", "short", "empty", "nothing"])
