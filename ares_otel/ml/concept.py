@@ -27,6 +27,7 @@ OF, VERSION = "concept", 1
 RECENT: Final = 1000
 NORMAL: Final = 1.959964
 SMALLEST: Final = 1e-12
+LARGEST: Final = 1e100
 LOSS: Final = "loss"
 """What a window of losses is called."""
 LEAST: Final = 64
@@ -65,13 +66,14 @@ A text where classes are numbers, or the other way round, has none.
 
 
 def loss_of(name: LossName, prediction: object, actual: object) -> float:
-    """Return the loss of a prediction, NaN where there is none."""
+    """Return the loss of a prediction, NaN where there is none, or none that could be added and squared."""
     if prediction is None or actual is None:
         return math.nan
     try:
-        return float(LOSSES[name](prediction, actual))  # type: ignore[arg-type]
+        loss = float(LOSSES[name](prediction, actual))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return math.nan
+    return loss if loss <= LARGEST else math.nan
 
 
 class Metric(msgspec.Struct, frozen=True):

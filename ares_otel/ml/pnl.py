@@ -33,6 +33,9 @@ TAKEN: Final = 0.6
 TOP: Final = 1.25
 """Highest place of the sum, in thresholds: a long loss must not need as long a gain to be forgotten."""
 
+FARTHEST: Final = 1e9
+"""Standard deviations beyond which a profit counts no more: sums stay numbers, whatever comes."""
+
 CLEARED: Final = 0.5
 LARGEST: Final = 700.0
 OF, VERSION, FEATURE = "pnl", 1, "profit"
@@ -158,7 +161,7 @@ class PnlCusum:
         if not math.isfinite(profit):
             state.skipped += 1
             return []
-        value = float(profit) / self._unit
+        value = max(-FARTHEST, min(float(profit) / self._unit, FARTHEST))
         level = state.level - self._gap * (value - self._middle)
         if level <= 0.0:
             state.level, state.total, state.zero = 0.0, 0.0, state.bar

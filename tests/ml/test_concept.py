@@ -106,3 +106,15 @@ def test_numbers_of_numpy_can_be_written(tmp_path: Path) -> None:
     assert ConceptMonitor.load(tmp_path / "concept").metric() == watch.metric()
     assert told
     assert PnlCusum.load(tmp_path / "profits").standing() == profits.standing()
+
+
+@pytest.mark.parametrize("loss", ["absolute", "squared"])
+def test_a_loss_that_cannot_be_squared_is_none(loss: LossName) -> None:
+    """Of the largest numbers that there are it is counted as invalid, and the mean of the others stays a number."""
+    watch = ConceptMonitor(10, loss=loss)
+    for bar in range(40):
+        watch.predicted(f"{bar}", 0.0, at=bar)
+        watch.outcome(f"{bar}", -1.7e308 if bar % 4 == 0 else 1.0, at=bar)
+
+    assert (watch.metric().mean, watch.metric().low, watch.metric().n) == (1.0, 1.0, 30)
+    assert watch.monitor.invalid == 10

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ares_otel.ml.events import DriftKind, DriftState, Moment, Severity
@@ -60,6 +60,7 @@ def test_a_dead_edge_is_seen_once_and_forgotten() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(values=st.lists(st.floats(), max_size=80), cut=st.integers(0, 80))
+@example(values=[-1.7e308, 1.0], cut=1)
 def test_restart_and_nonsense(values: list[float], cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing that is no number is more than counted, and a restart is not seen, to the bit."""
     path = tmp_path_factory.mktemp("pnl") / "state.json"
