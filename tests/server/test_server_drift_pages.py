@@ -46,6 +46,8 @@ def pages(tmp_path: Path) -> Iterator[Page]:
     reasons = {"price:scale": "untestable: n_eff 6 < 24", "price:location": "untestable: n_eff 5 < 24"}
     why = {a.DRIFT_REASONS: reasons, a.DRIFT_SAMPLES: {"price:scale": 6.04}}
     label = {a.DRIFT_KIND: "label", a.DRIFT_TESTED: 1, a.DRIFT_UNTESTABLE: 0, a.DRIFT_EVIDENCE: 0.3}
+    crossed = {a.DRIFT_STATE: "started", a.DRIFT_SEVERITY: "warning", a.DRIFT_EPISODE: 1, a.DRIFT_BAR: 880}
+    crossed |= {a.DRIFT_EVIDENCES: {"loss:loss": 1.2}, a.DRIFT_MEMORIES: {"loss:loss": 64}, a.DRIFT_SINCE_BAR: 840}
     told = [
         said(s.DRIFT_CARD.name, 1, card),
         said(s.DRIFT_CHECK.name, 2, {a.DRIFT_EVIDENCE: 0.4, a.DRIFT_SPENT: 0.01, a.DRIFT_RESULT: "no_drift"}),
@@ -54,7 +56,9 @@ def pages(tmp_path: Path) -> Iterator[Page]:
         said(s.DRIFT_CARD.name, 5, {**blind, **why}),
         said(s.DRIFT_CHECK.name, 6, {**blind, a.DRIFT_RESULT: "untestable"}),
         losses(7, MODEL_NAME="trained", DRIFT_AGAINST="reference"),
-        said(s.DRIFT_CHECK.name, 8, {a.MODEL_NAME: "trained", a.DRIFT_RESULT: "no_drift"}),
+        said(s.DRIFT_CHECK.name, 8, {a.MODEL_NAME: "trained", a.DRIFT_RESULT: "no_drift", a.DRIFT_SPENT: 0.01}),
+        said(s.DRIFT_CARD.name, 13, {a.MODEL_NAME: "trained", **card, a.DRIFT_TESTS: {"loss:loss@64": 0.6}}),
+        said(s.DRIFT_EPISODE.name, 14, {a.MODEL_NAME: "trained", **crossed}),
         losses(9, MODEL_NAME="old"),
         losses(11, MODEL_NAME="odd", DRIFT_AGAINST="tomorrow"),
         said(s.DRIFT_CHECK.name, 12, {a.MODEL_NAME: "odd", a.DRIFT_RESULT: "no_drift"}),
@@ -95,6 +99,18 @@ def test_losses_say_what_they_are_held_against(pages: Page) -> None:
     for unclear in ("old", "odd"):
         text = pages(f"/drift/{unclear}").text
         assert "filled: losses of training, or earlier ones where these are not known; line" in text
+
+
+def test_what_is_counted_has_its_name(pages: Page) -> None:
+    """Losses and labels are of outcomes wherever they are counted: tests remember, see and are spent by these."""
+    text = pages("/drift/trained?kind=concept").text
+
+    assert "2007-03-05 ! warning outcome 840 open" in text
+    assert "concept 86 % 908 outcomes" in text
+    assert "2007-03-05 concept ! warning loss:loss 64 outcomes 1.20" in text
+    assert "880 outcomes" in text
+    assert "60.0 % 64 outcomes" in text
+    assert "908 outcomes" in pages("/drift").text
 
 
 def test_where_nothing_can_be_tested_no_episode_is_promised(pages: Page) -> None:

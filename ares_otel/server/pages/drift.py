@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ares_otel.semconv.enums import DriftKind
 from ares_otel.server.pages.asked import AskError
 from ares_otel.server.pages.drift_chart import Chart, chart_of
-from ares_otel.server.pages.drift_leads import drift_lead, model_lead, units_of
+from ares_otel.server.pages.drift_leads import drift_lead, model_lead
 from ares_otel.server.pages.models import has_page
 from ares_otel.server.pages.site import Missing, Site
 from ares_otel.server.query.asking import NotFoundError
@@ -112,7 +112,6 @@ async def drift_model_page(site: Site, request: Request) -> Response:
     shown = await site.pool.ask(lambda reader: _drifting(reader, name, **asked))
     lead = model_lead(name, shown.state, shown.episodes)
     context = {"at": "/drift", "title": f"Drift of {name}", "asked": "", "shown": shown, "lead": lead}
-    context["units"] = units_of(shown.state.kind)
     return site.page("drift_model.html", context)
 
 

@@ -10,12 +10,11 @@ from ares_otel.server.pages.formats import word
 from ares_otel.server.query.drift.account import DriftAccount
 from ares_otel.server.query.drift.episodes import DriftEpisode
 from ares_otel.server.query.drift.states import OWN, DriftModel, DriftState
-from ares_otel.server.query.drift.wording import moved, since
+from ares_otel.server.query.drift.wording import OF_OUTCOMES, moved, since, units_of
 
-__all__ = ["drift_lead", "model_lead", "units_of"]
+__all__ = ["drift_lead", "model_lead"]
 
 ADVICE: Final = "A longer reference helps; the card says of each quantity what is missing."
-OF_OUTCOMES: Final = frozenset({DriftKind.CONCEPT, DriftKind.LABEL})
 WAIT: Final = "Outcomes have to come in first, each by model.outcome(key, actual); the card says how many are missing."
 
 
@@ -56,11 +55,6 @@ def _spent(accounts: Iterable[DriftAccount]) -> str:
     allowed, alarms = sum(each.allowed or 0.0 for each in known), sum(each.alarms for each in known)
     raised = f"{alarms:,} alarm{' was' if alarms == 1 else 's were'} raised"
     return f"; since their references began {raised} where {allowed:.2g} false ones were allowed for"
-
-
-def units_of(kind: str | None) -> str:
-    """Return what is compared for a kind of drift."""
-    return "outcomes" if kind in OF_OUTCOMES else "bars"
 
 
 def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> str:

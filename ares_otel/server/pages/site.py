@@ -19,7 +19,7 @@ from starlette.routing import Route
 from ares_otel.server.pages import formats, plots, svg
 from ares_otel.server.pages.alarms import Alarms
 from ares_otel.server.pages.asked import AskError
-from ares_otel.server.query.drift.wording import moved
+from ares_otel.server.query.drift.wording import moved, unit_of, units_of
 from ares_otel.server.query.pool import Pool
 from ares_otel.server.store.migrate import DatabaseError
 from ares_otel.server.story.leash import TooLongError
@@ -79,7 +79,8 @@ class Site:
         )
         self._templates.filters |= formats.FILTERS
         self._templates.globals |= {"svg": svg, "plots": plots, "json": json_text, "absent": formats.absent}
-        self._templates.globals |= {"moved": moved, "alarms": alarms, "links": links}
+        self._templates.globals |= {"moved": moved, "unit_of": unit_of, "units_of": units_of}
+        self._templates.globals |= {"alarms": alarms, "links": links}
         self._templates.globals["logged_in"] = _logged_in.get
 
     def page(self, template: str, context: Context, status: int = 200) -> HTMLResponse:

@@ -6,13 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from ares_otel.semconv.enums import DriftKind
 from ares_otel.server.query.drift.checks import DriftStand
 from ares_otel.server.query.drift.episodes import DriftEpisode
 
-__all__ = ["SIGMA", "day", "moved", "since"]
+__all__ = ["OF_OUTCOMES", "SIGMA", "day", "moved", "since", "unit_of", "units_of"]
 
 SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 MINUS: Final = "\N{MINUS SIGN}"
+OF_OUTCOMES: Final = frozenset({DriftKind.CONCEPT, DriftKind.LABEL})
+
+
+def unit_of(kind: str | None) -> str:
+    """Return what is compared for a kind of drift, one by one."""
+    return "outcome" if kind in OF_OUTCOMES else "bar"
+
+
+def units_of(kind: str | None) -> str:
+    """Return the same of many."""
+    return f"{unit_of(kind)}s"
 
 
 def moved(features: Sequence[DriftStand], most: int = 3) -> str:
@@ -42,4 +54,4 @@ def since(episode: DriftEpisode) -> str:
     """Say since when, with a space before it; nothing where that is not known."""
     if episode.since is not None:
         return f" since {day(episode.since)}"
-    return "" if episode.since_bar is None else f" since bar {episode.since_bar:,}"
+    return "" if episode.since_bar is None else f" since {unit_of(episode.kind)} {episode.since_bar:,}"
