@@ -18,7 +18,7 @@ from ares_otel.ml import archive
 from ares_otel.ml.frames import Column, Table, table_of
 from ares_otel.ml.memory import MISSING, Bytes, recent_of
 from ares_otel.ml.products import gram, product
-from ares_otel.ml.regimes import Places, Slots, labels_of, slots_of
+from ares_otel.ml.regimes import UNCOUNTED, Places, Slots, labels_of, slots_of
 from ares_otel.ml.scores import Bins, Flags, Floats, bins_of, knots_of, tables_of
 from ares_otel.ml.seasons import Seasons, seasons_of
 from ares_otel.ml.spectra import EVIDENT, Terms, Waves, posterior_of, terms_of, waves_of
@@ -193,6 +193,7 @@ class Reference(NamedTuple):
     def load(cls, path: str | os.PathLike[str]) -> Reference:
         """Return the reference that was written; `archive.ArchiveError`, a ValueError, if a file is none."""
         facts, arrays = archive.read(path, OF, VERSION, _Facts, OLDEST)
+        slots = {"slots_counts": UNCOUNTED, **arrays}
         return cls(
             facts.made,
             facts.source,
@@ -203,7 +204,7 @@ class Reference(NamedTuple):
             arrays["recent"],
             facts.windows,
             Seasons(*(arrays[f"seasons_{name}"] for name in Seasons._fields)) if facts.made.first is not None else None,
-            Slots(facts.places, *(arrays[f"slots_{name}"] for name in Slots._fields[1:])) if facts.places else None,
+            Slots(facts.places, *(slots[f"slots_{name}"] for name in Slots._fields[1:])) if facts.places else None,
             Weights(*(arrays[f"weights_{name}"] for name in Weights._fields)) if "weights_column" in arrays else None,
         )
 
@@ -258,7 +259,7 @@ def made_reference(
     scored, series = _scored(values, knots, bins, np.array(made.binary, np.bool_))
     slots, weights = None, None
     if labels is not None:
-        slots, series = slots_of(labels, values, series, _known(values, scored.pairs))
+        slots, series = slots_of(labels, values, bins, series, _known(values, scored.pairs))
     windows = tuple(window for window in WINDOWS if window <= 0.6 * len(values))
     terms = terms_of(len(values), windows)
     waves = waves_of(series, terms)

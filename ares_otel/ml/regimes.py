@@ -8,6 +8,7 @@ their bars are no evidence. The error of the mean of the smallest slot is what t
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,10 @@ import numpy as np
 
 from ares_otel.ml.frames import is_missing
 from ares_otel.ml.memory import LAST
-from ares_otel.ml.scores import Flags, Floats
+from ares_otel.ml.scores import BINS, Bins, Flags, Floats
 from ares_otel.records import Regime
 
-__all__ = ["ENOUGH_BARS", "NOWHERE", "Placed", "Places", "Slots", "label_of", "labels_of", "slots_of"]
+__all__ = ["ENOUGH_BARS", "NOWHERE", "UNCOUNTED", "Placed", "Places", "Slots", "label_of", "labels_of", "slots_of"]
 
 ENOUGH_BARS: Final = 250
 """Bars of the reference that a slot has at least."""
@@ -32,6 +33,9 @@ NARROWEST: Final = 0.5
 """Standard deviation within a slot at least, in terms of that of the reference: columns may stand still in a regime."""
 
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Counts = np.ndarray[Any, np.dtype[np.uint32]]
+UNCOUNTED: Final[Counts] = np.zeros((0, 0, BINS), np.uint32)
+"""In place of counts that are not known."""
 
 
 class Places(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ class Slots(NamedTuple):
         shift: mean of the standardized scores: slots x scores.
         stretch: their standard deviation.
         recent: slots of the last bars, as a ring.
+        counts: values in each bin: slots x columns x BINS; UNCOUNTED in a file of before.
     """
 
     places: Places
@@ -89,6 +94,7 @@ class Slots(NamedTuple):
     shift: Floats
     stretch: Floats
     recent: Bytes
+    counts: Counts
 
 
 class Placed:
@@ -98,10 +104,11 @@ class Placed:
         shift: slots x scores.
         stretch: slots x scores.
         ring: slots of the last bars.
+        counts: values of the reference in each bin: slots x columns x BINS; UNCOUNTED in a state of before.
     """
 
-    def __init__(self, shift: Floats, stretch: Floats, ring: Bytes) -> None:
-        self.shift, self.stretch, self.ring = shift, stretch, ring
+    def __init__(self, shift: Floats, stretch: Floats, ring: Bytes, counts: Counts) -> None:
+        self.shift, self.stretch, self.ring, self.counts = shift, stretch, ring, counts
         self._middle, self._width = shift.astype(np.float32), (1 / stretch).astype(np.float32)
         self.unit = stretch.mean(0)
 
@@ -118,7 +125,17 @@ class Placed:
         """Return what a score is like in the slot of each of the last bars, the oldest first; NaN without a slot."""
         table = np.full(NOWHERE + 1, np.nan)
         table[: len(self.shift)] = self.shift[:, score]
-        return table[np.roll(self.ring, -(bar % LAST) - 1)]
+        return table[self.last(bar)]
+
+    def last(self, bar: int) -> Bytes:
+        """Return the slots of the last bars, the oldest first; the last is that of `bar`."""
+        return np.roll(self.ring, -(bar % LAST) - 1)
+
+    def shares(self, column: int) -> Floats:
+        """Return the share of the reference in each bin of a column: slots x BINS; NaN without a value."""
+        counts = self.counts[:, column].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(counts / counts.sum(1, keepdims=True), np.float64)
 
 
 def label_of(regime: object) -> str:
@@ -144,12 +161,13 @@ def labels_of(given: Any, bars: int) -> list[str]:
     return [label_of(label) for label in labels]
 
 
-def slots_of(labels: list[str], values: Floats, series: Floats, known: Flags) -> tuple[Slots, Floats]:
+def slots_of(labels: list[str], values: Floats, bins: Bins, series: Floats, known: Flags) -> tuple[Slots, Floats]:
     """Return the regimes of a reference, and its series of scores with each bar compared with its slot.
 
     Args:
         labels: regime of each bar.
         values: bars x columns, NaN where missing.
+        bins: their bins: bars x columns.
         series: standardized scores: bars x scores, 0 where missing.
         known: which scores are not missing: bars x scores.
     """
@@ -172,7 +190,17 @@ def slots_of(labels: list[str], values: Floats, series: Floats, known: Flags) ->
     recent = np.full(LAST, NOWHERE, np.uint8)
     recent[max(0, LAST - len(labels)) :] = of_bar[-LAST:]
     mean, deviation = (np.stack([part[side] for part in means]) for side in (0, 1))
-    return Slots(places, mean, deviation, shift, stretch, np.roll(recent, 1)), found
+    counts = _counts(of_bar, count, bins, ~np.isnan(values))
+    return Slots(places, mean, deviation, shift, stretch, np.roll(recent, 1), counts), found
+
+
+def _counts(of_bar: Bytes, slots: int, bins: Bins, known: Flags) -> Counts:
+    """Return how many of the known values of each slot and column are in each bin."""
+    there = known & (of_bar != NOWHERE)[:, None]
+    bar, column = np.nonzero(there)
+    shape = slots, bins.shape[1], BINS
+    place = np.ravel_multi_index((of_bar[bar], column, bins[there]), shape)
+    return np.bincount(place, minlength=math.prod(shape)).reshape(shape).astype(np.uint32)
 
 
 def _places(labels: list[str]) -> Places:

@@ -9,7 +9,7 @@ import numpy as np
 from ares_otel.ml.memory import MISSING, Memory, no_times
 from ares_otel.ml.plan import Plan
 from ares_otel.ml.reference import Reference, standardized
-from ares_otel.ml.regimes import Placed
+from ares_otel.ml.regimes import UNCOUNTED, Placed
 from ares_otel.ml.scores import BINS, KNOTS, Flags, Floats
 from ares_otel.ml.weights import Weighed, Weights
 
@@ -31,8 +31,8 @@ PARTS: Final = (
     "last",
 )
 RING: Final = ("ring", "times")
-SLOTS: Final = ("shift", "stretch", "slots")
-"""There only with regimes."""
+SLOTS: Final = ("shift", "stretch", "slots", "counts")
+"""There only with regimes; the last one is not in a state of before."""
 WEIGHTS: Final = tuple(f"weights_{name}" for name in Weights._fields)
 """There only where bars count more or less."""
 
@@ -66,7 +66,8 @@ class Stream:
         self.threshold, self.average, self.square = arrays["threshold"], arrays["average"], arrays["square"]
         self.runs, self.infinite, self.last = arrays["runs"], arrays["infinite"], arrays["last"]
         self.memory = Memory(arrays["ring"], arrays["times"])
-        self.placed = Placed(*(arrays[name] for name in SLOTS)) if SLOTS[0] in arrays else None
+        slots = {"counts": UNCOUNTED, **arrays}
+        self.placed = Placed(*(slots[name] for name in SLOTS)) if SLOTS[0] in arrays else None
         self.weighed = Weighed(Weights(*(arrays[name] for name in WEIGHTS))) if WEIGHTS[0] in arrays else None
         self.bar = bar
         self._prepare()
@@ -95,7 +96,7 @@ class Stream:
         }
         if reference.slots is not None:
             slots = reference.slots
-            arrays.update(zip(SLOTS, (slots.shift, slots.stretch, slots.recent.copy()), strict=True))
+            arrays.update(zip(SLOTS, (slots.shift, slots.stretch, slots.recent.copy(), slots.counts), strict=True))
         if reference.weights is not None:
             arrays.update(zip(WEIGHTS, reference.weights, strict=True))
         return cls(arrays)
@@ -103,7 +104,8 @@ class Stream:
     def arrays(self) -> dict[str, Array]:
         """Return all that has to be kept to go on."""
         placed = self.placed
-        slots = () if placed is None else zip(SLOTS, (placed.shift, placed.stretch, placed.ring), strict=True)
+        kept = () if placed is None else (placed.shift, placed.stretch, placed.ring, placed.counts)
+        slots = () if placed is None else zip(SLOTS, kept, strict=True)
         own, ring = {name: getattr(self, name) for name in PARTS}, {name: getattr(self.memory, name) for name in RING}
         weights = () if self.weighed is None else zip(WEIGHTS, self.weighed.weights, strict=True)
         return {**own, **ring, **dict(slots), **dict(weights)}

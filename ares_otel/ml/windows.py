@@ -1,4 +1,8 @@
-"""The last bars of each feature beside its reference: shares of both in bins of the reference's quantiles."""
+"""The last bars of each feature beside its reference: shares of both in bins of the reference's quantiles.
+
+Where regimes are named, a bar is compared with those of its own regime, and so it is in the picture: what is shown of
+the reference are its bars of the regimes of the window, each as often as there. Bars without a regime are left out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ares_otel.ml.memory import LAST
+from ares_otel.ml.memory import LAST, MISSING, Bytes
+from ares_otel.ml.regimes import NOWHERE
 from ares_otel.ml.scores import BINS, ENDS, Floats, tables_of
 from ares_otel.ml.stream import Stream
 from ares_otel.semconv.enums import DriftAgainst
@@ -29,7 +34,7 @@ class Window(NamedTuple):
         edges: upper ends of the bins, the last infinite; the first bin is for what is below the reference's values.
         expected: share of the reference in each bin.
         observed: share of the window's values.
-        n: values in the window.
+        n: values in the window that are compared.
         bars: how long it is; those without a value are among them.
         against: what it is held against.
     """
@@ -72,15 +77,28 @@ def window_of(name: str, before: Floats, now: Floats, against: DriftAgainst) -> 
 def _window(stream: Stream, column: int, name: str, length: int) -> Window | None:
     knots = stream.knots[:, column]
     distinct = np.unique(knots[1:])
-    counts = np.bincount(stream.memory.last(stream.bar, column)[-length:], minlength=BINS)[:BINS]
+    bins, shares, against = _beside(stream, column, len(distinct), length)
+    counts = np.bincount(bins, minlength=BINS)[:BINS]
     n = int(counts.sum())
     if len(distinct) < TWO or not n:
         return None
     edges = np.append(np.unique(knots if len(distinct) < FEW else knots[COARSE]), np.inf)
     place = np.searchsorted(edges, np.append(knots, np.inf))
-    expected = np.bincount(place, _shares(stream, column, len(distinct)), len(edges))
+    expected = np.bincount(place, shares, len(edges))
     observed = np.bincount(place, counts, len(edges)) / n
-    return Window(name, tuple(edges.tolist()), tuple(expected.tolist()), tuple(observed.tolist()), n, length)
+    return Window(name, tuple(edges.tolist()), tuple(expected.tolist()), tuple(observed.tolist()), n, length, against)
+
+
+def _beside(stream: Stream, column: int, distinct: int, length: int) -> tuple[Bytes, Floats, DriftAgainst]:
+    """Return the bins of the last bars, the share of the reference in each bin, and what of it that is."""
+    bins, placed = stream.memory.last(stream.bar, column)[-length:], stream.placed
+    if placed is None or not placed.counts.size:
+        return bins, _shares(stream, column, distinct), DriftAgainst.REFERENCE
+    table = np.full((NOWHERE + 1, BINS), np.nan)
+    table[: len(placed.counts)] = placed.shares(column)
+    expected = table[placed.last(stream.bar)[-length:]]
+    there = (bins != MISSING) & ~np.isnan(expected[:, 0])
+    return bins[there], expected[there].sum(0) / max(there.sum(), 1), DriftAgainst.REGIMES
 
 
 def _shares(stream: Stream, column: int, distinct: int) -> Floats:

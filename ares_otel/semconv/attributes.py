@@ -191,7 +191,8 @@ DRIFT_OBSERVED = Attribute("ares.drift.observed", "share of the window's values 
 DRIFT_WINDOW = Attribute("ares.drift.window", "last bars that are held against the reference", INT, low=0)
 DRIFT_AGAINST = _few(
     "ares.drift.against",
-    "what the last bars are held against: `reference`, or those before (`earlier`) where there is none",
+    "what the last bars are held against: the whole `reference`, those of its bars that are of the same `regimes`, or "
+    "the bars before (`earlier`) where there is none",
     e.DriftAgainst,
 )
 DRIFT_VALUES = Attribute("ares.drift.values", "values among them, without those that were missing", INT, low=0)

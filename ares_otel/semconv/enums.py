@@ -271,6 +271,7 @@ class DriftAgainst(StrEnum):
     """What the last bars or outcomes of a model are held against."""
 
     REFERENCE = "reference"
+    REGIMES = "regimes"
     EARLIER = "earlier"
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ares_otel.ml import DriftEvent, DriftMonitor, Moment, Reference
+from ares_otel.ml.archive import digest
 from ares_otel.ml.scores import Floats
+from ares_otel.semconv.enums import DriftAgainst
 
 LENGTH = 400
 """Bars that a regime lasts."""
@@ -76,6 +79,59 @@ def test_what_a_regime_is_like(tmp_path: Path) -> None:
         assert part.update(row, regime=regime) == whole.update(row, regime=regime)
     assert whole.is_drifting
     assert (part.card(), part.quality(), part.standing()) == (whole.card(), whole.quality(), whole.standing())
+
+
+def calm_of_storms(reference: Reference) -> DriftMonitor:
+    """Return a monitor that has seen 20 calm bars, 60 bars of a storm, and 20 of which nobody knew the regime."""
+    monitor = DriftMonitor(reference)
+    said(monitor, market(500, 5)[0][350:450], ["calm"] * 20 + ["storm"] * 60 + ["unknown"] * 20)
+    return monitor
+
+
+def counted(values: Floats, edges: tuple[float, ...]) -> Floats:
+    """Return the shares of values in bins."""
+    return np.bincount(np.searchsorted(edges, values), minlength=len(edges)) / len(values)
+
+
+@pytest.mark.parametrize("bars", [60 + 20, 100])
+def test_pictures_are_of_the_same_regimes(tmp_path: Path, bars: int) -> None:
+    """What is shown of the reference are the regimes of the window, as often as there; what has none is left out."""
+    reference = Reference.of(VALUES, regimes=LABELS)
+    reference.save(tmp_path / "reference.npz")
+    monitor = calm_of_storms(Reference.load(tmp_path / "reference.npz"))
+    monitor.save(tmp_path / "monitor.npz")
+    (window,) = DriftMonitor.load(tmp_path / "monitor.npz").windows({"f0"}, bars)
+    calm, storm = (VALUES[np.array(LABELS) == label, 0] for label in ("calm", "storm"))
+    live = market(500, 5)[0][350:450, 0][100 - bars : 80]
+
+    assert (window.against, window.n, window.bars) == (DriftAgainst.REGIMES, bars - 20, bars)
+    share = 60 / window.n
+    expected = share * counted(storm, window.edges) + (1 - share) * counted(calm, window.edges)
+    assert window.expected == pytest.approx(expected)
+    assert window.observed == pytest.approx(counted(live, window.edges))
+    assert monitor.windows({"f0"}, 20) == ()
+
+
+@pytest.mark.parametrize("kind", [Reference, DriftMonitor])
+def test_files_without_counts_by_regime(kind: type[Reference | DriftMonitor], tmp_path: Path) -> None:
+    """Files of before kept none: pictures are then held against the whole reference, and say so."""
+    path, reference = tmp_path / "old.npz", Reference.of(VALUES, regimes=LABELS)
+    (reference if kind is Reference else DriftMonitor(reference)).save(path)
+    with np.load(path) as file:
+        arrays = {name: array for name, array in file.items() if not name.endswith("counts")}
+        assert len(arrays) == len(file.files) - 1
+    head = arrays.pop("header").tobytes()
+    facts, known = head[head.index(b'"facts":') + 8 : -1], json.loads(head)["sha256"]
+    head = head.replace(known.encode(), digest(facts, arrays).encode())
+    np.savez(path, header=np.frombuffer(head, np.uint8), **arrays)
+    loaded = kind.load(path)
+    monitor = DriftMonitor(loaded) if isinstance(loaded, Reference) else loaded
+    said(monitor, VALUES[:80], ["calm"] * 80)
+    monitor.save(path)
+    (window,) = DriftMonitor.load(path).windows({"f0"}, 80)
+
+    assert (window.against, window.n) == (DriftAgainst.REFERENCE, 80)
+    assert window.expected[:4] == pytest.approx((0, 0.01, 0.03, 0.06))
 
 
 def test_regimes_with_few_bars() -> None:

@@ -64,6 +64,13 @@ def pages(tmp_path: Path) -> Iterator[Page]:
         said(s.DRIFT_CHECK.name, 12, {a.MODEL_NAME: "odd", a.DRIFT_RESULT: "no_drift"}),
         said(s.DRIFT_CHECK.name, 10, {a.MODEL_NAME: "old", a.DRIFT_RESULT: "no_drift"}),
     ]
+    for name, against in ("stormy", "regimes"), ("calm", "reference"), ("silent", None):
+        about = {a.MODEL_NAME: name, a.DRIFT_KIND: "data"}
+        number = 20 + len(told)
+        told += [
+            losses(number, MODEL_NAME=name, DRIFT_KIND="data", **({"DRIFT_AGAINST": against} if against else {})),
+            said(s.DRIFT_CHECK.name, number + 1, {**about, a.DRIFT_RESULT: "no_drift"}),
+        ]
     database = fresh(tmp_path)
     store_all(database, [told])
     with EmbeddedServer(database) as server:
@@ -99,6 +106,18 @@ def test_losses_say_what_they_are_held_against(pages: Page) -> None:
     for unclear in ("old", "odd"):
         text = pages(f"/drift/{unclear}").text
         assert "filled: losses of training, or earlier ones where these are not known; line" in text
+
+
+def test_features_say_what_they_are_held_against(pages: Page) -> None:
+    """The bars of the same regimes, or the whole reference, as bots say that know no regimes, or of before."""
+    for name, filled in (
+        ("stormy", "bars of the reference in the same regimes, each as often as among the last bars"),
+        ("calm", "the whole reference"),
+        ("silent", "the whole reference"),
+    ):
+        text = pages(f"/drift/{name}?kind=data").text
+        assert f"filled: {filled}; line: the last bars" in text
+        assert "largest difference 0.30 between both; n 80 of 80 bars" in text
 
 
 def test_what_is_counted_has_its_name(pages: Page) -> None:

@@ -44,7 +44,8 @@ class DriftBin(msgspec.Struct, frozen=True, kw_only=True):
 class DriftWindow(msgspec.Struct, frozen=True, kw_only=True):
     """The last `bars` bars of a feature, `n` of them with a value, up to `bar`, beside its reference.
 
-    Where there is none, as of a model whose losses in training are not known, it is `against` the `earlier` ones; null
+    Where regimes are named it is `against` the reference's bars of its own `regimes`, each as often as there. Where
+    there is no reference, as of a model whose losses in training are not known, it is against the `earlier` ones; null
     where a bot of before did not say.
 
     The first bin holds what is below the least value of the reference, the last what is above its largest. `distance`
