@@ -42,7 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "What `drift.record` keeps says itself how the model was watched: give FILE alone. Any other table, and one "
         "that is to be looked at in another way, needs what the bot says of its model.",
         epilog="A table is CSV, JSON lines, npz or Parquet; columns `time`, `prediction`, `key`, `actual`, `pnl` are "
-        "no features. Exit codes: 0 replayed, 1 with drift at the end, 2 a file that cannot be used.",
+        "no features. Without `time` a column `timestamp`, `datetime` or `date` is it, unless it is a feature of the "
+        "reference; without any, bars are looked at in their order. Exit codes: 0 replayed, 1 with drift at the end, "
+        "2 a file that cannot be used.",
     )
     replay.add_argument("file", type=Path, metavar="FILE", help="the history, such as `drift.record` keeps it")
     replay.add_argument("--reference", type=Path, metavar="FILE", help="table of training rows")

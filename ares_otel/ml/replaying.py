@@ -120,8 +120,8 @@ def replay(file: Path, reference: Path | None, rows: int | None, settings: Drift
         OSError: a file cannot be read.
         ValueError: a file, or the reference, is none.
     """
-    table = read_table(file)
     known = read_table(reference) if reference is not None else None
+    table = read_table(file, known.features if known is not None else ())
     if asked.regimes is not None:
         table = table.by_regime(asked.regimes)
         known = known.by_regime(asked.regimes) if known is not None else None
@@ -132,7 +132,7 @@ def replay(file: Path, reference: Path | None, rows: int | None, settings: Drift
     model = WatchedModel(file.stem.partition(".")[0] or MODEL)
     horizon = None if asked.horizon is None else timedelta(seconds=asked.horizon)
     outcome = Outcome(horizon, asked.loss) if asked.outcomes else None
-    looking = _Looking()
+    looking = _Looking(timed=table.timed)
     looking.go_on(Plan(model, settings, MODEL, known, outcome=outcome, edge=asked.edge).make(quiet=True), told(table))
     return looking.found()
 
@@ -150,9 +150,14 @@ def _resumed(begun: Begun) -> Watch:
 
 
 class _Looking:
-    """Looks at a history, one stretch after the other, and keeps what was said."""
+    """Looks at a history, one stretch after the other, and keeps what was said.
 
-    def __init__(self) -> None:
+    Args:
+        timed: whether it says the times of its bars; else nothing that is said of it has one.
+    """
+
+    def __init__(self, *, timed: bool = True) -> None:
+        self._timed = timed
         self._events: list[DriftEvent] = []
         self._bars: dict[str, int] = {}
         self._dated: dict[str, list[Since]] = {}
@@ -194,7 +199,7 @@ class _Looking:
         is_open = any(part.open for part in parts)
         return Replayed(
             watch.model.name,
-            self._events,
+            self._events if self._timed else [_untimed(event) for event in self._events],
             self._bars,
             self._invalid,
             is_open,
@@ -202,6 +207,11 @@ class _Looking:
             issues,
             skipped,
         )
+
+
+def _untimed(event: DriftEvent) -> DriftEvent:
+    since = None if event.since is None else Since(event.since.bar)
+    return msgspec.structs.replace(event, at=None, since=since)
 
 
 def _dated(

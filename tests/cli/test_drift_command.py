@@ -28,6 +28,56 @@ def table(path: Path, rows: np.ndarray[Any, Any]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["timestamp", "Date"])
+def test_the_time_of_a_history_may_have_another_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """What others export is replayed as it is: the same events at the same times, and no feature of that name."""
+    found = []
+    for title in ("time", name):
+        ref, live = table(tmp_path / "ref.csv", REFERENCE), table(tmp_path / "live.csv", LIVE)
+        for file in (ref, live):
+            file.write_text(file.read_text().replace("time,", f"{title},"))
+        assert main(["drift", "replay", str(live), "--reference", str(ref)]) == 1
+        found.append(capsys.readouterr().out)
+
+    assert found[0] == found[1]
+    assert "1970-01-0" in found[0]
+
+
+def test_a_history_without_times_is_looked_at_in_its_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same bars raise the same alarms, which have numbers in place of times."""
+    found = []
+    for timed in (True, False):
+        ref, live = table(tmp_path / "ref.csv", REFERENCE), table(tmp_path / "live.csv", LIVE)
+        if not timed:
+            live.write_text("\n".join(line.partition(",")[2] for line in live.read_text().splitlines()))
+        assert main(["drift", "replay", str(live), "--reference", str(ref), "--json"]) == 1
+        found.append(json.loads(capsys.readouterr().out))
+    known, plain = found
+
+    assert [(each["bar"], each["at"], each["since"]) for each in plain["events"]] == [
+        (each["bar"], None, {"bar": each["since"]["bar"], "at": None}) for each in known["events"]
+    ]
+    assert plain["issues"] == known["issues"]
+    assert main(["drift", "replay", str(live), "--reference", str(ref)]) == 1
+    assert capsys.readouterr().out.startswith(f"bar {known['events'][0]['bar']}")
+
+
+def test_what_the_reference_calls_a_feature_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name is no reason to take it for the time; times without a name that is known are a clear message."""
+    ref, live = table(tmp_path / "ref.csv", REFERENCE), table(tmp_path / "live.csv", LIVE)
+    ref.write_text(ref.read_text().replace("ret,", "date,"))
+    rising = [f"{value},{value}" for value in np.arange(1.0, 301.0).tolist()]
+    live.write_text("\n".join(["date,vol", *rising]))
+    assert main(["drift", "replay", str(live), "--reference", str(ref)]) == 1
+    assert "data drift" in (out := capsys.readouterr().out)
+    assert "date:scale" in out
+    live.write_text("date,timestamp,vol\n2026-01-01,2026-01-01,1\n")
+    assert main(["drift", "replay", str(live), "--rows", "1"]) == 2
+    assert "live.csv: 'date' and 'timestamp' may each be the times of the bars" in capsys.readouterr().err
+
+
 def test_the_card_of_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each quantity with what can be seen of it, and a reason where that is nothing."""
     wide = np.column_stack([REFERENCE, np.cumsum(REFERENCE[:, 0])])

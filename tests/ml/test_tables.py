@@ -59,6 +59,91 @@ def test_every_format_says_the_same(tmp_path: Path, name: str) -> None:
     )
 
 
+UNIX = [ns // 10**9 for ns in NS]
+MARKET: dict[str, list[Any]] = {"ret": [0.1, 0.2, 0.3]}
+
+
+def market(path: Path, **columns: list[Any]) -> Path:
+    """Write features and what stands beside them as a format has it."""
+    if path.suffix == ".npz":
+        arrays: dict[str, Any] = {"x": np.array(MARKET["ret"])[:, None], "names": np.array(["ret"])}
+        np.savez(path, **arrays | {name: np.array(each) for name, each in columns.items()})
+        return path
+    whole = MARKET | columns
+    rows = [dict(zip(whole, row, strict=True)) for row in zip(*whole.values(), strict=True)]
+    if path.suffix == ".csv":
+        path.write_text("\n".join([",".join(whole), *(",".join(map(str, row.values())) for row in rows)]))
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.table(whole), path)
+    else:
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "npz"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("timestamp", [1_000 * each for each in UNIX]),  # as ccxt has it
+        ("date", [f"{each:%Y-%m-%d %H:%M:%S+00:00}" for each in TIMES]),  # as freqtrade
+        ("Datetime", [f"{each:%Y-%m-%d}" for each in TIMES]),  # as an index of pandas is called
+    ],
+)
+def test_the_time_may_have_another_name(tmp_path: Path, suffix: str, name: str, values: list[Any]) -> None:
+    """Where one column is called as others call the time, it is that, and no feature."""
+    table = read_table(market(tmp_path / f"h.{suffix}", **{name: values}))
+
+    assert (table.times, list(table.features)) == (NS, ["ret"])
+    kept = read_table(market(tmp_path / f"h.{suffix}", **{name: values}, time=UNIX))
+    assert kept.times == NS
+    assert list(kept.features) == (["ret"] if suffix == "npz" else ["ret", name])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_feature_may_have_the_name_of_a_time(tmp_path: Path, suffix: str) -> None:
+    """Small numbers that go up and down are no times, nor is what is known to be a feature, or nothing at all."""
+    small = read_table(market(tmp_path / f"a.{suffix}", date=[31, 1, float("nan")]))
+    known = read_table(market(tmp_path / f"b.{suffix}", date=UNIX), ["date"])
+
+    assert (small.times, list(small.features)) == (None, ["ret", "date"])
+    assert (known.times, known.features["date"]) == (None, UNIX)
+    one = read_table(market(tmp_path / f"c.{suffix}", date=[31, 31, 31], timestamp=UNIX))
+    assert (one.times, list(one.features)) == (NS, ["ret", "date"])
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_times_may_begin_anywhere(tmp_path: Path, suffix: str) -> None:
+    """Small numbers that only rise are times, as a simulation has them; one that is missing is that of no bar."""
+    table = read_table(market(tmp_path / f"h.{suffix}", Timestamp=[3_600, 7_200, 7_200]))
+
+    assert (table.times, list(table.features)) == ([3_600 * 10**9, 7_200 * 10**9, 7_200 * 10**9], ["ret"])
+    (tmp_path / "gap.csv").write_text("Date,ret\n2026-01-01,1\n,2\n")
+    assert read_table(tmp_path / "gap.csv").times == [NS[0], None]
+
+
+def test_named_features_are_no_times(tmp_path: Path) -> None:
+    """What stands under `x` is said to be a feature, what stands beside it is not."""
+    lines = [{"x": {"date": at}, "timestamp": at} for at in UNIX]
+    (tmp_path / "h.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    table = read_table(tmp_path / "h.jsonl")
+
+    assert (table.times, table.features) == (NS, {"date": UNIX})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "npz"])
+def test_times_that_cannot_be_told_are_refused(tmp_path: Path, suffix: str) -> None:
+    """With the names of the columns, and with what to do."""
+    path = market(tmp_path / f"h.{suffix}", timestamp=UNIX, date=[f"{each:%Y-%m-%d}" for each in TIMES])
+    with pytest.raises(
+        TableError, match=f"h.{suffix}: 'timestamp' and 'date' may each be .*: call the right one `time`"
+    ):
+        read_table(path)
+    with pytest.raises(
+        TableError, match=f"h.{suffix}: column 'date': '13.01.2026': expected a time, .*; if it is a feature"
+    ):
+        read_table(market(path, date=["13.01.2026"] * 3))
+
+
 def test_arrays(tmp_path: Path) -> None:
     """An archive of arrays: with names, or in order."""
     x = np.arange(6.0).reshape(3, 2)
