@@ -3,7 +3,8 @@
 Three things are watched. The market that all models see is compared with the two years before the turn of the year;
 each year begins anew, because models that have learned the present have nothing to be warned of. Beside it stands what
 a model would be told that was trained once, on the two calm years before 2007, and never again. What an ensemble is
-worth is judged by its outcomes, over the whole history.
+worth is judged by its outcomes, over the whole history. Each lap through history begins anew, as for a bot that is
+started with another one: time goes back there, and nothing that is seen can have begun in the lap before.
 
 The bars are handed over as what they are made of (return, its size, range, change of volume) and not as the models'
 features: those are in volatilities of the last month, so a wild year looks to them like a calm one.
@@ -66,8 +67,8 @@ class ModelWatch:
         self._strategy = strategy
         self._market = market
         self._lap = lap
-        self._ensembles: dict[str, ares.WatchedModel] = {}
-        self._markets: dict[str, tuple[str, ares.WatchedModel]] = {}
+        self._ensembles: dict[str, tuple[str | None, ares.WatchedModel]] = {}
+        self._markets: dict[str, tuple[str | None, ares.WatchedModel]] = {}
         self._bars: dict[str, _Seen] = {}
 
     def decided(self, market: Market, time: datetime, verdict: Verdict, key: str) -> None:
@@ -78,15 +79,21 @@ class ModelWatch:
             self._watched("market", market, rows, year).observe(rows[row])
             if REFERENCE < once <= row:
                 self._watched("once", market, rows, once).observe(rows[row])
-        if symbol not in self._ensembles:
-            self._ensembles[symbol] = ares.model(f"{self._strategy}/{symbol}")
-        self._ensembles[symbol].observe(None, prediction=verdict.leaning, key=key)
+        self._judged(symbol).observe(None, prediction=verdict.leaning, key=key)
 
     def matured(self, symbol: str, matured: Matured, time: datetime) -> None:
         """Tell what came true of a decision."""
         known = self._ensembles.get(symbol)
         if known is not None:
-            known.outcome(matured.key, matured.actual, time)
+            known[1].outcome(matured.key, matured.actual, time)
+
+    def _judged(self, symbol: str) -> ares.WatchedModel:
+        """Return the ensemble as it is judged by its outcomes; the same after a restart."""
+        version, known = _in_lap(None, self._lap()), self._ensembles.get(symbol)
+        if known is None or known[0] != version:
+            made = ares.model(f"{self._strategy}/{symbol}", version=version)
+            known = self._ensembles[symbol] = version, made
+        return known[1]
 
     def _seen(self, market: Market) -> _Seen:
         known = self._bars.get(market.symbol)
@@ -98,11 +105,15 @@ class ModelWatch:
     def _watched(self, name: str, market: Market, rows: FloatArray, begin: int) -> ares.WatchedModel:
         """Return the market as it is compared with the bars before a row; the same after a restart."""
         name = f"{name}/{market.symbol}"
-        version, lap = f"{market.bars[begin].time:%Y-%m-%d}", self._lap()
-        version = version if lap == 1 else f"{version}, lap {lap}"
+        version = _in_lap(f"{market.bars[begin].time:%Y-%m-%d}", self._lap())
         known = self._markets.get(name)
         if known is None or known[0] != version:
             reference = rows[begin - REFERENCE : begin]
             made = ares.model(name, version=version, reference=reference, names=SEEN, outcomes=False)
             known = self._markets[name] = version, made
         return known[1]
+
+
+def _in_lap(version: str | None, lap: int) -> str | None:
+    """Return a version as it is called in a lap: in the first one as it is."""
+    return version if lap == 1 else ", ".join(filter(None, (version, f"lap {lap}")))

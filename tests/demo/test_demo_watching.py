@@ -104,6 +104,28 @@ def test_another_lap_through_history_begins_anew(ares_capture: Capture, market: 
     ]
 
 
+def test_outcomes_of_a_lap_are_not_held_against_those_before(ares_capture: Capture, market: Market) -> None:
+    """What changes with another lap is the time: no change is dated in a history that has not come yet."""
+    laps = [1]
+    watch = ModelWatch("swing", market=False, lap=lambda: laps[-1])
+    for told in range(1_200):
+        laps.append(1 + told // 900)
+        time = market.bars[400 + told % 900].time
+        with ares.decision(symbol=NASDAQ, event_time=time) as d:
+            watch.decided(market, time, VERDICT, d.correlation_id)
+        wrong = told % 10 == 0 if told < 880 else told % 2 == 0
+        matured = Matured(d.correlation_id, "sell" if wrong else "buy", 0.01, {})
+        watch.matured(NASDAQ, matured, time + timedelta(hours=1))
+    ares.flush()
+    checks = [span["attributes"] for span in ares_capture.spans("drift check")]
+    episodes = [span["attributes"] for span in ares_capture.spans("drift_episode")]
+
+    assert [each for each in episodes if each.get("ares.drift.since", 0) > each["ares.event.time"]] == []
+    versions = [each.get("ares.model.version") for each in checks if each["ares.drift.kind"] == "concept"]
+    assert list(dict.fromkeys(versions)) == [None, "lap 2"]
+    assert all(each["ares.drift.bar"] <= 300 for each in checks if each.get("ares.model.version") == "lap 2")
+
+
 def test_ensembles_are_judged_by_their_outcomes(ares_capture: Capture, market: Market) -> None:
     """What a strategy decides is joined with what came true, and markets are watched by one strategy alone."""
     watch, time = ModelWatch("reversion", market=False), market.bars[400].time
