@@ -93,7 +93,7 @@ bench-push: $(VENV)/dev.stamp ## what 200 clients of the live stream cost the se
 bench-prune: $(VENV)/dev.stamp ## what retention costs the server's ingestion while it runs
 	$(BIN)/python tests/benchmarks/prune.py $(ARGS)
 
-bench-drifted: $(VENV)/dev.stamp ## what drift adds to the page of a decision, by how many models are watched (ARGS=--postgres: there, too)
+bench-drifted: $(VENV)/dev.stamp ## what drift adds to the page of a decision, and what its own pages take, by models watched (ARGS=--postgres: there, too)
 	PYTHONPATH=tests:tests/server $(BIN)/python tests/benchmarks/drifted.py $(ARGS)
 
 bench-stack: $(VENV)/dev.stamp servers ## memory, processor, disk and series of the stack at 200 spans a second (ARGS="--minutes 2" is quick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from ares_otel.server.pages.drift_leads import drift_lead, model_lead
 from ares_otel.server.query import learning
 from ares_otel.server.query.asking import NotFoundError
 from ares_otel.server.query.drift import checks as looked
-from ares_otel.server.query.drift.account import accounts
+from ares_otel.server.query.drift.account import DriftAccount, DriftMonth, accounts
 from ares_otel.server.query.drift.cards import CardsAsked, cards
 from ares_otel.server.query.drift.checks import ChecksAsked, DriftStand, Kind, TimelineAsked, checks, timeline
 from ares_otel.server.query.drift.episodes import EpisodeAsked, EpisodesAsked, Severity, episode, episodes
@@ -214,7 +215,7 @@ def test_the_account_of_a_model(reader: Reader) -> None:
 
 
 def test_the_month_of_an_account(reader: Reader) -> None:
-    """A month has its budget; what its bars have used is of the reference alone, and the rest is left."""
+    """A month has its budget; what its bars have used is known, and the rest is left."""
     account = accounts(reader, CardsAsked(model="lgbm"))
     (spender,), month = account.spenders, account.month
 
@@ -224,6 +225,108 @@ def test_the_month_of_an_account(reader: Reader) -> None:
     assert (month.start, month.alarms) == (datetime(2007, 3, 1, tzinfo=UTC), 2)
     assert month.used == spender.month == pytest.approx(0.0408, abs=1e-4)
     assert month.left == pytest.approx(month.allowed - month.used)
+
+
+DAY = 86_400 * SECOND
+RATE = 0.001
+"""False alarms that a bar may raise in what follows."""
+
+
+def run(begin: int, days: range, first: int = 1, **about: Any) -> list[Span]:
+    """Return what a run says: its card and a check a day in March 2007, a second each; a bar a day, with numbers."""
+    known = {getattr(a, name): value for name, value in about.items()}
+    card = {**ABOUT, a.DRIFT_HORIZON: 100, a.DRIFT_ALARMS: 0.05, a.DRIFT_MONTH: 100.0, a.DRIFT_SHARES: {"x:scale": 1.0}}
+    at = START + begin * SECOND
+    said = [span(s.DRIFT_CARD, {**card, **known}, own=b"card" + begin.to_bytes(4, "big"), start=at)]
+    for place, day in enumerate(days):
+        bar = first + place
+        facts = {a.DRIFT_BAR: bar, a.DRIFT_RESULT: "no_drift", a.DRIFT_SPENT: -math.expm1(-RATE * bar)}
+        when = {a.EVENT_TIME: MARKET + (day - 5) * DAY}
+        # the span of a check begins before the card that is said with the first one
+        start = at + place * SECOND - SECOND // 1_000
+        own = begin.to_bytes(4, "big") + bar.to_bytes(4, "big")
+        said.append(span(s.DRIFT_CHECK, {**ABOUT, **when, **facts, **known}, own=own, start=start))
+    return said
+
+
+def account_of(tmp_path: Path, *told: list[Span]) -> tuple[DriftAccount, DriftMonth]:
+    """Return the account of the model that has told this, and its newest month."""
+    database = fresh(tmp_path)
+    store_all(database, [[each for spans in told for each in spans]])
+    with Reader(database) as opened:
+        account = accounts(opened, CardsAsked(model="lgbm"))
+    assert account.month is not None
+    return account, account.month
+
+
+OTHER: dict[str, Any] = {"DRIFT_REFERENCE": "f00d"}
+NEXT: dict[str, Any] = {"MODEL_VERSION": "2"}
+
+
+@pytest.mark.parametrize(
+    ("told", "used", "before"),
+    [
+        # days of March, those below 1 are of February
+        ([run(0, range(-9, 11))], 10, 0),
+        ([run(0, range(-9, 11)), run(50, range(11, 16), **OTHER)], 15, 10),
+        ([run(0, range(-9, 11)), run(50, range(11, 16), **NEXT)], 15, 10),
+        ([run(0, range(-9, 0)), run(50, range(1, 16), **OTHER)], 15, 0),
+        # back to what it was before
+        ([run(0, range(1, 11)), run(50, range(11, 16), **OTHER), run(90, range(16, 20))], 19, 5),
+        # a process that keeps no state begins anew, and may be shorter or longer than the one before
+        ([run(0, range(-9, 11)), run(50, range(11, 14))], 13, 0),
+        ([run(0, range(-2, 3)), run(50, range(3, 23))], 22, 0),
+        # a card that is said again, in the middle of the month or before it; one without a check of its own
+        ([run(0, range(-9, 4)), run(50, range(4, 9), first=14)], 8, 0),
+        ([run(0, range(-9, -3)), run(50, range(-3, 9), first=7)], 8, 0),
+        ([run(0, range(-9, 4)), run(13, range(0)), run(14, range(0)), run(50, range(4, 9), first=14)], 8, 0),
+        # history is replayed again: what was later is no part of the month
+        ([run(0, range(-9, 200)), run(500, range(1, 6), **NEXT)], 5, 0),
+    ],
+)
+def test_a_month_is_used_with_whatever_reference(
+    tmp_path: Path, told: list[list[Span]], used: float, before: float
+) -> None:
+    """Another reference, version or process begins anew, and all their bars are of the model's month."""
+    _, month = account_of(tmp_path, *told)
+
+    assert [month.used, month.before] == pytest.approx([RATE * used, RATE * before])
+
+
+def test_alarms_of_a_month_are_the_models(tmp_path: Path) -> None:
+    """They count whatever the reference was; those since the newest one began are its own, also of another version."""
+    ends = [
+        end(1, 3, "started", EVENT_TIME=MARKET - 8 * DAY),
+        end(2, 12, "started", EVENT_TIME=MARKET + DAY),
+        end(3, 53, "started", EVENT_TIME=MARKET + 8 * DAY, **NEXT),
+        end(4, 54, "started", EVENT_TIME=MARKET + 9 * DAY, **NEXT, DRIFT_EVIDENCES={"profit:profit": 1.1}),
+    ]
+    account, month = account_of(tmp_path, run(0, range(-9, 11)), run(50, range(11, 16), **NEXT), ends)
+    (spender,) = account.spenders
+
+    assert (month.alarms, spender.month_alarms, account.alarms) == (2, 2, 1)
+    assert month.used == pytest.approx(15 * RATE)
+    assert (spender.bars, [each.bar for each in account.raised]) == (5, [54, 53])
+    assert account.allowed == pytest.approx(5 * RATE)
+    assert spender.month_before == pytest.approx(10 * RATE)
+
+
+def test_without_times_of_bars_months_go_by_the_clock(tmp_path: Path) -> None:
+    """A run of which the bars have no times began before the month, and another one within it."""
+    told = [run(0, range(1, 61)), run(100, range(61, 81), **OTHER)]
+    first = datetime(2023, 11, 30, 23, 59, 30, tzinfo=UTC)
+    shift = int(first.timestamp()) * SECOND - START
+    for each in (each for spans in told for each in spans):
+        kept = [pair for pair in each.attributes if pair.key != a.EVENT_TIME.key]
+        del each.attributes[:]
+        each.attributes.extend(kept)
+        each.start_time_unix_nano += shift
+        each.end_time_unix_nano += shift
+
+    _, month = account_of(tmp_path, *told)
+
+    # the check of midnight began a moment before it
+    assert [month.used, month.before] == pytest.approx([49 * RATE, 29 * RATE])
 
 
 def test_what_raised_each_alarm(reader: Reader) -> None:

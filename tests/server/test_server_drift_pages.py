@@ -71,6 +71,12 @@ def pages(tmp_path: Path) -> Iterator[Page]:
             losses(number, MODEL_NAME=name, DRIFT_KIND="data", **({"DRIFT_AGAINST": against} if against else {})),
             said(s.DRIFT_CHECK.name, number + 1, {**about, a.DRIFT_RESULT: "no_drift"}),
         ]
+    for number, reference, spent in (60, "beef", 0.0198), (70, "f00d", 0.00995):
+        about = {a.MODEL_NAME: "renewed", a.DRIFT_KIND: "data", a.DRIFT_REFERENCE: reference}
+        told += [
+            said(s.DRIFT_CARD.name, number, {**about, **card, a.DRIFT_MONTH: 730.0}),
+            said(s.DRIFT_CHECK.name, number + 1, {**about, a.DRIFT_SPENT: spent, a.DRIFT_RESULT: "no_drift"}),
+        ]
     database = fresh(tmp_path)
     store_all(database, [told])
     with EmbeddedServer(database) as server:
@@ -130,6 +136,15 @@ def test_what_is_counted_has_its_name(pages: Page) -> None:
     assert "880 outcomes" in text
     assert "60.0 % 64 outcomes" in text
     assert "908 outcomes" in pages("/drift").text
+
+
+def test_a_month_of_several_references_says_so(pages: Page) -> None:
+    """What an earlier reference has used of the month is named, for what began with the newest one is less."""
+    text = pages("/drift/renewed?kind=data").text
+
+    assert "Of the budget of 2007-03 its bars have used 0.03 (0.02 of it with an earlier reference or version)," in text
+    assert "Since the newest reference or version began 0.01 were allowed for" in text
+    assert "with an earlier reference" not in pages("/drift/trained?kind=concept").text
 
 
 def test_where_nothing_can_be_tested_no_episode_is_promised(pages: Page) -> None:

@@ -1,6 +1,7 @@
 """Tables of drift: what checks found, episodes, what can be detected at all, last bars beside their reference.
 
-Each row is one record as it was said; which is the newest of a model and kind is told by the index.
+Each row is one record as it was said; which is the newest of a model and kind is told by the index. Checks have another
+one by the time of their bars, where a month of a replay begins.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ drift_window = Table(
 )
 """A feature's last bars beside its reference, or beside those before (`against`): `data` is a JSON list of upper end
 (null: none), share of the reference, share of the window, bin by bin; `n` values are among the `bars`."""
+
+Index("drift_check_time_newest", drift_check.c.model, drift_check.c.kind, drift_check.c.event_time)
 
 for table in (drift_check, drift_episode, drift_card, drift_window):
     Index(f"{table.name}_newest", table.c.model, table.c.kind, table.c.id)

@@ -101,7 +101,7 @@ __all__ = [
     "vote_daily",
 ]
 
-REVISION = "0013"
+REVISION = "0014"
 """The migration that makes the tables as they stand here."""
 
 name = Table(

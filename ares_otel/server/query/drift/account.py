@@ -1,8 +1,9 @@
 """The budget of false alarms of a model: what it may spend, line by line, what is used, what raised alarms.
 
-Time spends it: each bar that is compared may raise a false alarm, with the chance that the budget gives a bar. All is
-counted for the newest reference of each kind; another one begins anew. Labels of a model that has no reference of
-labels are watched beside its losses, by the same budget.
+Time spends it: each bar that is compared may raise a false alarm, with the chance that the budget gives a bar. What is
+counted since a reference began is that of the newest one of each kind and its version: another one begins anew. A month
+is the model's: whatever its bars were compared with has used of it. Labels of a model that has no reference of labels
+are watched beside its losses, by the same budget.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from ares_otel.semconv.enums import DriftKind, DriftState
-from ares_otel.server.query.asking import Moment, first_row, ns_of
+from ares_otel.server.query.asking import Moment, clock, ns_of
 from ares_otel.server.query.drift.cards import CardsAsked, DriftCard, cards_by_kind
 from ares_otel.server.query.drift.checks import DriftCheck, DriftStand, own_check
 from ares_otel.server.query.drift.episodes import DriftEpisode, told
-from ares_otel.server.query.drift.states import OWN
+from ares_otel.server.query.drift.months import LEAD, Month, Run, allowed_by, month_of, runs
 from ares_otel.server.query.naming import number
 from ares_otel.server.store import schema as t
 from ares_otel.server.story.reader import Reader
@@ -58,7 +59,8 @@ class DriftSpender(msgspec.Struct, frozen=True, kw_only=True):
 
     `allowed` false alarms are those that the budget allows for within the `bars` compared so far; `spent` is the chance
     of any among them; `alarms` were raised, true ones among them; `share` is its part of what the model may spend.
-    `month` and `month_alarms` are what of that is of the newest month.
+    `month` and `month_alarms` are those of the newest month, with whatever reference; `month_before` is what of it was
+    used with others than the newest one.
     """
 
     kind: str
@@ -68,6 +70,7 @@ class DriftSpender(msgspec.Struct, frozen=True, kw_only=True):
     alarms: int
     share: float | None
     month: float | None
+    month_before: float | None
     month_alarms: int
     lines: tuple[DriftSpent, ...]
 
@@ -75,12 +78,14 @@ class DriftSpender(msgspec.Struct, frozen=True, kw_only=True):
 class DriftMonth(msgspec.Struct, frozen=True, kw_only=True):
     """The month of the newest bar: of `allowed` false alarms `used` ones are spent by its bars so far, `left` remain.
 
-    A month that has more bars than it was taken for leaves nothing. `alarms` were raised, true ones among them.
+    `before` of those were used with references or versions before the newest ones. A month that has more bars than it
+    was taken for leaves nothing. `alarms` were raised, true ones among them.
     """
 
     start: Moment
     allowed: float
     used: float
+    before: float
     left: float
     alarms: int
 
@@ -129,14 +134,18 @@ class DriftAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Of(NamedTuple):
-    """Whose account: numbers of model, kind and reference, its newest card and check, its alarms."""
+    """Whose account: its newest card, as its row and as it is told, its newest check, its alarms, of which kinds."""
 
-    model: int
-    kind: int
-    reference: int | None
+    row: Any
     card: DriftCard
     check: DriftCheck | None
+    kinds: Sequence[int]
     alarms: Sequence[DriftAlarm]
+
+    @property
+    def about(self) -> tuple[int | None, str | None]:
+        """What its bars are compared with: the number of the reference, and the version."""
+        return self.row.reference, self.row.version
 
     @property
     def spent(self) -> float | None:
@@ -146,7 +155,7 @@ class _Of(NamedTuple):
     @property
     def allowed(self) -> float | None:
         """False alarms that are used."""
-        return -math.log1p(-self.spent) if self.spent is not None and self.spent < 1 else None
+        return allowed_by(self.spent)
 
     @property
     def bars(self) -> int | None:
@@ -173,10 +182,11 @@ def accounts(reader: Reader, asked: CardsAsked) -> DriftAccount:
     """Return how a model's budget of false alarms is divided, what of it time has used, and what raised each alarm."""
     told = cards_by_kind(reader, asked)
     own = {(card.kind, card.reference) for _, card in told}
-    found = [_of(reader, asked.model, kind, card, own) for kind, card in told]
+    found = [_of(reader, row, card, own) for row, card in told]
     newest = max((each.card for each in found), key=lambda card: card.time, default=None)
     rate = None if newest is None else _rate(newest)
-    month = _month(found)
+    now = max((each.now for each in found if each.now is not None), default=None)
+    month = None if now is None else month_of(now)
     spenders = tuple(_spender(reader, each, month) for each in found)
     known = [each.allowed for each in spenders if each.allowed is not None]
     allowed, alarms = sum(known) if known else None, sum(each.alarms for each in spenders)
@@ -197,14 +207,12 @@ def accounts(reader: Reader, asked: CardsAsked) -> DriftAccount:
     )
 
 
-def _of(reader: Reader, model: str, kind: int, card: DriftCard, cards: Container[tuple[str, str | None]]) -> _Of:
-    own = number(reader, "model", model)
-    reference = None if card.reference is None else number(reader, "reference", card.reference)
-    known = _Of(own, kind, reference, card, own_check(reader, own, kind, reference), ())
-    kinds = [kind]
+def _of(reader: Reader, row: Any, card: DriftCard, cards: Container[tuple[str, str | None]]) -> _Of:
+    kinds = [row.kind]
     if card.kind == DriftKind.CONCEPT and (DriftKind.LABEL, card.reference) not in cards:
         kinds.append(number(reader, "drift", DriftKind.LABEL))
-    return known._replace(alarms=_alarms(_episodes(reader, known, kinds), known.rate))
+    known = _Of(row, card, own_check(reader, row.model, row.kind, row.reference, row.version), kinds, ())
+    return known._replace(alarms=_alarms(_episodes(reader, known), known.rate))
 
 
 def _rate(card: DriftCard) -> float | None:
@@ -227,11 +235,17 @@ def _chance(alarms: int, allowed: float | None) -> float | None:
 # --- alarms ------------------------------------------------------------------------------------------------------
 
 
-def _episodes(reader: Reader, of: _Of, kinds: Sequence[int]) -> Sequence[DriftEpisode]:
-    """Return the episodes of a reference, the first one first."""
+def _begun(reader: Reader, of: _Of) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that an episode of a model and kind began."""
     row = t.drift_episode.c
-    own = row.model == of.model, row.kind.in_(kinds), row.reference == of.reference
-    query = select(t.drift_episode).where(*own, row.state == number(reader, "state", DriftState.STARTED))
+    return row.model == of.row.model, row.kind.in_(of.kinds), row.state == number(reader, "state", DriftState.STARTED)
+
+
+def _episodes(reader: Reader, of: _Of) -> Sequence[DriftEpisode]:
+    """Return the episodes of a reference and version, the first one first."""
+    row, (reference, version) = t.drift_episode.c, of.about
+    same = row.reference == reference, row.version.is_not_distinct_from(version)
+    query = select(t.drift_episode).where(*_begun(reader, of), *same)
     return told(reader, reader.db.execute(query.order_by(row.id.desc()).limit(ALARMS)).all()[::-1])
 
 
@@ -270,38 +284,44 @@ def _alarm(
 # --- the month ---------------------------------------------------------------------------------------------------
 
 
-def _month(found: Sequence[_Of]) -> datetime | None:
-    """Return the begin of the month of the newest bar."""
-    now = max((each.now for each in found if each.now is not None), default=None)
-    return None if now is None else now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _used(start: datetime | None, monthly: float | None, spenders: Sequence[DriftSpender]) -> DriftMonth | None:
+def _used(month: Month | None, monthly: float | None, spenders: Sequence[DriftSpender]) -> DriftMonth | None:
     used = [each.month for each in spenders if each.month is not None]
+    start = None if month is None else clock(month.begin)
     if start is None or monthly is None or not used:
         return None
-    alarms = sum(each.month_alarms for each in spenders)
-    return DriftMonth(start=start, allowed=monthly, used=sum(used), left=max(monthly - sum(used), 0.0), alarms=alarms)
+    return DriftMonth(
+        start=start,
+        allowed=monthly,
+        used=sum(used),
+        before=sum(each.month_before or 0.0 for each in spenders),
+        left=max(monthly - sum(used), 0.0),
+        alarms=sum(each.month_alarms for each in spenders),
+    )
 
 
-def _before(reader: Reader, of: _Of, start: datetime) -> int:
-    """Return the bars that were compared before a month, with the same reference."""
-    row, event = t.drift_check.c, of.check is not None and of.check.event_time is not None
-    earlier = row.event_time < ns_of(start) if event else row.id < first_row(ns_of(start))
-    own = row.model == of.model, row.kind == of.kind, row.reference == of.reference
-    query = select(row.bar).where(*own, row.detector == number(reader, "detector", OWN), earlier)
-    return int(reader.db.execute(query.order_by(row.id.desc()).limit(1)).scalar() or 0)
+def _late(reader: Reader, of: _Of, month: Month, found: Sequence[Run]) -> int:
+    """Count the alarms of this budget in a month, by its runs: those of the newest reference, and of any other."""
+    own = sum(ns_of(each.event_time or each.started) >= month.begin for each in of.budgeted)
+    if all(each.about == of.about for each in found):
+        return own
+    row, (reference, version) = t.drift_episode.c, of.about
+    others = select(func.count()).where(
+        *_begun(reader, of),
+        or_(row.reference.is_distinct_from(reference), row.version.is_distinct_from(version)),
+        row.id > found[-1].card - LEAD,
+        func.coalesce(row.event_time, row.id) >= month.begin,
+        or_(row.features.is_(None), row.features.not_like(f'%:{PROFIT}"%')),
+    )
+    return own + int(reader.db.execute(others).scalar() or 0)
 
 
 # --- who spends it -----------------------------------------------------------------------------------------------
 
 
-def _spender(reader: Reader, of: _Of, month: datetime | None) -> DriftSpender:
+def _spender(reader: Reader, of: _Of, month: Month | None) -> DriftSpender:
     rate, whole = of.rate, _rate(of.card)
-    used = None
-    if rate is not None and month is not None and of.bars is not None:
-        used = rate * max(of.bars - _before(reader, of, month), 0)
-    late = [each for each in of.budgeted if month is not None and (each.event_time or each.started) >= month]
+    found = [] if month is None else runs(reader, of.row, month)
+    used = [(each.about == of.about, each.allowed) for each in found if each.allowed is not None]
     return DriftSpender(
         kind=of.card.kind,
         bars=of.bars,
@@ -309,8 +329,9 @@ def _spender(reader: Reader, of: _Of, month: datetime | None) -> DriftSpender:
         allowed=of.allowed,
         alarms=len(of.budgeted),
         share=rate / whole if rate is not None and whole else None,
-        month=used,
-        month_alarms=len(late),
+        month=None if rate is None else sum(alarms for _, alarms in used),
+        month_before=None if rate is None else sum(alarms for own, alarms in used if not own),
+        month_alarms=0 if month is None else _late(reader, of, month, found),
         lines=tuple(_lines(of)),
     )
 

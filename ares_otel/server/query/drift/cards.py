@@ -80,8 +80,8 @@ def cards(reader: Reader, asked: CardsAsked) -> tuple[DriftCard, ...]:
     return tuple(card for _, card in cards_by_kind(reader, asked))
 
 
-def cards_by_kind(reader: Reader, asked: CardsAsked) -> list[tuple[int, DriftCard]]:
-    """Return the cards of a model, each with the number of its kind."""
+def cards_by_kind(reader: Reader, asked: CardsAsked) -> list[tuple[Any, DriftCard]]:
+    """Return the cards of a model, each with its row."""
     row, found = t.drift_card.c, []
     kinds = kinds_of(reader, asked.model)
     if not kinds:
@@ -93,7 +93,7 @@ def cards_by_kind(reader: Reader, asked: CardsAsked) -> list[tuple[int, DriftCar
             newest = reader.db.execute(query).first()
             if newest is not None:
                 known = words(reader, [newest.reference])
-                found.append((kind, _card(newest, asked.model, name, known.get(newest.reference))))
+                found.append((newest, _card(newest, asked.model, name, known.get(newest.reference))))
     return found
 
 

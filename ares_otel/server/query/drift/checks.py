@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ares_otel.server.query.asking import Moment, Name, Page, Paged, Period, clock, row_time
 from ares_otel.server.query.drift.states import NEWEST, OWN, kinds_of
@@ -75,12 +75,14 @@ def checks(reader: Reader, asked: ChecksAsked) -> Page[DriftCheck]:
     return Page(items=_told(reader, rows), next=str(rows[-1].id) if len(rows) == asked.limit else None)
 
 
-def own_check(reader: Reader, model: int, kind: int, reference: int | None) -> DriftCheck | None:
-    """Return the newest check that our detector made with a reference, by the numbers of their names."""
-    row, detector = t.drift_check.c, number(reader, "detector", OWN)
-    query = select(t.drift_check).where(row.model == model, row.kind == kind).order_by(row.id.desc()).limit(NEWEST)
-    own = [each for each in reader.db.execute(query) if (each.detector, each.reference) == (detector, reference)]
-    return next(iter(_told(reader, own[:1])), None)
+def own_check(reader: Reader, model: int, kind: int, reference: int | None, version: str | None) -> DriftCheck | None:
+    """Return the newest check that our detector made with a reference of a version, by the numbers of their names."""
+    row = t.drift_check.c
+    newest = select(row.id, row.detector, row.reference, row.version).where(row.model == model, row.kind == kind)
+    near = newest.order_by(row.id.desc()).limit(NEWEST).subquery().c
+    named = near.reference.is_not_distinct_from(reference), near.version.is_not_distinct_from(version)
+    own = select(func.max(near.id)).where(near.detector == number(reader, "detector", OWN), *named)
+    return next(iter(_told(reader, reader.db.execute(select(t.drift_check).where(row.id.in_(own))).all())), None)
 
 
 def _told(reader: Reader, rows: Sequence[Any]) -> tuple[DriftCheck, ...]:
