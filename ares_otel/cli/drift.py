@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ares_otel.config import Loaded
+from ares_otel.semconv.enums import DriftKind
 
 __all__ = ["add_parser", "run"]
 
@@ -142,18 +143,23 @@ def _figure(value: float | None) -> str:
 
 def _events(found: Any) -> Iterator[str]:
     for event in found.events:
-        yield f"{_when(event.bar, event.at):20} {found.says(event)}"
+        yield f"{_when(event.kind.unit, event.bar, event.at):20} {found.says(event)}"
     for name, dates in found.changes.items():
         if dates:
-            yield f"{name} changed, as seen afterwards: {', '.join(_when(each.bar, each.at) for each in dates)}"
+            yield f"{name} changed, as seen afterwards: {', '.join(_when('bar', each.bar, each.at) for each in dates)}"
     for kind, issues in found.issues.items():
         for issue in issues:
-            yield f"values of {kind}: {issue.feature or 'bars'} {issue.problem}, {issue.count:,} bars"
+            yield f"values of {kind}: {issue.feature or _units(kind)} {issue.problem}, {issue.count:,} {_units(kind)}"
     if found.skipped:
         yield f"{found.skipped:,} lines of before it was kept how the model was watched; they were not looked at"
-    checked = ", ".join(f"{bars:,} bars of {kind}" for kind, bars in found.bars.items())
+    checked = ", ".join(f"{bars:,} {_units(kind)} of {kind}" for kind, bars in found.bars.items())
     yield f"{checked}; {found.invalid:,} could not be looked at; {len(found.events):,} events"
 
 
-def _when(bar: int, at: int | None) -> str:
-    return f"bar {bar:,}" if at is None else f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M:%S}"
+def _units(part: str) -> str:
+    """Return what a part of a watch looks at; of profits and all that is no kind of its own, outcomes."""
+    return f"{(DriftKind(part) if part in set(DriftKind) else DriftKind.CONCEPT).unit}s"
+
+
+def _when(unit: str, bar: int, at: int | None) -> str:
+    return f"{unit} {bar:,}" if at is None else f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%d %H:%M:%S}"

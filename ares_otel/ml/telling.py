@@ -14,7 +14,7 @@ from ares_otel.correlation.ids import span_of, trace_of
 from ares_otel.decision.deciding import Note
 from ares_otel.guard import GUARD
 from ares_otel.ml.cloudevents import About, Outbox, cloud_event, quantity
-from ares_otel.ml.events import DriftEvent, DriftState, Severity
+from ares_otel.ml.events import DriftEvent, DriftKind, DriftState, Severity
 from ares_otel.pipeline.recorder import RECORDER as R
 from ares_otel.records import DriftCard, DriftCheck, DriftEpisode, DriftWindow, Record
 from ares_otel.semconv.enums import DriftResult
@@ -185,7 +185,7 @@ def _put(record: Record, inside: NonRecordingSpan | None = None, drawn: str | No
 def summary(event: DriftEvent, model: str) -> str:
     """Return an event in one sentence.
 
-    >>> from ares_otel.ml.events import DriftKind, Moment, Moved, Since
+    >>> from ares_otel.ml.events import Moment, Moved, Since
     >>> moved = Moved("volume", Moment.SCALE, 128, 0.82, 1.31, 240.0)
     >>> event = DriftEvent(
     ...     DriftKind.DATA, DriftState.STARTED, 900, None, (moved,), Since(812), 0.82, 1.31, Severity.WARNING, 4
@@ -198,16 +198,16 @@ def summary(event: DriftEvent, model: str) -> str:
         return f"features of {model} that moved in episode {event.episode}: {named}"
     head = f"{event.kind} drift of {model} (episode {event.episode}, "
     if event.state == DriftState.CLEARED:
-        return f"{head}{event.severity}) is over{_when(event.bar, event.at)}"
-    since = "" if event.since is None else f" since{_when(event.since.bar, event.since.at)},"
+        return f"{head}{event.severity}) is over{_when(event.kind, event.bar, event.at)}"
+    since = "" if event.since is None else f" since{_when(event.kind, event.since.bar, event.since.at)},"
     moved = [f"{quantity(each)} {each.effect:+.2g} sd" for each in event.features[:TOLD]]
     if len(event.features) > TOLD:
         moved.append(f"{len(event.features) - TOLD} more")
-    return f"{head}{event.severity}){since} seen at{_when(event.bar, event.at)}: {', '.join(moved)}"
+    return f"{head}{event.severity}){since} seen at{_when(event.kind, event.bar, event.at)}: {', '.join(moved)}"
 
 
-def _when(bar: int, at: int | None) -> str:
+def _when(kind: DriftKind, bar: int, at: int | None) -> str:
     if at is None:
-        return f" bar {bar}"
+        return f" {kind.unit} {bar}"
     moment = datetime.fromtimestamp(at // SECOND, UTC)
     return f" {moment:%Y-%m-%d}" if at % (86_400 * SECOND) == 0 else f" {moment:%Y-%m-%d %H:%M}"

@@ -170,6 +170,11 @@ class DriftKind(StrEnum):
     CONCEPT = "concept"
     FEATURE = "feature"
 
+    @property
+    def unit(self) -> str:
+        """What is compared, one by one."""
+        return "outcome" if self in {DriftKind.LABEL, DriftKind.CONCEPT} else "bar"
+
 
 class CheckOutcome(StrEnum):
     """What a pre-trade check said of an order."""

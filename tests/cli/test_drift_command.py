@@ -226,7 +226,9 @@ def test_a_replay_can_take_its_reference_from_the_history(tmp_path: Path, capsys
     assert main(["drift", "replay", str(file), "--rows", "800"]) == 1
     out = capsys.readouterr().out
     assert "data drift of all (episode 1, " in out
-    assert out.splitlines()[-1].startswith("300 bars of data, 0 bars of concept; 0 could not be looked at; 2 events")
+    assert out.splitlines()[-1].startswith(
+        "300 bars of data, 0 outcomes of concept; 0 could not be looked at; 2 events"
+    )
     calm = table(tmp_path / "calm.csv", RNG.normal(size=(900, 2)))
     assert main(["drift", "replay", str(calm), "--rows", "800", "--false-alarms", "0.001"]) == 0
 

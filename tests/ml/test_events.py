@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from ares_otel.ml import DriftEvent, DriftKind, DriftState, Moment, Moved, Severity, Since
+from ares_otel.ml.telling import summary
 
 STARTED = DriftEvent(
     kind=DriftKind.DATA,
@@ -38,3 +39,13 @@ def test_names_of_an_event() -> None:
     features = (*STARTED.features, Moved("volume", Moment.SCALE, 64, 0.2, 1.1, 90.0))
 
     assert msgspec.structs.replace(STARTED, features=features).names == ("return", "spread", "volume")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(kind, "outcome") for kind in ("label", "concept")] + [("prediction", "bar")]
+)
+def test_what_is_counted_has_its_name(kind: str, said: str) -> None:
+    """Losses and labels come by outcomes, all else by bars."""
+    text = summary(msgspec.structs.replace(STARTED, kind=DriftKind(kind)), "lgbm")
+
+    assert text.startswith(f"{kind} drift of lgbm (episode 1, warning) since {said} 41, seen at {said} 70: ")

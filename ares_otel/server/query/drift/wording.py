@@ -10,16 +10,16 @@ from ares_otel.semconv.enums import DriftKind
 from ares_otel.server.query.drift.checks import DriftStand
 from ares_otel.server.query.drift.episodes import DriftEpisode
 
-__all__ = ["OF_OUTCOMES", "SIGMA", "day", "moved", "since", "unit_of", "units_of"]
+__all__ = ["SIGMA", "day", "moved", "since", "unit_of", "units_of"]
 
 SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
 MINUS: Final = "\N{MINUS SIGN}"
-OF_OUTCOMES: Final = frozenset({DriftKind.CONCEPT, DriftKind.LABEL})
+KINDS: Final = frozenset(DriftKind)
 
 
 def unit_of(kind: str | None) -> str:
     """Return what is compared for a kind of drift, one by one."""
-    return "outcome" if kind in OF_OUTCOMES else "bar"
+    return DriftKind(kind).unit if kind in KINDS else "bar"
 
 
 def units_of(kind: str | None) -> str:
