@@ -47,9 +47,10 @@ class Memory:
 
     def time(self, bar: int, now: int) -> int | None:
         """Return the time of the last bar not after `bar` of which one is kept."""
-        if bar < 1 or bar <= now - LAST + STRIDE:
+        kept = len(self.times)
+        if bar < 1 or bar // STRIDE <= now // STRIDE - kept:
             return None
-        found = int(self.times[bar // STRIDE % len(self.times)])
+        found = int(self.times[bar // STRIDE % kept])
         return None if found == NEVER else found
 
     def counts(self, column: int) -> Bins:
@@ -62,8 +63,8 @@ class Memory:
 
 
 def no_times() -> Times:
-    """Return the times of a ring without any."""
-    return np.full(LAST // STRIDE, NEVER, np.int64)
+    """Return the times of a ring without any: one more than it has strides, for its oldest bar is within one."""
+    return np.full(LAST // STRIDE + 1, NEVER, np.int64)
 
 
 def recent_of(bins: Bins, missing: Flags) -> Bytes:

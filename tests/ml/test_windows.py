@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ares_otel.ml import DriftMonitor
-from ares_otel.ml.memory import LAST, Memory, no_times
+from ares_otel.ml.memory import LAST, STRIDE, Memory, no_times
 from ares_otel.ml.windows import Window
 
 NAMES = ["wide", "flag", "level", "still", "gone"]
@@ -104,3 +104,16 @@ def test_the_first_bars_have_a_time() -> None:
         memory.put(bar, bins, 100 * bar)
 
     assert [memory.time(bar, 9) for bar in (0, 1, 5, 8, 9)] == [None, 100, 100, 800, 800]
+
+
+def test_every_remembered_bar_has_a_time() -> None:
+    """The oldest one, too, wherever strides begin: a change as old as memory reaches is dated like any other."""
+    memory, bins = Memory(np.zeros((LAST, 1), np.uint8), no_times()), np.zeros(1, np.uint8)
+    for now in range(1, 2 * LAST):
+        memory.put(now, bins, now)
+        for bar in (max(1, now - LAST + 1), max(1, now - LAST + 2), now):
+            time = memory.time(bar, now)
+            assert time is not None, (bar, now)
+            assert max(1, bar - STRIDE) < time + 1 <= bar + 1
+
+    assert memory.time(now - LAST - STRIDE, now) is None
