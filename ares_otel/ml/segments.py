@@ -1,18 +1,25 @@
 """When did a recorded history change? Change points found afterwards, for reports on what was replayed.
 
-Five well-known ways to date changes vote, each with its plain penalty, and a place counts that has three quarters of
+Eight well-known ways to date changes vote, each with its plain penalty, and a place counts that has three quarters of
 the votes. Each is wrong in its own way: what is left is what does not depend on the model. The vote of a way is how
 probable it thinks a change within five values, over all partitions of the history (Fearnhead 2006): one that doubts the
 change, or knows its place badly, says so.
 
-- Spans that are an autoregression of their own (level, memory and noise), the criterion of Bayes for each change.
-- Levels of what one memory leaves of the history, as of a walk its steps (Chakar and others 2017).
-- Spans of constant level with one noise for all, that of short pieces.
-- Spans with a distribution of their own, by ten quantiles (Haynes, Fearnhead and Eckley 2017): no model, few tails.
-- Binary segmentation of the mean (Scott and Knott 1974): a vote is yes or no.
+Three ways look at the history itself, with the criterion of Bayes for each change:
+- spans that are an autoregression of their own (level, memory and noise),
+- spans of constant level with one noise for all, that of short pieces,
+- spans with a trend and a noise of their own.
+
+Five look at what one memory leaves of it, as of a walk its steps (Chakar and others 2017), where prices are like noise:
+- levels with one noise for all,
+- lines with one noise for all,
+- spans with a mean and a noise of their own,
+- spans with a distribution of their own, by ten quantiles (Haynes, Fearnhead and Eckley 2017): no model, few tails,
+- binary segmentation of the mean (Scott and Knott 1974): a vote is yes or no.
 
 The last two have the modified criterion of Zhang and Siegmund (2007), as the package `changepoint` of R ships them. The
 first value of a span that has a memory is given, not predicted from the span before: a jump is a change and no outlier.
+A value far beyond both its neighbours is an outlier, and bridged like a gap.
 """
 
 from __future__ import annotations
@@ -29,6 +36,8 @@ __all__ = ["LARGEST", "changes"]
 Values: TypeAlias = NDArray[np.float64]
 Cost: TypeAlias = Callable[[NDArray[np.intp], int], Values]
 """Cost of the spans from each of some places up to one."""
+Squares: TypeAlias = Callable[[NDArray[np.intp], NDArray[np.intp] | int], Values]
+"""Squares about what spans from some places up to others have in common."""
 
 LARGEST: Final = 4000
 """Longer histories are told in blocks of so many means, for time grows with the square."""
@@ -46,13 +55,19 @@ NEGLIGIBLE: Final = 1e-6
 """Probability of a change below which what it says of those before it is left out."""
 
 LOCAL: Final = 20
-"""Values over which the noise of a level is measured, where the level hardly moves."""
+"""Values over which the noise of a level or line is measured, where it hardly moves."""
 
 STEPS: Final = 2.0
 """Penalty of a change of level, in those of the criterion: its noise is that of short pieces, so too small."""
 
 MODIFIED: Final = 3.0
 """Penalty of the modified criterion for a change of one parameter, beside the logarithm of each span's length."""
+
+LAGS: Final = (1, 2, 4)
+"""Steps between values that tell a memory."""
+
+FAR: Final = 3.0
+"""Spans of the middle half beyond which Tukey (1977) calls a value far out."""
 
 QUANTILES: Final = 10
 SMALLEST: Final = 1e-8
@@ -64,23 +79,31 @@ def changes(values: ArrayLike) -> tuple[int, ...]:
     """Return the places, from 0, at which a history changed: each is the first value of a new span.
 
     Args:
-        values: one value a row, or one row of values each; NaN and infinity are bridged, columns of them left out.
+        values: one value a row, or one row of values each; NaN, infinity and outliers are bridged, columns of
+            NaN and infinity left out.
     """
-    table = _usable(np.asarray(values, dtype=np.float64))
+    table = np.asarray(values, dtype=np.float64)
+    if len(table) < 2 * LEAST:
+        return ()
+    table = _usable(table)
     block = math.ceil(len(table) / LARGEST)
     if block > 1:
         table = _usable(table[: len(table) // block * block].reshape(-1, block, table.shape[1]).mean(axis=1))
     n, columns = table.shape
-    if not columns or n < 2 * LEAST:
+    if not columns:
         return ()
     one = math.log(n)
+    left = np.array([_left(column) for column in table.T]).T
     modified = MODIFIED * one * columns
     beliefs = (
         _beliefs(n, _total(_autoregression, table), one * (3 * columns + 1)),
-        _beliefs(n, _total(_remembered, table), one * (columns + 1)),
         _beliefs(n, _total(_level, table), STEPS * one * (columns + 1)),
-        _beliefs(n, _total(_distribution, table), modified),
-        _halved(table, modified),
+        _beliefs(n, _total(_trend, table), one * (3 * columns + 1)),
+        _beliefs(n, _total(_level, left, given=1), one * (columns + 1)),
+        _beliefs(n, _total(_line, left, given=1), one * (2 * columns + 1)),
+        _beliefs(n, _total(_noisy, left, given=1), one * (2 * columns + 1)),
+        _beliefs(n, _total(_distribution, left, given=1), modified),
+        _halved(left, modified),
     )
     return tuple(place * block for place in _agreed(np.array(beliefs)))
 
@@ -101,7 +124,7 @@ def _agreed(beliefs: Values) -> list[int]:
 
 
 def _usable(table: Values) -> Values:
-    """Return columns without gaps, standardized; those that say nothing are left out."""
+    """Return columns without gaps and outliers, standardized; those that say nothing are left out."""
     table = table[:, None] if table.ndim == 1 else table
     places = np.arange(len(table))
     kept = []
@@ -110,16 +133,43 @@ def _usable(table: Values) -> Values:
         if not known.any():
             continue
         bridged = np.interp(places, places[known], column[known])
+        near = _near(bridged)
+        bridged = np.interp(places, places[near], bridged[near])
         middle, spread = bridged.mean(), bridged.std()
         if math.isfinite(spread) and spread > 0.0:
             kept.append((bridged - middle) / spread)
     return np.array(kept).T if kept else np.empty((len(table), 0))
 
 
-def _total(made: Callable[[Values], Cost], table: Values) -> Cost:
-    """Return the cost of all columns together."""
+def _near(x: Values) -> NDArray[np.bool_]:
+    """Return which values are no outliers: those beyond both neighbours by what is far out among steps are."""
+    low, high = np.minimum(x[:-2], x[2:]), np.maximum(x[:-2], x[2:])
+    beyond = np.concatenate(([0.0], np.maximum(x[1:-1] - high, low - x[1:-1]), [0.0]))
+    first, third = np.quantile(np.diff(x), (0.25, 0.75))
+    return np.asarray(beyond <= FAR * (third - first)) if third > first else np.ones(len(x), dtype=np.bool_)
+
+
+def _left(x: Values) -> Values:
+    """Return what one memory leaves, standardized.
+
+    Medians tell the memory whether or not levels change. The least of some lags counts, for values that were averaged
+    seem to be a walk from one to the next.
+    """
+    memory = 1.0
+    for lag in LAGS:
+        once, twice = (float(np.median((x[apart:] - x[:-apart]) ** 2)) for apart in (lag, 2 * lag))
+        kept = max((twice + SMALLEST) / (once + SMALLEST) - 1.0, 0.0)
+        memory = min(memory, kept ** (1.0 / lag))
+    left = x[1:] - memory * x[:-1]
+    # the first value has none before it
+    left = np.concatenate((left[:1], left))
+    return np.asarray((left - left.mean()) / max(float(left.std()), SMALLEST))
+
+
+def _total(made: Callable[[Values], Cost], table: Values, given: int = 0) -> Cost:
+    """Return the cost of all columns together, without so many first values of each span."""
     costs = [made(column) for column in table.T]
-    return lambda starts, stop: np.sum([cost(starts, stop) for cost in costs], axis=0)
+    return lambda starts, stop: np.sum([cost(starts + given, stop) for cost in costs], axis=0)
 
 
 def _sums(values: Values) -> Values:
@@ -130,9 +180,7 @@ def _autoregression(x: Values) -> Cost:
     """Return the cost of spans with their own constant, first coefficient and noise: minus twice log likelihood."""
     before = np.concatenate((x[:1], x[:-1]))
     y, z, yy, zz, zy = (_sums(each) for each in (x, before, x * x, before * before, x * before))
-    steps = np.abs(np.diff(x))
-    moving = steps[steps > 0.0]
-    floor = max((FINEST * float(np.median(moving))) ** 2 if len(moving) else 0.0, SMALLEST)
+    floor = _floor(x)
 
     def cost(starts: NDArray[np.intp], stop: int) -> Values:
         second = starts + 1
@@ -147,27 +195,68 @@ def _autoregression(x: Values) -> Cost:
     return cost
 
 
-def _level(x: Values) -> Cost:
-    """Return the cost of spans of constant level: squares, in units of the noise about a local level."""
+def _floor(x: Values) -> float:
+    """Return the least variance that is believed."""
+    steps = np.abs(np.diff(x))
+    moving = steps[steps > 0.0]
+    return max((FINEST * float(np.median(moving))) ** 2 if len(moving) else 0.0, SMALLEST)
+
+
+def _about_mean(x: Values) -> Squares:
     y, yy = _sums(x), _sums(x * x)
-    starts = np.arange(0, max(1, len(x) - LOCAL), LOCAL // 2)
-    stops = np.minimum(starts + LOCAL, len(x))
-    local = (yy[stops] - yy[starts] - (y[stops] - y[starts]) ** 2 / (stops - starts)) / (LOCAL - 1)
+
+    def squares(starts: NDArray[np.intp], stops: NDArray[np.intp] | int) -> Values:
+        total = y[stops] - y[starts]
+        return np.asarray(np.maximum(yy[stops] - yy[starts] - total**2 / (stops - starts), 0.0))
+
+    return squares
+
+
+def _about_line(x: Values) -> Squares:
+    time = np.linspace(-1.0, 1.0, len(x))
+    about_mean, spread = _about_mean(x), _about_mean(time)
+    y, t, ty = _sums(x), _sums(time), _sums(time * x)
+
+    def squares(starts: NDArray[np.intp], stops: NDArray[np.intp] | int) -> Values:
+        both = ty[stops] - ty[starts] - (y[stops] - y[starts]) * (t[stops] - t[starts]) / (stops - starts)
+        explained = both**2 / np.maximum(spread(starts, stops), SMALLEST)
+        return np.asarray(np.maximum(about_mean(starts, stops) - explained, 0.0))
+
+    return squares
+
+
+def _shared(squares: Squares, n: int, parameters: int) -> Cost:
+    """Return the cost of spans with one noise for all, that of short pieces: squares in units of it."""
+    starts = np.arange(0, max(1, n - LOCAL), LOCAL // 2)
+    local = squares(starts, np.minimum(starts + LOCAL, n)) / (LOCAL - parameters)
     noise = max(float(np.median(local)), SMALLEST)
+    return lambda starts, stop: squares(starts, stop) / noise
+
+
+def _own(squares: Squares, floor: float) -> Cost:
+    """Return the cost of spans with a noise of their own: minus twice log likelihood."""
 
     def cost(starts: NDArray[np.intp], stop: int) -> Values:
-        total = y[stop] - y[starts]
-        return np.asarray(np.maximum(yy[stop] - yy[starts] - total**2 / (stop - starts), 0.0) / noise)
+        n = stop - starts
+        return np.asarray(n * np.log(squares(starts, stop) / n + floor))
 
     return cost
 
 
-def _remembered(x: Values) -> Cost:
-    """Return the cost of levels of what one memory leaves, which two medians tell whether or not levels change."""
-    once, twice = (float(np.median((x[lag:] - x[:-lag]) ** 2)) for lag in (1, 2))
-    memory = min((twice + SMALLEST) / (once + SMALLEST) - 1.0, 1.0)
-    level = _level(x - memory * np.concatenate((x[:1], x[:-1])))
-    return lambda starts, stop: level(starts + 1, stop)
+def _level(x: Values) -> Cost:
+    return _shared(_about_mean(x), len(x), 1)
+
+
+def _line(x: Values) -> Cost:
+    return _shared(_about_line(x), len(x), 2)
+
+
+def _noisy(x: Values) -> Cost:
+    return _own(_about_mean(x), _floor(x))
+
+
+def _trend(x: Values) -> Cost:
+    return _own(_about_line(x), _floor(x))
 
 
 def _distribution(x: Values) -> Cost:
@@ -192,24 +281,27 @@ def _distribution(x: Values) -> Cost:
 
 
 def _halved(table: Values, penalty: float) -> Values:
-    """Return where the mean changes, by halving where that gains most until no gain exceeds the penalty: 1, else 0."""
+    """Return where the mean changes, by halving where that gains most until no gain exceeds the penalty: 1, else 0.
+
+    The first value of a second half is given: it holds the jump of a walk.
+    """
     n, columns = table.shape
     sums = np.concatenate((np.zeros((1, columns)), np.cumsum(table, axis=0)))
     found, parts = np.zeros(n), [(0, n)]
     while parts:
         first, last = parts.pop()
-        if last - first < 2:  # noqa: PLR2004  nothing to halve
+        if last - first < 3:  # noqa: PLR2004  nothing to halve
             continue
-        before = np.arange(1.0, last - first)
-        after = last - first - before
-        left, right = sums[first + 1 : last] - sums[first], sums[last] - sums[first + 1 : last]
-        whole = (sums[last] - sums[first]) ** 2 / (last - first)
+        places = np.arange(first + 1, last - 1)
+        before, after = (places - first).astype(float), last - places - 1.0
+        left, right = sums[places] - sums[first], sums[last] - sums[places + 1]
+        whole = (left + right) ** 2 / (last - first - 1)
         squares = (left**2 / before[:, None] + right**2 / after[:, None] - whole).sum(axis=1)
-        gain = squares - columns * np.log(before * after / (last - first))
+        gain = squares - columns * np.log(before * after / (last - first - 1))
         if gain.max() > penalty:
-            place = first + 1 + int(gain.argmax())
+            place = int(places[gain.argmax()])
             found[place] = 1.0
-            parts += [(first, place), (place, last)]
+            parts += [(first, place), (place + 1, last)]
     return found
 
 

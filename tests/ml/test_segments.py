@@ -40,6 +40,34 @@ def test_prices() -> None:
     assert changes(np.cumsum(steps)) == pytest.approx((130, 260), abs=1)
 
 
+def test_turns() -> None:
+    """Profits that grow, fall and grow again are dated where they turn."""
+    draw = np.random.default_rng(8)
+    steps = np.repeat([1.0, -1.0, 0.8, -1.2, 1.0], 100) + draw.normal(0, 0.8, 500)
+
+    assert changes(np.cumsum(steps)) == pytest.approx((100, 200, 300, 400), abs=5)
+
+
+def test_outliers() -> None:
+    """Values that stand alone are no changes, where there is a memory or none."""
+    noise = np.random.default_rng(9).normal(size=400)
+    memory = noise.copy()
+    for place in range(1, len(memory)):
+        memory[place] += 0.5 * memory[place - 1]
+    noise[[100, 230]] += 12.0
+    memory[[150, 300]] -= 15.0
+
+    assert changes(noise) == changes(memory) == ()
+
+
+def test_moving_averages() -> None:
+    """A level that changes is dated where values are averages of the last few."""
+    draw = np.random.default_rng(10)
+    values = np.concatenate((draw.normal(0, 1, 150), draw.normal(2.5, 1, 150), draw.normal(0, 1, 150)))
+
+    assert changes(np.convolve(values, np.full(5, 0.2), "valid")) == pytest.approx((148, 298), abs=5)
+
+
 @pytest.mark.parametrize("kind", ["noise", "walk"])
 def test_backwards(kind: str) -> None:
     """A history that is read from its end has the same changes."""
