@@ -97,6 +97,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("place", INSIDE)
 def test_sigterm_in_the_middle_of_something(tmp_path: Path, sink: Sink, place: str) -> None:
     """The handler interrupts the main thread anywhere, also in our own calls, and still saves what was recorded."""

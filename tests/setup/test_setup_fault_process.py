@@ -76,6 +76,7 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_signal_handler_that_records(tmp_path: Path) -> None:
     """It interrupts the main thread anywhere, also while that counts what found no room, and never waits for it."""
     around = {"ARES_OTEL_RECORDER_QUEUE_LIMIT": "100", "ARES_OTEL_RECORDER_SHUTDOWN_TIMEOUT": "0.2"}
