@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +67,7 @@ class ModelWatch:
         self._strategy = strategy
         self._market = market
         self._lap = lap
-        self._ensembles: dict[str, tuple[str | None, ares.WatchedModel]] = {}
-        self._markets: dict[str, tuple[str | None, ares.WatchedModel]] = {}
+        self._models: dict[str, tuple[str | None, ares.WatchedModel]] = {}
         self._bars: dict[str, _Seen] = {}
 
     def decided(self, market: Market, time: datetime, verdict: Verdict, key: str) -> None:
@@ -79,21 +78,16 @@ class ModelWatch:
             self._watched("market", market, rows, year).observe(rows[row])
             if REFERENCE < once <= row:
                 self._watched("once", market, rows, once).observe(rows[row])
-        self._judged(symbol).observe(None, prediction=verdict.leaning, key=key)
+        self._model(self._ensemble(symbol), None).observe(None, prediction=verdict.leaning, key=key)
 
     def matured(self, symbol: str, matured: Matured, time: datetime) -> None:
         """Tell what came true of a decision."""
-        known = self._ensembles.get(symbol)
+        known = self._models.get(self._ensemble(symbol))
         if known is not None:
             known[1].outcome(matured.key, matured.actual, time)
 
-    def _judged(self, symbol: str) -> ares.WatchedModel:
-        """Return the ensemble as it is judged by its outcomes; the same after a restart."""
-        version, known = _in_lap(None, self._lap()), self._ensembles.get(symbol)
-        if known is None or known[0] != version:
-            made = ares.model(f"{self._strategy}/{symbol}", version=version)
-            known = self._ensembles[symbol] = version, made
-        return known[1]
+    def _ensemble(self, symbol: str) -> str:
+        return f"{self._strategy}/{symbol}"
 
     def _seen(self, market: Market) -> _Seen:
         known = self._bars.get(market.symbol)
@@ -103,17 +97,16 @@ class ModelWatch:
         return known
 
     def _watched(self, name: str, market: Market, rows: FloatArray, begin: int) -> ares.WatchedModel:
-        """Return the market as it is compared with the bars before a row; the same after a restart."""
-        name = f"{name}/{market.symbol}"
-        version = _in_lap(f"{market.bars[begin].time:%Y-%m-%d}", self._lap())
-        known = self._markets.get(name)
+        """Return the market as it is compared with the bars before a row."""
+        reference, version = rows[begin - REFERENCE : begin], f"{market.bars[begin].time:%Y-%m-%d}"
+        return self._model(f"{name}/{market.symbol}", version, reference=reference, names=SEEN, outcomes=False)
+
+    def _model(self, name: str, version: str | None, **given: Any) -> ares.WatchedModel:
+        """Return a model in a version of this lap, made anew with another one; the same after a restart."""
+        lap = self._lap()
+        if lap > 1:
+            version = ", ".join(filter(None, (version, f"lap {lap}")))
+        known = self._models.get(name)
         if known is None or known[0] != version:
-            reference = rows[begin - REFERENCE : begin]
-            made = ares.model(name, version=version, reference=reference, names=SEEN, outcomes=False)
-            known = self._markets[name] = version, made
+            known = self._models[name] = version, ares.model(name, version=version, **given)
         return known[1]
-
-
-def _in_lap(version: str | None, lap: int) -> str | None:
-    """Return a version as it is called in a lap: in the first one as it is."""
-    return version if lap == 1 else ", ".join(filter(None, (version, f"lap {lap}")))

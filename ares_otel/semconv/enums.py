@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 __all__ = [
+    "OF_OUTCOMES",
     "Action",
     "CheckOutcome",
     "Component",
@@ -173,7 +175,11 @@ class DriftKind(StrEnum):
     @property
     def unit(self) -> str:
         """What is compared, one by one."""
-        return "outcome" if self in {DriftKind.LABEL, DriftKind.CONCEPT} else "bar"
+        return "outcome" if self in OF_OUTCOMES else "bar"
+
+
+OF_OUTCOMES: Final = frozenset({DriftKind.LABEL, DriftKind.CONCEPT})
+"""Kinds of drift that are seen in what came true."""
 
 
 class CheckOutcome(StrEnum):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ares_otel.semconv.enums import DriftKind, DriftResult
+from ares_otel.semconv.enums import OF_OUTCOMES, DriftKind, DriftResult
 from ares_otel.server.pages.formats import word
 from ares_otel.server.query.drift.account import DriftAccount
 from ares_otel.server.query.drift.episodes import DriftEpisode
 from ares_otel.server.query.drift.states import OWN, DriftModel, DriftState
-from ares_otel.server.query.drift.wording import moved, since, unit_of, units_of
+from ares_otel.server.query.drift.wording import moved, since, units_of
 
 __all__ = ["drift_lead", "model_lead"]
 
@@ -67,7 +67,7 @@ def model_lead(model: str, state: DriftState, found: Sequence[DriftEpisode]) -> 
         return f"{model} has {kind} drift ({word(state.severity or 'unknown')}){began}{what}."
     bars = "" if state.bar is None else f" after {state.bar:,} {units_of(state.kind)}"
     if state.result == DriftResult.UNTESTABLE:
-        advice = WAIT if unit_of(state.kind) == DriftKind.CONCEPT.unit else ADVICE
+        advice = WAIT if state.kind in OF_OUTCOMES else ADVICE
         return f"Whether {model} has {kind} drift cannot be told: nothing of it can be tested. {advice}"
     evidence = (
         "" if state.evidence is None else f": the largest evidence is {state.evidence:.2f} of its threshold{bars}"

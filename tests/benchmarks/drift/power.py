@@ -7,7 +7,7 @@ one by the same reference; some of each kind go through `DriftMonitor.update`, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import batch
@@ -78,13 +78,23 @@ def interval(delays: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def found(bars: int, null: str, shift: str, known: NDArray[np.float64]) -> Iterator[Row]:
-    """Yield delay and recall of a shift."""
-    soon, often = MUST.get((bars, null, shift), (None, None))
+    """Yield delay and recall of a shift, beside what was asked."""
+    must = MUST.get((bars, null, shift), (None, None))
     aims = [f"aim: {sign} {bound:g}" for sign, bound in zip("≤≥", AIM.get((bars, null, shift), ()), strict=False)]
-    notes = aims or ["", ""]
+    yield from seen(f"Power at nominal .05, N={bars}", f"{null}, {shift}", known, must, aims or ("", ""))
+
+
+def seen(
+    section: str,
+    what: str,
+    known: NDArray[np.float64],
+    must: tuple[int | None, float | None] = (None, None),
+    notes: Sequence[str] = ("", ""),
+) -> Iterator[Row]:
+    """Yield the median of delays and the share of those that are not too long, which must be so much."""
+    soon, often = must
     median = float(np.quantile(known, 0.5, method="nearest"))
     hits = int((known <= WITHIN).sum())
-    section, what = f"Power at nominal .05, N={bars}", f"{null}, {shift}"
     target, met = ("", None) if soon is None else (f"≤ {soon}", median <= soon)
     yield Row(section, f"{what}: median delay in bars", median, *interval(known), target, met, len(known), notes[0])
     target, met = ("", None) if often is None else (f"≥ {often}", hits / len(known) >= often)

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 import markets
 import numpy as np
-from power import NEVER, WITHIN, interval
+import power
+from power import NEVER
 from rows import Row, share
 from working import each
 
@@ -68,9 +69,7 @@ def found(shift: str, what: str, those: list[Seen]) -> Iterator[Row]:
         yield share(SECTION, f"{what}: volatility untestable", blind, len(those))
         return
     delays = np.array([each_.alarm - markets.CHANGE + 1 for each_ in those if each_.alarm >= markets.CHANGE])
-    median = float(np.quantile(delays, 0.5, method="nearest"))
-    yield Row(SECTION, f"{what}, {shift}: median delay in bars", median, *interval(delays), n=len(delays))
-    yield share(SECTION, f"{what}, {shift}: found within 2,000", int((delays <= WITHIN).sum()), len(delays))
+    yield from power.seen(SECTION, f"{what}, {shift}", delays)
 
 
 def rows(quick: bool) -> Iterator[Row]:  # noqa: FBT001  (the runner's contract)
